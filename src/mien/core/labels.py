@@ -1,0 +1,85 @@
+"""Label spaces: which expressions, in which order, and maps between them.
+
+The orders are those of the data sets' own files (s2d-spec, "Datasets"). A model carries its label space in its weights
+file; nothing in the flow assumes an order.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from mien.core.errors import ConfigError
+from mien.core.registry import Registry, did_you_mean
+
+ALIASES = {
+    "happy": "happiness",
+    "joy": "happiness",
+    "sad": "sadness",
+    "angry": "anger",
+    "surprised": "surprise",
+    "disgusted": "disgust",
+    "fearful": "fear",
+    "afraid": "fear",
+    "calm": "neutral",
+}
+
+
+def canonical(name: str) -> str:
+    """The one spelling mien uses for an expression: lower case, as a noun (``Happy`` -> ``happiness``)."""
+    word = name.strip().lower()
+    return ALIASES.get(word, word)
+
+
+@dataclass(frozen=True)
+class LabelSpace:
+    """An ordered set of expression names.
+
+    Attributes:
+        name: key in :data:`LABEL_SPACES`, or any name for a user's own classes.
+        labels: class names; position = class index of logits and probabilities.
+    """
+
+    name: str
+    labels: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        if len(set(self.labels)) != len(self.labels) or not self.labels:
+            raise ConfigError("distinct label names", str(self.labels), "remove the duplicates")
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def index(self, label: str) -> int:
+        """Class index of ``label``; aliases such as ``happy`` are understood. Raises ConfigError for a stranger."""
+        word = canonical(label)
+        if word not in self.labels:
+            raise ConfigError(f"a label of {self.name}", repr(label), did_you_mean(word, list(self.labels)))
+        return self.labels.index(word)
+
+    def to(self, other: LabelSpace) -> tuple[int | None, ...]:
+        """For every class here its index in ``other``, None where ``other`` has no such class."""
+        return tuple(other.labels.index(name) if name in other.labels else None for name in self.labels)
+
+
+def _space(name: str, *labels: str) -> tuple[str, LabelSpace]:
+    return name, LabelSpace(name, labels)
+
+
+LABEL_SPACES: Registry[LabelSpace] = Registry(
+    "label space",
+    dict(
+        [
+            _space("ferplus", "neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear", "contempt"),
+            _space("rafdb", "surprise", "fear", "disgust", "happiness", "sadness", "anger", "neutral"),
+            _space("affectnet7", "neutral", "happiness", "sadness", "surprise", "fear", "disgust", "anger"),
+            _space("affectnet8", "neutral", "happiness", "sadness", "surprise", "fear", "disgust", "anger", "contempt"),
+            _space("dfew", "happiness", "sadness", "neutral", "anger", "surprise", "disgust", "fear"),
+            _space("ferv39k", "anger", "disgust", "fear", "happiness", "neutral", "sadness", "surprise"),
+            _space(
+                "mafw",
+                *("anger", "anxiety", "contempt", "disappointment", "disgust", "fear"),
+                *("happiness", "helplessness", "neutral", "sadness", "surprise"),
+            ),
+        ]
+    ),
+)

@@ -1,0 +1,53 @@
+"""A registry is a dictionary that answers a wrong name with the right spellings."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator, Mapping
+from typing import Generic, TypeVar
+
+from mien.core.errors import ConfigError
+
+T = TypeVar("T")
+
+
+def did_you_mean(name: str, known: Mapping[str, object] | list[str]) -> str:
+    """A hint for a misspelt ``name``: the nearest known names, or all of them when none is near."""
+    names = sorted(known)
+    near = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
+    return f"did you mean {' or '.join(near)}?" if near else f"use one of: {', '.join(names)}"
+
+
+class Registry(Mapping[str, T], Generic[T]):
+    """Named things of one kind.
+
+    >>> shapes = Registry("shape", {"square": 4})
+    >>> shapes["square"]
+    4
+    """
+
+    def __init__(self, kind: str, items: Mapping[str, T] | None = None) -> None:
+        self.kind = kind
+        self._items: dict[str, T] = dict(items or {})
+
+    def add(self, name: str, item: T) -> T:
+        """Register ``item``; a name already taken is a bug of the caller and raises ValueError."""
+        if name in self._items:
+            raise ValueError(f"{self.kind} {name!r} is registered twice")
+        self._items[name] = item
+        return item
+
+    def __getitem__(self, name: str) -> T:
+        if name not in self._items:
+            raise ConfigError(f"a known {self.kind}", repr(name), did_you_mean(name, self._items))
+        return self._items[name]
+
+    def __contains__(self, name: object) -> bool:
+        # Mapping's default asks __getitem__ for a KeyError, ours raises a ConfigError.
+        return name in self._items
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._items)
+
+    def __len__(self) -> int:
+        return len(self._items)

@@ -1,0 +1,31 @@
+"""Where things are kept and which device computes: read from the environment at the moment of use, never cached."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from mien.core.errors import ConfigError
+
+
+def cache_dir() -> Path:
+    """The only folder mien writes to beside the output folder: ``$MIEN_CACHE``, else ``~/.cache/mien``."""
+    given = os.environ.get("MIEN_CACHE")
+    if given:
+        return Path(given)
+    return Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "mien"
+
+
+def offline() -> bool:
+    """True when ``$MIEN_OFFLINE`` is set (1, true, yes): no download is tried."""
+    return os.environ.get("MIEN_OFFLINE", "").strip().lower() in {"1", "true", "yes", "on"}
+
+
+def thread_count() -> int:
+    """CPU threads to use: ``$MIEN_THREADS``, else the CPUs this process may run on."""
+    given = os.environ.get("MIEN_THREADS")
+    if not given:
+        return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    if not given.isdigit() or int(given) < 1:
+        raise ConfigError("MIEN_THREADS to be a whole number of at least 1", repr(given), "set it so, or unset it")
+    return int(given)

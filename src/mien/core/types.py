@@ -1,0 +1,175 @@
+"""One frozen value type per stage of the flow.
+
+Units everywhere: time in seconds on the stream's own clock, boxes and points in pixels of the frame they were found in,
+images uint8 RGB, scores and probabilities in [0, 1].
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Float, Float32, Float64, UInt8
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Frame:
+    """One picture of a source.
+
+    Attributes:
+        index: position in the stream as decoded, from 0 (frames skipped on purpose keep their number).
+        time: seconds on the stream's own clock, from the first frame's 0.0; never index / fps.
+        image: RGB, upright (rotation metadata applied).
+    """
+
+    index: int
+    time: float
+    image: UInt8[np.ndarray, "h w 3"]
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Face:
+    """One face in one frame.
+
+    Attributes:
+        box: x0, y0, x1, y1; may reach over the frame's edge.
+        score: the detector's confidence.
+        points: x, y of the eye on the picture's left, the eye on its right, nose tip, and the mouth corners on the
+            picture's left and right: the order MTCNN and YuNet share.
+        measured: False when the face was carried here between two detections.
+    """
+
+    box: Float32[np.ndarray, "4"]
+    score: float
+    points: Float32[np.ndarray, "5 2"]
+    measured: bool = True
+
+    @property
+    def size(self) -> float:
+        """The shorter side of the box, in pixels."""
+        return float(min(self.box[2] - self.box[0], self.box[3] - self.box[1]))
+
+
+@dataclass(frozen=True, slots=True)
+class Quality:
+    """What can make a face unreadable.
+
+    Attributes:
+        size: shorter side of the box, pixels.
+        sharpness: variance of the Laplacian of the aligned grey crop, in squared grey levels.
+        yaw: degrees from frontal, positive when the nose points to the picture's right; an estimate from 5 points.
+        reason: why the face must be abstained from (``"too small"``, ``"blurred"``, ``"turned away"``), or None.
+    """
+
+    size: float
+    sharpness: float
+    yaw: float
+    reason: str | None = None
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class FaceCrop:
+    """One aligned face: what training and use both hand to the network.
+
+    Attributes:
+        track: the person's number within the source, from 1.
+        index: frame number, as :attr:`Frame.index`.
+        time: seconds, as :attr:`Frame.time`.
+        face: where it was found.
+        image: aligned square crop, RGB.
+        quality: the gates' measurements.
+    """
+
+    track: int
+    index: int
+    time: float
+    face: Face
+    image: UInt8[np.ndarray, "3 s s"]
+    quality: Quality
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class FaceClip:
+    """t crops of one track, the network's unit of video.
+
+    Attributes:
+        track: the person's number.
+        images: RGB crops, in time order.
+        times: seconds of each crop.
+        indices: frame number of each crop.
+        valid: False where a place was filled with a copy of a neighbour (padding at the end of a short track).
+        start: seconds from which this clip's prediction counts.
+        end: seconds up to which it counts (the last crop's time plus one frame's duration).
+    """
+
+    track: int
+    images: UInt8[np.ndarray, "t 3 s s"]
+    times: Float64[np.ndarray, "t"]
+    indices: tuple[int, ...]
+    valid: Bool[np.ndarray, "t"]
+    start: float
+    end: float
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Prediction:
+    """The network's answer for one clip.
+
+    Attributes:
+        track: the person's number.
+        start: seconds.
+        end: seconds, >= start.
+        probabilities: calibrated, one per label, sums to 1.
+    """
+
+    track: int
+    start: float
+    end: float
+    probabilities: Float[np.ndarray, "c"]
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class FaceRow:
+    """One face in one frame, as ``frames.csv`` has it.
+
+    Attributes:
+        index: frame number.
+        time: seconds.
+        track: the person's number.
+        face: box, score, points.
+        quality: the gates' measurements.
+        probabilities: smoothed, one per label; None where the face was abstained from.
+    """
+
+    index: int
+    time: float
+    track: int
+    face: Face
+    quality: Quality
+    probabilities: Float[np.ndarray, "c"] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A stretch of time in which one person shows one expression.
+
+    Attributes:
+        track: the person's number, from 1.
+        start: seconds.
+        end: seconds, > start.
+        label: expression name, or ``"unclear"`` when abstained.
+        score: mean probability of the label over the span; 0.0 when no frame could be read.
+        abstained: True where mien declines to name an expression.
+        reason: why it abstained (``"low confidence"``, ``"too small"``, ``"blurred"``, ``"turned away"``), else None.
+    """
+
+    track: int
+    start: float
+    end: float
+    label: str
+    score: float
+    abstained: bool = False
+    reason: str | None = None
+
+
+UNCLEAR = "unclear"

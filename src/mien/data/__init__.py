@@ -1,0 +1,1 @@
+"""Labelled images and clips: reading data sets, transforms."""

@@ -1,0 +1,84 @@
+"""FERPlus: FER2013's 48x48 grey faces with ten crowd votes each (Barsoum et al., arXiv 1608.01041).
+
+Read from one ``.npz`` with ``{train,valid,test}_images`` uint8 (n, 48, 48) and ``_votes`` uint8 (n, 10); vote columns are
+the eight expressions of the ``ferplus`` label space, then "unknown" and "not a face".
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from jaxtyping import Bool, Float32, Int64, UInt8
+
+from mien.core.errors import DataError
+from mien.core.labels import LABEL_SPACES
+
+SPLITS = ("train", "valid", "test")
+LABELS = LABEL_SPACES["ferplus"]
+SplitName = Literal["train", "valid", "test"]
+
+
+@dataclass(frozen=True, eq=False)
+class FerPlusSplit:
+    """One official split, with or without the rows the majority rule drops.
+
+    Attributes:
+        images: grey faces.
+        targets: share of the votes per expression, after labels with a single vote are dropped; rows sum to 1.
+        labels: the expression with the most votes (the first of equals).
+    """
+
+    images: UInt8[np.ndarray, "n 48 48"]
+    targets: Float32[np.ndarray, "n c"]
+    labels: Int64[np.ndarray, "n"]
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+
+def majority(votes: UInt8[np.ndarray, "n 10"]) -> Bool[np.ndarray, "n"]:
+    """The rule papers report on: single votes dropped, the top label holds more than half of what is left and is one
+    of the eight expressions (25,045 / 3,191 / 3,137 images).
+    """
+    kept = np.where(votes > 1, votes, 0).astype(np.int64)
+    top = kept.argmax(1)
+    return (kept.max(1) > 0.5 * kept.sum(1)) & (top < len(LABELS))
+
+
+def read_ferplus(path: Path, split: SplitName, majority_only: bool = True) -> FerPlusSplit:
+    """Read one split.
+
+    Args:
+        path: the ``.npz`` file.
+        split: which official split (FER2013 Training, PublicTest, PrivateTest).
+        majority_only: keep only rows that pass :func:`majority`; else every row with a vote for an expression.
+
+    Raises:
+        DataError: the file is missing or is not such an archive.
+    """
+    votes, images = _arrays(path, split)
+    keep = majority(votes)
+    kept = np.where(votes > 1, votes, 0)[:, : len(LABELS)].astype(np.float32)
+    if not majority_only:
+        keep = kept.sum(1) > 0
+    kept = kept[keep]
+    targets = kept / kept.sum(1, keepdims=True)
+    return FerPlusSplit(images[keep], targets, targets.argmax(1).astype(np.int64))
+
+
+def _arrays(path: Path, split: str) -> tuple[UInt8[np.ndarray, "n 10"], UInt8[np.ndarray, "n 48 48"]]:
+    expected = f"an .npz file with {split}_images (n, 48, 48) and {split}_votes (n, 10), both uint8"
+    fix = "see docs/train-ferplus.md for how it is made"
+    if not path.is_file():
+        raise DataError(expected, f"no file at {path}", fix)
+    try:
+        with np.load(path) as archive:
+            votes, images = archive[f"{split}_votes"], archive[f"{split}_images"]
+    except (ValueError, KeyError, OSError) as error:
+        raise DataError(expected, f"{path}: {error}", fix) from error
+    if votes.shape != (len(images), 10) or images.shape[1:] != (48, 48) or images.dtype != np.uint8:
+        raise DataError(expected, f"{path}: {images.shape} {images.dtype} and {votes.shape}", fix)
+    return votes, images

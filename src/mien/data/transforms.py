@@ -1,0 +1,137 @@
+"""Random changes of a batch of face crops, as tensors, drawn from one generator so that a run can be repeated.
+
+A crop goes through one resampling only: geometry and the resize to the network's input are the same ``grid_sample``.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """How far crops are changed; every field at 0 changes nothing.
+
+    Attributes:
+        rotation: largest turn, degrees.
+        scale: largest change of size, as a ratio: 0.2 draws from [1/1.2, 1.2] evenly in logarithm.
+        shift: largest shift, as a fraction of the side.
+        stretch: largest change of the width-to-height ratio, as ``scale``.
+        flip: probability of mirroring.
+        brightness: largest change of the mean, as a fraction of the full range.
+        contrast: largest change of the contrast, as ``scale``.
+        gamma: largest change of gamma, as ``scale``.
+        noise: largest standard deviation of added noise, as a fraction of the full range.
+        blur: probability of blurring by a 3x3 binomial kernel.
+        erase: probability of overwriting a rectangle with noise.
+        erase_area: largest share of the area the rectangle takes.
+    """
+
+    rotation: float = 0.0
+    scale: float = 0.0
+    shift: float = 0.0
+    stretch: float = 0.0
+    flip: float = 0.0
+    brightness: float = 0.0
+    contrast: float = 0.0
+    gamma: float = 0.0
+    noise: float = 0.0
+    blur: float = 0.0
+    erase: float = 0.0
+    erase_area: float = 0.2
+
+
+Generator = torch.Generator
+
+
+def _signed(n: int, limit: float, rng: Generator) -> Float[Tensor, "n"]:
+    return (2 * torch.rand(n, generator=rng) - 1) * limit
+
+
+def _ratio(n: int, limit: float, rng: Generator) -> Float[Tensor, "n"]:
+    return torch.exp(_signed(n, math.log1p(limit), rng))
+
+
+def random_affine(n: int, plan: Augmentation, rng: Generator) -> Float[Tensor, "n 2 3"]:
+    """n maps from output to input coordinates in [-1, 1] (torch's ``affine_grid`` convention)."""
+    angle = _signed(n, math.radians(plan.rotation), rng)
+    zoom, stretch = _ratio(n, plan.scale, rng), _ratio(n, plan.stretch, rng).sqrt()
+    mirror = 1 - 2 * (torch.rand(n, generator=rng) < plan.flip).float()
+    cos, sin = angle.cos() * zoom, angle.sin() * zoom
+    rows = [cos * stretch * mirror, -sin / stretch, 2 * _signed(n, plan.shift, rng)]
+    rows += [sin * stretch * mirror, cos / stretch, 2 * _signed(n, plan.shift, rng)]
+    return torch.stack(rows, 1).view(n, 2, 3)
+
+
+def warp(images: Float[Tensor, "n c h w"], maps: Float[Tensor, "n 2 3"], size: int) -> Float[Tensor, "n c s s"]:
+    """Resample through affine maps to ``size``; outside the picture its edge is continued."""
+    grid = F.affine_grid(maps, [len(images), images.shape[1], size, size], align_corners=False)
+    return F.grid_sample(images, grid, mode="bilinear", padding_mode="border", align_corners=False)
+
+
+def random_light(images: Float[Tensor, "n c h w"], plan: Augmentation, rng: Generator) -> Float[Tensor, "n c h w"]:
+    """Gamma, contrast, brightness, blur and noise on values in [0, 1]; the answer stays there."""
+    n = len(images)
+    column = (n, 1, 1, 1)
+    out = images.clamp(0, 1) ** _ratio(n, plan.gamma, rng).view(column)
+    mean = out.mean((1, 2, 3), keepdim=True)
+    out = (out - mean) * _ratio(n, plan.contrast, rng).view(column) + mean
+    out = out + _signed(n, plan.brightness, rng).view(column)
+    blurred = torch.rand(n, generator=rng) < plan.blur
+    if blurred.any():
+        kernel = torch.tensor([1.0, 2.0, 1.0]).outer(torch.tensor([1.0, 2.0, 1.0])) / 16
+        c = out.shape[1]
+        soft = F.conv2d(F.pad(out[blurred], (1, 1, 1, 1), mode="replicate"), kernel.expand(c, 1, 3, 3), groups=c)
+        out = out.index_put((blurred,), soft)
+    if plan.noise:
+        level = torch.rand(n, generator=rng).view(column) * plan.noise
+        out = out + level * torch.randn(out.shape, generator=rng)
+    return out.clamp(0, 1)
+
+
+def random_erase(images: Float[Tensor, "n c h w"], plan: Augmentation, rng: Generator) -> Float[Tensor, "n c h w"]:
+    """Overwrite one rectangle of some images with noise (random erasing, Zhong et al., arXiv 1708.04896)."""
+    n, _, h, w = images.shape
+    hit = torch.rand(n, generator=rng) < plan.erase
+    area = (0.02 + torch.rand(n, generator=rng) * max(plan.erase_area - 0.02, 0.0)) * h * w
+    aspect = _ratio(n, 2.0, rng)
+    high = (area * aspect).sqrt().clamp(1, h)
+    wide = (area / aspect).sqrt().clamp(1, w)
+    top = torch.rand(n, generator=rng) * (h - high)
+    left = torch.rand(n, generator=rng) * (w - wide)
+    y, x = torch.arange(h).view(1, h, 1), torch.arange(w).view(1, 1, w)
+    rows = (y >= top.view(n, 1, 1)) & (y < (top + high).view(n, 1, 1))
+    columns = (x >= left.view(n, 1, 1)) & (x < (left + wide).view(n, 1, 1))
+    inside = rows & columns & hit.view(n, 1, 1)
+    return torch.where(inside[:, None], torch.rand(n, 1, h, w, generator=rng), images)
+
+
+@torch.autocast("cpu", enabled=False)
+def augment(images: Float[Tensor, "n c h w"], size: int, plan: Augmentation, rng: Generator) -> Float[Tensor, "n c s s"]:
+    """Light, then geometry and resize, then erasing. Values in [0, 1] in and out."""
+    lit = random_light(images, plan, rng)
+    return random_erase(warp(lit, random_affine(len(images), plan, rng), size), plan, rng)
+
+
+def mixup(
+    images: Float[Tensor, "n c h w"], targets: Float[Tensor, "n k"], alpha: float, rng: Generator
+) -> tuple[Float[Tensor, "n c h w"], Float[Tensor, "n k"]]:
+    """Blend every image and its target with another of the batch (Zhang et al., arXiv 1710.09412)."""
+    if alpha <= 0:
+        return images, targets
+    # Beta(alpha, alpha) from two gammas, drawn by the run's own generator.
+    a, b = torch._standard_gamma(torch.full((2, len(images)), alpha), generator=rng)  # type: ignore[attr-defined]
+    share = a / (a + b).clamp(min=1e-12)
+    share = torch.maximum(share, 1 - share)
+    other = torch.randperm(len(images), generator=rng)
+    by_image, by_target = share.view(-1, 1, 1, 1), share.view(-1, 1)
+    return (
+        images * by_image + images[other] * (1 - by_image),
+        targets * by_target + targets[other] * (1 - by_target),
+    )

@@ -1,0 +1,173 @@
+"""Checkpoints of the released S2D code to mien's weights: strict, with the key map as the answer.
+
+An image checkpoint has ``norm.*`` where a video checkpoint has ``ln_post.*``; both may carry the landmark net under a
+prefix with ``landmark`` in it and a ``weak_head`` that neither model uses. Anything else unexplained is an error.
+"""
+
+from __future__ import annotations
+
+import pickle
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from mien.core.errors import ConfigError, WeightsError
+from mien.core.labels import LABEL_SPACES, LabelSpace
+from mien.models.landmarks import MobileFaceNet
+from mien.models.record import ModelRecord, Preprocessing
+from mien.models.s2d import S2D, S2DConfig
+from mien.models.weights import Recognizer, save_weights
+
+_RULES = [
+    (r"cls_token|pos_embed|patch_embed\.proj\.(?:weight|bias)|blocks\.\d+\..+", r"backbone.\g<0>"),
+    (r"(?:ln_post|norm)\.(weight|bias)", r"backbone.norm.\1"),
+    (r"temporal_embedding", "temporal_embed"),
+    (r"patch_embed_prompt\.proj\.(weight|bias)", r"landmark_embed.proj.\1"),
+    (r"prompt_norms\.\d+\.(?:weight|bias)", r"\g<0>"),
+    (r"prompt_blocks\.(\d+)\.conv0_0\.(weight|bias)", r"prompters.\1.visual.\2"),
+    (r"prompt_blocks\.(\d+)\.conv0_1\.(weight|bias)", r"prompters.\1.landmark.\2"),
+    (r"prompt_blocks\.(\d+)\.conv1x1\.(weight|bias)", r"prompters.\1.out.\2"),
+    (r"prompt_blocks\.(\d+)\.fovea\.smooth", r"prompters.\1.smooth"),
+    (r"prompt_blocks\.(\d+)\.TMA\.T_Adapter\.D_fc1\.(weight|bias)", r"adapters.\1.temporal.down.\2"),
+    (r"prompt_blocks\.(\d+)\.TMA\.T_Adapter\.D_fc2\.(weight|bias)", r"adapters.\1.temporal.up.\2"),
+    (r"prompt_blocks\.(\d+)\.TMA\.T_Adapter\.attn\.(.+)", r"adapters.\1.temporal.attn.\2"),
+    (r"prompt_blocks\.(\d+)\.TMA\.norm\.(weight|bias)", r"adapters.\1.norm.\2"),
+    (r"prompt_blocks\.(\d+)\.TMA\.S_Adapter\.D_fc1\.(weight|bias)", r"adapters.\1.token.down.\2"),
+    (r"prompt_blocks\.(\d+)\.TMA\.S_Adapter\.D_fc2\.(weight|bias)", r"adapters.\1.token.up.\2"),
+    (r"head\.(?:fc_cls\.)?(weight|bias)", r"head.\1"),
+]
+_POINTWISE = re.compile(r"landmark_embed\.proj|prompters\.\d+\.(?:visual|landmark|out)")
+_IGNORED = re.compile(r"weak_head\.|(?:.*\.)?num_batches_tracked$")
+_SPACES = {7: "dfew", 8: "ferplus", 11: "mafw"}
+
+
+@dataclass(frozen=True)
+class Conversion:
+    """What a conversion did.
+
+    Attributes:
+        path: the file written.
+        key_map: (official name, our name) of every tensor; ours is "" for one that is not needed.
+        record: the record written with the weights.
+    """
+
+    path: Path
+    key_map: list[tuple[str, str]]
+    record: ModelRecord
+
+
+def convert_key(official: str) -> str:
+    """Our name for a parameter of the released code; "" for one we do not need. Raises WeightsError for a stranger."""
+    name = official.removeprefix("module.")
+    if _IGNORED.match(name):
+        return ""
+    if "landmark" in name:
+        return "landmarks." + re.sub(r"^.*?landmark\w*\.", "", name)
+    for pattern, ours in _RULES:
+        match = re.fullmatch(pattern, name)
+        if match:
+            return match.expand(ours)
+    raise WeightsError("a parameter of S2D's image or video model", repr(official), "check that this is such a checkpoint")
+
+
+def convert_state(official: dict[str, Tensor]) -> tuple[dict[str, Tensor], list[tuple[str, str]]]:
+    """All tensors under our names (1x1 convolutions as linear maps), and the key map."""
+    key_map = [(name, convert_key(name)) for name in official]
+    state = {ours: official[name] for name, ours in key_map if ours}
+    for name, tensor in state.items():
+        if _POINTWISE.match(name) and tensor.ndim == 4:
+            state[name] = tensor.flatten(1)
+    return state, key_map
+
+
+def config_of(state: dict[str, Tensor]) -> S2DConfig:
+    """The network's shape, read from converted tensors. Raises WeightsError when they are not an S2D model's."""
+    try:
+        dim, _, patch, _ = state["backbone.patch_embed.proj.weight"].shape
+        side = round((state["backbone.pos_embed"].shape[1] - 1) ** 0.5)
+        depth = len({name.split(".")[2] for name in state if name.startswith("backbone.blocks.")})
+        temporal = state.get("temporal_embed")
+        classes = state["head.weight"].shape[0]
+    except (KeyError, ValueError) as error:
+        raise WeightsError("the tensors of an S2D model", f"none for {error}", "check the checkpoint") from error
+    frames = None if temporal is None else temporal.shape[1]
+    return S2DConfig(side * patch, patch, dim, depth, dim // 64, classes, frames, prompts="prompters.0.smooth" in state)
+
+
+def convert_checkpoint(path: Path, out: Path, *, name: str | None = None, labels: str | None = None) -> Conversion:
+    """Convert a released ``.pth`` into ``out/<name>.safetensors``.
+
+    Args:
+        path: the checkpoint; read with ``weights_only=True``, so it cannot run code.
+        out: folder for the result, made when missing.
+        name: name of the model; the checkpoint's file name by default.
+        labels: label space; by default the one with that many classes (7: dfew, 8: ferplus, 11: mafw).
+
+    Raises:
+        WeightsError: missing, truncated, another model's, or without the landmark net it needs.
+        ConfigError: a label space that does not fit the head.
+    """
+    state, key_map = convert_state(_read(path))
+    config = config_of(state)
+    space = _label_space(config.classes, labels)
+    network = S2D(config)
+    landmarks = {k.removeprefix("landmarks."): v for k, v in state.items() if k.startswith("landmarks.")}
+    _load(network, {k: v for k, v in state.items() if not k.startswith("landmarks.")}, path)
+    landmark_net = MobileFaceNet() if config.prompts else None
+    if landmark_net is not None:
+        if not landmarks:
+            fix = "use a checkpoint that carries its landmark net (keys with 'landmark')"
+            raise WeightsError("the landmark net inside the checkpoint", f"none in {path}", fix)
+        _load(landmark_net, landmarks, path)
+    record = ModelRecord(
+        name=name or path.stem,
+        labels=space,
+        preprocessing=Preprocessing(config.input_size, config.input_size),
+        config={},
+        frames=config.frames or 16,
+        trained_on=f"converted from {path.name} of the released S2D code",
+        licence="that of the checkpoint it was converted from",
+    )
+    target = out / f"{record.name}.safetensors"
+    record = save_weights(Recognizer(network, landmark_net, record.preprocessing), record, target)
+    return Conversion(target, key_map, record)
+
+
+def _read(path: Path) -> dict[str, Tensor]:
+    expected = "a checkpoint of the released S2D code (.pth with 'model' or 'model_state_dict')"
+    if not path.is_file():
+        raise WeightsError(expected, f"no file at {path}", "check the path")
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except (RuntimeError, EOFError, pickle.UnpicklingError, ValueError, OSError) as error:
+        got = f"{path}: {str(error).splitlines()[0] if str(error) else type(error).__name__}"
+        raise WeightsError(expected, got, "the file is torn or not such a checkpoint: download it again") from error
+    for key in ("model", "model_state_dict"):
+        if isinstance(content, dict) and isinstance(content.get(key), dict):
+            content = content[key]
+    if not isinstance(content, dict) or not content or not all(isinstance(v, Tensor) for v in content.values()):
+        raise WeightsError(expected, f"{path}: no dictionary of tensors", "check that this is such a checkpoint")
+    return {str(k): v for k, v in content.items()}
+
+
+def _load(module: torch.nn.Module, state: dict[str, Tensor], path: Path) -> None:
+    # Counters of batch norm steps have no use at inference and are dropped on the way.
+    own = module.state_dict()
+    state = {**{k: v for k, v in own.items() if k.endswith("num_batches_tracked")}, **state}
+    wrong = sorted(set(own) ^ set(state)) or [k for k in own if own[k].shape != state[k].shape]
+    if wrong:
+        got = f"{path}: {len(wrong)} tensors missing, left over or of another shape, e.g. {', '.join(wrong[:3])}"
+        raise WeightsError(f"exactly the tensors of {type(module).__name__}", got, "check the checkpoint")
+    module.load_state_dict(state)
+
+
+def _label_space(classes: int, labels: str | None) -> LabelSpace:
+    if labels is None and classes not in _SPACES:
+        raise ConfigError("a label space for the head", f"{classes} classes", "name one with --labels")
+    space = LABEL_SPACES[labels or _SPACES[classes]]
+    if len(space) != classes:
+        raise ConfigError(f"a label space with {classes} labels", f"{space.name} with {len(space)}", "name another")
+    return space

@@ -1,0 +1,34 @@
+"""From aligned uint8 crops to what the networks take: resize, colour, normalise. Training and use share this code."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float, UInt8
+from torch import Tensor
+
+from mien.models.record import Preprocessing
+
+LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601, the weights of cv2.cvtColor
+
+
+def to_unit(crops: UInt8[Tensor, "n 3 h w"], plan: Preprocessing) -> Float[Tensor, "n 3 s s"]:
+    """Crops in [0, 1] at the network's input size, grey (three equal channels) where the weights were trained so."""
+    images = crops.to(torch.float32) / 255
+    if plan.colour == "grey":
+        weights = torch.tensor(LUMA, device=images.device).view(1, 3, 1, 1)
+        images = (images * weights).sum(1, keepdim=True)
+    side = images.shape[-1]
+    if side != plan.input_size:
+        # Anti-aliasing only matters when shrinking; growing must equal the warp the training used.
+        size = (plan.input_size, plan.input_size)
+        shrink = side > plan.input_size
+        images = F.interpolate(images, size=size, mode="bilinear", align_corners=False, antialias=shrink)
+    return images.expand(-1, 3, -1, -1)
+
+
+def normalise(images: Float[Tensor, "*n 3 h w"], plan: Preprocessing) -> Float[Tensor, "*n 3 h w"]:
+    """(x - mean) / std per channel, for values in [0, 1]."""
+    mean = torch.tensor(plan.mean, dtype=images.dtype, device=images.device).view(3, 1, 1)
+    std = torch.tensor(plan.std, dtype=images.dtype, device=images.device).view(3, 1, 1)
+    return (images - mean) / std

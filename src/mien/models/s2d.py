@@ -1,0 +1,167 @@
+"""S2D: the landmark-aware image model and the video model made from it (arXiv 2312.05447).
+
+One class serves both: without ``frames`` there are no temporal parts and a clip's frames are simply averaged; with
+``frames`` every prompter has a temporal adapter beside it and the tokens carry a temporal embedding. Everything follows
+the released video model (s2d-spec, "Architecture"), so its checkpoints load through ``convert``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from mien.core.errors import ConfigError
+from mien.models.prompts import LandmarkEmbed, Prompter
+from mien.models.temporal import HEADS, RATIO, TemporalAdapter
+from mien.models.vit import NORM_EPS, VisionTransformer
+
+
+@dataclass(frozen=True)
+class S2DConfig:
+    """The shape of an S2D network.
+
+    Attributes:
+        input_size: side of the square input in pixels, a multiple of ``patch``.
+        patch: side of a patch in pixels.
+        dim: token width, a multiple of ``heads``; of 32 when ``frames`` is set (the adapters' 8 heads share a quarter).
+        depth: number of transformer blocks, each with a prompter.
+        heads: attention heads.
+        classes: number of expressions.
+        frames: clip length of the video model's temporal embedding; None: the image model.
+        prompts: False leaves the landmark prompters out: a plain ViT, for ablations.
+        dropout: rate before the head, in [0, 1).
+        drop_path: stochastic depth rate of the last block, in [0, 1).
+    """
+
+    input_size: int = 224
+    patch: int = 16
+    dim: int = 768
+    depth: int = 12
+    heads: int = 12
+    classes: int = 7
+    frames: int | None = None
+    prompts: bool = True
+    dropout: float = 0.5
+    drop_path: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.input_size % self.patch:
+            raise ConfigError(f"input_size a multiple of patch {self.patch}", str(self.input_size), "change one of them")
+        if self.dim % self.heads:
+            raise ConfigError(f"dim a multiple of heads {self.heads}", str(self.dim), "change one of them")
+        if self.frames is not None and (self.frames < 1 or int(self.dim * RATIO) % HEADS):
+            raise ConfigError("frames >= 1 and dim a multiple of 32", f"{self.frames}, {self.dim}", "change them")
+        if self.frames is not None and not self.prompts:
+            raise ConfigError("prompts with frames (the adapters share their norms)", "frames only", "set prompts")
+
+    @property
+    def grid(self) -> int:
+        """Patches along a side."""
+        return self.input_size // self.patch
+
+
+class S2D(nn.Module):
+    """Normalised frames and their landmark map to logits and the head's feature.
+
+    Args:
+        config: the network's shape.
+        zero_init: fresh temporal adapters and embedding add nothing (see :mod:`mien.models.temporal`).
+    """
+
+    def __init__(self, config: S2DConfig, zero_init: bool = True) -> None:
+        super().__init__()
+        c = self.config = config
+        self.backbone = VisionTransformer(c.input_size, c.patch, c.dim, c.depth, c.heads, c.drop_path)
+        if c.prompts:
+            self.landmark_embed = LandmarkEmbed(c.dim)
+            self.prompters = nn.ModuleList(Prompter(c.dim) for _ in range(c.depth))
+            # The last norm is never used; the released checkpoints carry it, and so does the parameter count.
+            self.prompt_norms = nn.ModuleList(nn.LayerNorm(c.dim, eps=NORM_EPS) for _ in range(c.depth))
+        if c.frames is not None:
+            self.adapters = nn.ModuleList(TemporalAdapter(c.dim, zero_init) for _ in range(c.depth))
+            self.temporal_embed = nn.Parameter(torch.zeros(1, c.frames, c.dim))
+            if not zero_init:
+                nn.init.trunc_normal_(self.temporal_embed, std=0.02)
+        self.dropout = nn.Dropout(c.dropout)
+        self.head = nn.Linear(c.dim, c.classes)
+
+    def forward(
+        self, video: Float[Tensor, "b t 3 h w"], landmark_map: Float[Tensor, "bt 128 u v"] | None
+    ) -> tuple[Float[Tensor, "b c"], Float[Tensor, "b d"]]:
+        """Logits and feature of b clips.
+
+        Args:
+            video: frames normalised as the weights demand; h = w = a multiple of the patch.
+            landmark_map: conv_4 of the landmark net for the b x t frames, frames fastest; None without prompts.
+        """
+        b, t, _, h, w = video.shape
+        if h != w or h % self.config.patch:
+            raise ConfigError(f"square frames, side a multiple of {self.config.patch}", f"{h}x{w}", "resize them")
+        x = self.tokens(video.flatten(0, 1), landmark_map, t)
+        feature = self.backbone.norm(x[:, 0]).view(b, t, -1).mean(1)
+        logits: Tensor = self.head(self.dropout(feature))
+        return logits, feature
+
+    def tokens(
+        self, images: Float[Tensor, "bt 3 h w"], landmark_map: Float[Tensor, "bt 128 u v"] | None, frames: int
+    ) -> Float[Tensor, "bt m d"]:
+        """All tokens after the last block, class token first, before the last norm."""
+        patches = self.backbone.patch_embed(images)
+        prompt = None
+        if self.config.prompts:
+            assert landmark_map is not None, "a model with prompts needs the landmark map"
+            prompt = self.landmark_embed(landmark_map, round(patches.shape[1] ** 0.5))
+            patches, prompt = self._prompted(0, patches, prompt, frames)
+        x = self.backbone.with_class_token(patches)
+        if self.config.frames is not None:
+            x = self._with_time(x, frames)
+        for i, block in enumerate(self.backbone.blocks):
+            if i and prompt is not None:
+                patches, prompt = self._prompted(i, x[:, 1:], prompt, frames)
+                x = torch.cat([x[:, :1], patches], dim=1)
+            x = block(x)
+        return x
+
+    def _prompted(self, i: int, patches: Tensor, prompt: Tensor, frames: int) -> tuple[Tensor, Tensor]:
+        """Patch tokens with block i's prompt (and adapter) added, and the prompt for the next block."""
+        visual = self.prompt_norms[max(i - 1, 0)](patches)
+        prompt = self.prompters[i](visual, self.prompt_norms[0](prompt))
+        if self.config.frames is not None:
+            patches = patches + self.adapters[i](visual, frames)
+        return patches + prompt, prompt
+
+    def _with_time(self, x: Float[Tensor, "bt m d"], frames: int) -> Float[Tensor, "bt m d"]:
+        """Add each frame's temporal embedding to all its tokens; another clip length is interpolated linearly."""
+        table = self.temporal_embed
+        if frames != table.shape[1]:
+            table = F.interpolate(table.transpose(1, 2), size=frames, mode="linear", align_corners=True).transpose(1, 2)
+        bt, m, d = x.shape
+        return (x.view(-1, frames, m, d) + table[:, :, None].to(x.dtype)).view(bt, m, d)
+
+    def stage2_modules(self) -> Iterator[nn.Module | nn.Parameter]:
+        """What learns in stage 2: temporal embedding, last norm, head, prompters, adapters, landmark projection, norms."""
+        yield from (self.temporal_embed, self.backbone.norm, self.head, self.landmark_embed)
+        yield from (self.prompters, self.prompt_norms, self.adapters)
+
+    def freeze_for_stage2(self) -> None:
+        """Freeze the image model's blocks, patch embedding, class token and positions (under 10 % is left to learn)."""
+        self.requires_grad_(False)
+        for part in self.stage2_modules():
+            part.requires_grad_(True)
+
+
+def to_video(image_model: S2D, frames: int, zero_init: bool = True) -> S2D:
+    """The video model that starts from an image model's weights.
+
+    With ``zero_init`` it gives, before any training, the mean over frames of the image model's features.
+    """
+    video_model = S2D(replace(image_model.config, frames=frames), zero_init=zero_init)
+    missing = video_model.load_state_dict(image_model.state_dict(), strict=False)
+    unexplained = [k for k in missing.missing_keys if not k.startswith(("adapters.", "temporal_embed"))]
+    assert not unexplained and not missing.unexpected_keys, (unexplained, missing.unexpected_keys)
+    return video_model

@@ -1,0 +1,116 @@
+"""The recogniser (networks + preprocessing) and its one file: safetensors with a record in the header."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from pathlib import Path
+
+import torch
+from jaxtyping import Float, UInt8
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from mien.core.errors import WeightsError
+from mien.models.landmarks import MobileFaceNet, landmark_input
+from mien.models.preprocess import normalise, to_unit
+from mien.models.record import ModelRecord, Preprocessing, read_record
+from mien.models.s2d import S2D, S2DConfig
+
+
+class Recognizer(nn.Module):
+    """Aligned uint8 crops to logits: preprocessing, landmark net, S2D.
+
+    Args:
+        s2d: image or video model.
+        landmarks: the landmark net; None for a model without prompts.
+        preprocessing: how crops become input.
+    """
+
+    def __init__(self, s2d: S2D, landmarks: MobileFaceNet | None, preprocessing: Preprocessing) -> None:
+        super().__init__()
+        self.s2d, self.landmarks, self.preprocessing = s2d, landmarks, preprocessing
+
+    def forward(self, clips: UInt8[Tensor, "b t 3 h w"]) -> Float[Tensor, "b c"]:
+        """Logits of b clips of t aligned RGB crops."""
+        frames = normalise(to_unit(clips.flatten(0, 1), self.preprocessing), self.preprocessing)
+        return self.logits(frames.unflatten(0, clips.shape[:2]))
+
+    def logits(self, frames: Float[Tensor, "b t 3 s s"]) -> Float[Tensor, "b c"]:
+        """Logits of frames that are already normalised (training comes in here, after its augmentation)."""
+        logits: Tensor = self.s2d(frames, self.landmark_map(frames.flatten(0, 1)))[0]
+        return logits
+
+    def landmark_map(self, images: Float[Tensor, "n 3 s s"]) -> Float[Tensor, "n 128 14 14"] | None:
+        """The frozen landmark net's map of normalised images; None for a model without prompts."""
+        if self.landmarks is None:
+            return None
+        with torch.no_grad():
+            return self.landmarks.landmark_map(landmark_input(images))
+
+    def points(self, crops: UInt8[Tensor, "n 3 h w"]) -> Float[Tensor, "n 68 2"]:
+        """68 landmarks of aligned crops as fractions of the side. Raises WeightsError for a model without the net."""
+        if self.landmarks is None:
+            raise WeightsError("a model with a landmark net", "one without prompts", "use the default model")
+        with torch.no_grad():
+            images = normalise(to_unit(crops, self.preprocessing), self.preprocessing)
+            points: Tensor = self.landmarks(landmark_input(images))[0]
+        return points
+
+    def train(self, mode: bool = True) -> Recognizer:
+        """As usual, but the landmark net stays in eval mode: its batch statistics are frozen."""
+        super().train(mode)
+        if self.landmarks is not None:
+            self.landmarks.eval()
+        return self
+
+
+def save_weights(recognizer: Recognizer, record: ModelRecord, path: Path, dtype: torch.dtype | None = None) -> ModelRecord:
+    """Write weights and record to ``path``, atomically; the record comes back with what the file adds to it.
+
+    Args:
+        recognizer: the networks.
+        record: labels, calibration and origin; shape, preprocessing and count are filled in from the networks.
+        path: ``.safetensors`` file; its folder is made when missing.
+        dtype: store floating-point tensors so (``torch.float16`` halves the file); None keeps theirs.
+    """
+    record = dataclasses.replace(
+        record,
+        config=dataclasses.asdict(recognizer.s2d.config),
+        preprocessing=recognizer.preprocessing,
+        parameters=sum(p.numel() for p in recognizer.parameters()),
+    )
+    state = {k: v.detach().contiguous() for k, v in recognizer.state_dict().items() if not k.endswith("num_batches_tracked")}
+    if dtype is not None:
+        state = {k: v.to(dtype) if v.dtype.is_floating_point else v for k, v in state.items()}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_suffix(".partial")
+    save_file(state, partial, metadata={"mien": record.to_json()})
+    os.replace(partial, path)
+    return read_record(path)
+
+
+def load_weights(path: Path) -> tuple[Recognizer, ModelRecord]:
+    """Read a file of :func:`save_weights` into a recogniser in eval mode, float32.
+
+    Raises:
+        WeightsError: missing, torn, or tensors that do not fit the record.
+    """
+    record = read_record(path)
+    try:
+        state = load_file(path)
+    except (SafetensorError, OSError) as error:
+        raise WeightsError("a readable weights file", f"{path}: {error}", "copy or download it again") from error
+    with torch.device("meta"):  # no random numbers are drawn only to be overwritten
+        config = S2DConfig(**record.config)
+        recognizer = Recognizer(S2D(config), MobileFaceNet() if config.prompts else None, record.preprocessing)
+    wanted = recognizer.state_dict()
+    counters = {k: torch.zeros((), dtype=torch.int64) for k in wanted if k.endswith("num_batches_tracked")}
+    wrong = sorted(wanted.keys() - counters.keys() ^ state.keys()) or [k for k in state if state[k].shape != wanted[k].shape]
+    if wrong:
+        got = f"{path}: {len(wrong)} that do not, e.g. {', '.join(wrong[:3])}"
+        raise WeightsError("tensors that fit the record", got, "the file is not what it says: get it again")
+    state = {k: v.float() if v.dtype.is_floating_point else v for k, v in state.items()}
+    recognizer.load_state_dict({**state, **counters}, assign=True)
+    return recognizer.eval().requires_grad_(False), record

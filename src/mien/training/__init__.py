@@ -1,0 +1,1 @@
+"""Training: recipes, losses, optimisation, the loop, and the tasks it runs."""

@@ -1,0 +1,126 @@
+"""Our landmark net: MobileFaceNet-68 distilled from a teacher of the same shape on FERPlus faces.
+
+The student learns the teacher's 68 points and its conv_4 map, the part S2D reads. It sees what S2D's landmark net sees,
+ImageNet-normalised frames, while the teacher takes RGB / 255. The teacher's weights are not shipped; the student starts
+from random numbers.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from mien.core.errors import DataError
+from mien.data.ferplus import read_ferplus
+from mien.data.transforms import Augmentation, augment, warp
+from mien.models.landmarks import LANDMARK_SIZE, MobileFaceNet
+from mien.models.preprocess import normalise
+from mien.models.record import Preprocessing
+
+EYE_CORNERS = (36, 45)  # outer corners in iBUG's 68 points: their distance normalises the error (inter-ocular NME)
+
+
+@dataclass(frozen=True)
+class DistillRecipe:
+    """What the landmark student is shown.
+
+    Attributes:
+        augmentation: changes of the faces; wide, as boxes in video are loose.
+        map_weight: weight of the conv_4 loss beside the points' loss.
+        validation: number of held-out faces, from the official validation split.
+    """
+
+    augmentation: Augmentation = Augmentation(
+        rotation=20, scale=0.25, shift=0.1, stretch=0.1, flip=0.5, brightness=0.15, contrast=0.3, gamma=0.3, noise=0.05, blur=0.2
+    )
+    map_weight: float = 1.0
+    validation: int = 2048
+
+
+def load_teacher(path: Path) -> MobileFaceNet:
+    """A MobileFaceNet-68 from a safetensors file, in eval mode; raises DataError when the file does not fit."""
+    if not path.is_file():
+        raise DataError("a MobileFaceNet-68 .safetensors file", f"no file at {path}", "check the path")
+    teacher = MobileFaceNet()
+    try:
+        teacher.load_state_dict(load_file(path))
+    except RuntimeError as error:
+        raise DataError("MobileFaceNet-68 weights", f"{path}: {error}", "check the file") from error
+    return teacher.eval().requires_grad_(False).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+
+def point_error(ours: Float[Tensor, "n 68 2"], theirs: Float[Tensor, "n 68 2"]) -> Float[Tensor, "n"]:
+    """Mean distance of the points over the distance of the outer eye corners (NME) of each face."""
+    eyes = (theirs[:, EYE_CORNERS[0]] - theirs[:, EYE_CORNERS[1]]).norm(dim=-1)
+    return (ours - theirs).norm(dim=-1).mean(-1) / eyes.clamp(min=0.05)
+
+
+class DistillTask:
+    """Teacher's points and map as targets for a fresh student.
+
+    Args:
+        data: the FERPlus ``.npz``.
+        teacher: see :func:`load_teacher`.
+        recipe: what the student is shown.
+    """
+
+    def __init__(self, data: Path, teacher: MobileFaceNet, recipe: DistillRecipe) -> None:
+        self.recipe, self.teacher = recipe, teacher
+        self.plan = Preprocessing(crop_size=48, input_size=LANDMARK_SIZE, colour="grey")
+        self.faces = torch.from_numpy(read_ferplus(data, "train", majority_only=False).images)[:, None]
+        self.held_out = torch.from_numpy(read_ferplus(data, "valid", majority_only=False).images)[: recipe.validation, None]
+        self.items = len(self.faces)
+        self.module: nn.Module = MobileFaceNet().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.map_scale = self._measure_map(self.faces[:512])
+
+    def groups(self, weight_decay: float) -> list[dict[str, Any]]:
+        """Weight decay on matrices only."""
+        params = list(self.module.parameters())
+        return [
+            {"params": [p for p in params if p.ndim >= 2], "weight_decay": weight_decay},
+            {"params": [p for p in params if p.ndim < 2], "weight_decay": 0.0},
+        ]
+
+    def loss(self, rows: Tensor, rng: torch.Generator) -> Tensor:
+        """L1 on the points (in percent of the side) plus the squared error of the map in units of its own spread."""
+        grey = augment(self.faces[rows].float() / 255, LANDMARK_SIZE, self.recipe.augmentation, rng)
+        faces = grey.expand(-1, 3, -1, -1).contiguous(memory_format=torch.channels_last)
+        with torch.no_grad():
+            points, landmark_map = self.teacher(faces)
+        ours, our_map = self.module(normalise(faces, self.plan))
+        by_point = F.smooth_l1_loss(ours.float() * 100, points.float() * 100)
+        by_map = (((our_map.float() - landmark_map.float()) / self.map_scale) ** 2).mean()
+        return by_point + self.recipe.map_weight * by_map
+
+    def validate(self, module: nn.Module) -> dict[str, float]:
+        """Median and mean point error against the teacher, and the share of the map's variance explained."""
+        module.eval()
+        errors, residual, spread = [], 0.0, 0.0
+        for batch in self.held_out.split(256):
+            grey = warp(batch.float() / 255, torch.eye(2, 3).expand(len(batch), 2, 3), LANDMARK_SIZE)
+            faces = grey.expand(-1, 3, -1, -1)
+            with torch.no_grad():
+                points, landmark_map = self.teacher(faces)
+                ours, our_map = module(normalise(faces, self.plan))
+            errors.append(point_error(ours, points))
+            residual += float((((our_map - landmark_map) / self.map_scale) ** 2).sum())
+            spread += float((((landmark_map - self.map_mean) / self.map_scale) ** 2).sum())
+        error = torch.cat(errors)
+        figures = {"nme_mean": error.mean().item(), "nme_median": error.median().item(), "map_r2": 1 - residual / spread}
+        return figures | {"score": -figures["nme_mean"]}
+
+    def _measure_map(self, faces: Tensor) -> Float[Tensor, "1 128 1 1"]:
+        grey = warp(faces.float() / 255, torch.eye(2, 3).expand(len(faces), 2, 3), LANDMARK_SIZE)
+        with torch.no_grad():
+            landmark_map = self.teacher.landmark_map(grey.expand(-1, 3, -1, -1))
+        self.map_mean = landmark_map.mean((0, 2, 3), keepdim=True)
+        scale = landmark_map.std((0, 2, 3), keepdim=True)
+        # Channels that hardly vary would otherwise rule the loss.
+        return scale.clamp(min=0.1 * scale.median().item())
