@@ -1,0 +1,95 @@
+"""Names of files: which are videos or pictures, their order, and what a list of arguments means."""
+
+from __future__ import annotations
+
+import glob
+import os
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+IMAGE_SUFFIXES = frozenset(
+    {".jpg", ".jpeg", ".jpe", ".png", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm", ".pnm", ".jp2", ".avif"}
+)
+VIDEO_SUFFIXES = frozenset(
+    {".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".m2v", ".ts", ".mts", ".m2ts", ".wmv"}
+    | {".asf", ".flv", ".f4v", ".3gp", ".3g2", ".ogv", ".mxf", ".vob", ".gif", ".mjpg", ".mjpeg", ".y4m", ".dv"}
+)
+# First bytes of the picture formats OpenCV reads, for files whose names say nothing.
+IMAGE_STARTS = (b"\xff\xd8\xff", b"\x89PNG\r\n", b"BM", b"II*\0", b"MM\0*", b"\0\0\0\x0cjP  ")
+
+
+def natural_key(name: str) -> list[tuple[int, int, str]]:
+    """A key that sorts as people do: ``frame2`` before ``frame10``, upper and lower case alike."""
+    parts = re.findall(r"\d+|\D+", name.casefold())
+    return [(0, int(part), part) if part.isdecimal() else (1, 0, part) for part in parts]
+
+
+def is_address(source: str) -> bool:
+    """True for ``rtsp://...`` and the like: a scheme of two or more letters (one is a Windows drive)."""
+    return re.match(r"[a-zA-Z][a-zA-Z0-9+.-]+://", source) is not None
+
+
+def is_camera(source: str) -> bool:
+    """True for a camera's number, such as ``"0"``, when no file has that name."""
+    return source.isdecimal() and not os.path.exists(source)
+
+
+def is_glob(source: str) -> bool:
+    """True for a pattern with wildcards, when no file has that very name."""
+    return glob.has_magic(source) and not os.path.exists(source)
+
+
+def is_image(path: Path) -> bool:
+    """True when ``path`` is read as a still picture: by its first bytes, unless its suffix says video."""
+    if path.suffix.lower() in VIDEO_SUFFIXES:
+        return False
+    try:
+        with path.open("rb") as file:
+            head = file.read(12)
+    except OSError:
+        head = b""
+    if head.startswith(IMAGE_STARTS) or head[8:12] == b"WEBP" or head[4:12] in (b"ftypavif", b"ftypavis"):
+        return True
+    return path.suffix.lower() in IMAGE_SUFFIXES
+
+
+def images_in(folder: Path) -> list[Path]:
+    """The picture files directly in ``folder`` (by suffix, hidden ones left out), in natural order."""
+    found = [path for path in folder.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES and path.name[0] != "."]
+    return sorted(found, key=lambda path: natural_key(path.name))
+
+
+def expand(sources: Sequence[str]) -> list[str]:
+    """What a list of arguments means: one entry for every video or picture, in natural order, each once.
+
+    A folder stands for the videos and pictures in it and below it (known suffixes, hidden files left out), a pattern
+    for what it matches (``**`` for folders below). Addresses and camera numbers pass as they are. An entry that stands
+    for nothing (a missing path, an empty folder) stays, so that whoever opens it reports it.
+    """
+    entries = [entry for source in sources for entry in _entries(source)]
+    distinct = {_identity(entry): entry for entry in entries}
+    return sorted(distinct.values(), key=natural_key)
+
+
+def _identity(entry: str) -> str:
+    return entry if is_address(entry) or is_camera(entry) else os.path.abspath(entry)
+
+
+def _entries(source: str) -> list[str]:
+    if is_address(source) or is_camera(source):
+        return [source]
+    if is_glob(source):
+        matches = glob.glob(source, recursive=True)
+        return [entry for match in matches for entry in _entries(match)] or [source]
+    if os.path.isdir(source):
+        return list(_media_below(source)) or [source]
+    return [os.path.normpath(source)]
+
+
+def _media_below(folder: str) -> Iterator[str]:
+    for parent, folders, files in os.walk(folder):
+        folders[:] = [name for name in folders if name[0] != "."]
+        for name in files:
+            if Path(name).suffix.lower() in IMAGE_SUFFIXES | VIDEO_SUFFIXES and name[0] != ".":
+                yield os.path.normpath(os.path.join(parent, name))

@@ -1,0 +1,128 @@
+"""``open``: one door for every source."""
+
+from __future__ import annotations
+
+import glob
+import math
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import numpy as np
+from jaxtyping import Shaped
+
+from mien.core.errors import ConfigError, SourceError
+from mien.media import files
+from mien.media.source import Source, SourceInfo
+
+AnySource = str | os.PathLike[str] | int | Sequence[str | os.PathLike[str]] | Shaped[np.ndarray, "*shape"]
+
+
+def open(source: AnySource, *, frame_rate: float | None = None) -> Source:
+    """Open a source of frames.
+
+    ===========================  ==================================================================================
+    source                       is read as
+    ===========================  ==================================================================================
+    path of a video or picture   itself (a picture is one frame at 0.0 s)
+    folder, list of paths        the pictures as the frames of one sequence; a folder's in natural order
+    pattern (``shots/*.png``)    a sequence of the matches; a single match as itself
+    whole number, ``"0"``        camera
+    address (``rtsp://...``)     what FFmpeg can open there
+    NumPy array                  (h, w[, 3 or 4]) one picture, (t, h, w[, c]) many; uint8 or uint16
+    ===========================  ==================================================================================
+
+    Args:
+        source: see the table.
+        frame_rate: frames per second. A source with a clock of its own (video, camera) is thinned to it, by choosing
+            the nearest frames, and never filled up. To a source without (sequence, array) it gives the clock; 25 when
+            not given.
+
+    Returns:
+        An open source; use it in a ``with`` block.
+
+    Raises:
+        SourceError: nothing there, or nothing that can be read as pictures.
+        ConfigError: a frame rate that is not positive.
+    """
+    if frame_rate is not None and not (frame_rate > 0 and math.isfinite(frame_rate)):
+        raise ConfigError("a frame rate above 0", str(frame_rate), "give frames per second, or leave it out")
+    if isinstance(source, np.ndarray):
+        from mien.media.arrays import open_array
+
+        return open_array(source, frame_rate)
+    if isinstance(source, int | np.integer):
+        return _open_camera(int(source), frame_rate)
+    if isinstance(source, str | os.PathLike):
+        return _open_named(os.fspath(source), frame_rate)
+    return _open_list([Path(path) for path in source], frame_rate)
+
+
+def probe(path: AnySource) -> SourceInfo:
+    """What is known of a source on opening it; its frames are not read. Raises SourceError as :func:`open` does."""
+    with open(path) as source:
+        return source.info
+
+
+def _open_named(source: str, frame_rate: float | None) -> Source:
+    if files.is_address(source):
+        from mien.media.video import open_video
+
+        return open_video(source, _public_name(source), frame_rate)
+    if files.is_camera(source):
+        return _open_camera(int(source), frame_rate)
+    if files.is_glob(source):
+        return _open_pattern(source, frame_rate)
+    return _open_path(Path(source), frame_rate)
+
+
+def _public_name(address: str) -> str:
+    """An address without user, password and query, which must not reach reports and logs."""
+    parts = urlsplit(address)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+
+
+def _open_camera(number: int, frame_rate: float | None) -> Source:
+    from mien.media.camera import open_camera
+
+    return open_camera(number, frame_rate)
+
+
+def _open_pattern(pattern: str, frame_rate: float | None) -> Source:
+    paths = [Path(match) for match in sorted(glob.glob(pattern, recursive=True), key=files.natural_key)]
+    if not paths:
+        raise SourceError("files that match the pattern", f"none for {pattern}", "check the folder and the pattern")
+    return _open_path(paths[0], frame_rate) if len(paths) == 1 else _open_list(paths, frame_rate, pattern)
+
+
+def _open_path(path: Path, frame_rate: float | None) -> Source:
+    if not path.exists():
+        raise SourceError("a file or folder that exists", str(path), "check the path")
+    if path.is_dir():
+        from mien.media.stills import open_sequence
+
+        images = files.images_in(path)
+        if not images:
+            fix = "name the files themselves, or a folder of pictures"
+            raise SourceError("a folder with pictures in it", f"{path}, which has none", fix)
+        return open_sequence(images, path.resolve().name, frame_rate)
+    if files.is_image(path):
+        from mien.media.stills import open_image
+
+        return open_image(path)
+    from mien.media.video import open_video
+
+    # "file:" keeps FFmpeg from reading a colon in a file's name as a protocol.
+    return open_video(f"file:{path}", path.name, frame_rate)
+
+
+def _open_list(paths: Sequence[Path], frame_rate: float | None, name: str | None = None) -> Source:
+    from mien.media.stills import open_sequence
+
+    for path in paths:
+        if path.exists() and not files.is_image(path):
+            fix = "open videos one at a time"
+            raise SourceError("picture files, the frames of one sequence", f"{path}, which is none", fix)
+    default = f"{paths[0].parent.resolve().name} ({len(paths)} pictures)" if paths else "an empty list"
+    return open_sequence(paths, name or default, frame_rate)
