@@ -1,0 +1,193 @@
+"""A model in use: a source goes in, a :class:`~mien.report.result.Result` comes out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from jaxtyping import Float, UInt8
+
+from mien.analysis.live import LiveSpans
+from mien.analysis.provenance import provenance
+from mien.analysis.reading import FrameClock, Network, Reading, read
+from mien.analysis.settings import AnalysisSettings
+from mien.analysis.smoothing import SpanRule, TrackReadings, frame_probabilities, track_spans
+from mien.core.errors import ConfigError
+from mien.core.table import FaceTable
+from mien.core.types import FaceRow, Prediction, Span
+from mien.report.result import Result
+
+if TYPE_CHECKING:
+    from mien.faces import Detector
+    from mien.media import SourceInfo
+    from mien.models.record import ModelRecord
+
+Progress = Callable[[int, int | None, float], None]
+"""Called after every frame with: frames done, frames in all (None when unknown), seconds of video done."""
+STANDARD_RATE = 25.0
+
+
+def load(name: str | Path | None = None) -> ExpressionModel:
+    """The model to analyse with.
+
+    Args:
+        name: a model's name, a weights file, or a folder with one; None for the default that mien ships.
+
+    Raises:
+        WeightsError: the weights are missing or torn.
+        ConfigError: no model has that name.
+    """
+    from mien.models.zoo import load_model
+
+    return ExpressionModel(load_model(name))
+
+
+class ExpressionModel:
+    """Reads expressions with one set of weights.
+
+    Args:
+        network: the loaded weights.
+    """
+
+    def __init__(self, network: Network) -> None:
+        self._network = network
+
+    @property
+    def record(self) -> ModelRecord:
+        """What the weights say about themselves: labels, preprocessing, scores, licence, hash."""
+        return self._network.record
+
+    def analyze(
+        self,
+        source: Any,
+        settings: AnalysisSettings | None = None,
+        progress: Progress | None = None,
+        detector: Detector | None = None,
+    ) -> Result:
+        """Who shows what, when, in ``source``.
+
+        Memory does not grow with the source's length but for the table of faces, about 140 bytes a face and frame.
+        A still picture gives one span a face, from 0.0 to 0.0 s.
+
+        Args:
+            source: whatever :func:`mien.media.open` takes: path, folder, glob, list, camera number, URL or array.
+            settings: how to look; defaults when None.
+            progress: called after every frame.
+            detector: used instead of the one ``settings.faces`` names.
+
+        Raises:
+            SourceError: the source cannot be read. A source without a face is no error: its result has no spans.
+        """
+        from mien import media
+
+        settings = settings or AnalysisSettings()
+        with media.open(source, frame_rate=settings.frame_rate) as frames:
+            notes = _Notes(len(self.record.labels), frames.info)
+            for reading in read(frames, self._network, settings, settings.batch, detector):
+                notes.add(reading)
+                if progress is not None and reading.frame is not None:
+                    progress(notes.frames_done, frames.info.frame_count, reading.frame.time)
+            info, problems = frames.info, list(frames.problems)
+        rule = self._rule(settings)
+        used = detector.name if detector is not None else settings.faces.detector
+        facts = provenance(self.record, settings, source, used, rule.threshold)
+        return Result(
+            source=info,
+            labels=self.record.labels,
+            spans=notes.spans(rule),
+            frames=notes.table,
+            provenance={**facts, "problems": problems},
+            origin=source,
+            frame_rate=settings.frame_rate,
+        )
+
+    def predict(self, clips: UInt8[np.ndarray, "b t 3 h w"]) -> Float[np.ndarray, "b c"]:
+        """Probabilities of aligned face crops: the network alone, without detection or smoothing.
+
+        Args:
+            clips: RGB crops as :func:`mien.faces.align` makes them, square; a single clip is ``clip[None]``.
+
+        Returns:
+            One row a clip, in the order of ``record.labels``; rows sum to 1.
+
+        Raises:
+            ConfigError: another type, number of axes, or shape.
+        """
+        expected = "uint8 clips of shape (b, t, 3, h, h), RGB"
+        if not isinstance(clips, np.ndarray) or clips.dtype != np.uint8:
+            got = f"{clips.dtype} values" if isinstance(clips, np.ndarray) else type(clips).__name__
+            raise ConfigError(expected, got, "give the crops as uint8 in 0..255; mien normalises them itself")
+        if clips.ndim != 5 or clips.shape[2] != 3 or clips.shape[3] != clips.shape[4]:
+            raise ConfigError(expected, f"shape {clips.shape}", "add axes with clip[None], or move colour to axis 2")
+        if not clips.size:
+            raise ConfigError(expected, f"no pixel in shape {clips.shape}", "leave the call out when there is no clip")
+        return self._network.probabilities(clips)
+
+    def watch(
+        self, camera: Any = 0, settings: AnalysisSettings | None = None, detector: Detector | None = None
+    ) -> Iterator[Span]:
+        """Spans as they end, a second or two behind, for as long as the source lasts.
+
+        Args:
+            camera: a camera's number, an URL, or any other source.
+            settings: how to look; defaults when None.
+            detector: used instead of the one ``settings.faces`` names.
+        """
+        from mien import media
+
+        settings = settings or AnalysisSettings()
+        live = LiveSpans(self._rule(settings), settings.window, settings.stride)
+        with media.open(camera, frame_rate=settings.frame_rate) as frames:
+            for reading in read(frames, self._network, settings, 1, detector):
+                yield from live.push(reading)
+
+    def _rule(self, settings: AnalysisSettings) -> SpanRule:
+        threshold = self.record.threshold if settings.threshold is None else settings.threshold
+        return SpanRule(self.record.labels.labels, threshold, settings.min_span, settings.faces.max_gap)
+
+
+class _Notes:
+    """What is kept of a source while it streams by: the table, the clock, and every window's answer."""
+
+    def __init__(self, classes: int, info: SourceInfo) -> None:
+        self.table = FaceTable(classes)
+        still = info.kind == "image"
+        self._clock = FrameClock(0.0 if still else 1 / (info.frame_rate or STANDARD_RATE))
+        self._predictions: dict[int, list[Prediction]] = {}
+
+    @property
+    def frames_done(self) -> int:
+        return len(self._clock)
+
+    def add(self, reading: Reading) -> None:
+        if reading.frame is not None:
+            self._clock.tick(reading.frame)
+        for crop in reading.crops:
+            self.table.append(FaceRow(crop.index, crop.time, crop.track, crop.face, crop.quality, None))
+        for prediction in reading.predictions:
+            self._predictions.setdefault(prediction.track, []).append(prediction)
+
+    def spans(self, rule: SpanRule) -> tuple[Span, ...]:
+        """Smooth every track, write its probabilities into the table, and cut it into spans."""
+        self.table.sort()
+        if not len(self.table):
+            return ()
+        tracks = self.table.column("track")
+        rows_of_tracks = np.split(
+            order := np.argsort(tracks, kind="stable"), np.flatnonzero(np.diff(tracks[order])) + 1
+        )
+        starts, codes = self.table.column("time"), self.table.column("reason")
+        ends = self._clock.ends(self.table.column("index"))
+        spans: list[Span] = []
+        for rows in rows_of_tracks:
+            track, readable = int(tracks[rows[0]]), codes[rows] == 0
+            probabilities = np.full((len(rows), self.table.classes), np.nan)
+            if readable.any():
+                asked = rows[readable]
+                probabilities[readable] = frame_probabilities(starts[asked], ends[asked], self._predictions[track])
+                self.table.set_probabilities(asked, probabilities[readable])
+            reasons = [self.table.reasons[code] for code in codes[rows]]
+            spans += track_spans(TrackReadings(track, starts[rows], ends[rows], probabilities, reasons), rule)
+        return tuple(sorted(spans, key=lambda span: (span.start, span.track)))

@@ -1,0 +1,57 @@
+"""How a source is analysed. The docstrings below the fields are the command's help."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from mien.core.errors import ConfigError
+from mien.faces.settings import FaceSettings
+
+
+@dataclass(frozen=True)
+class AnalysisSettings:
+    """How faces are found, how long a look the network gets, and what counts as an expression.
+
+    The defaults show an expression of half a second, and keep one of 0.2 s or less from flickering through another
+    (tests/analysis/test_smoothing.py measures both).
+
+    Raises:
+        ConfigError: a value out of range, or two that contradict each other.
+    """
+
+    faces: FaceSettings = field(default_factory=FaceSettings)
+    """Finding and following faces."""
+    window: float = 0.4
+    """Seconds of video the network sees at once. An expression much shorter than this is averaged away."""
+    step: float | None = None
+    """Seconds from one window to the next, at most the window. None: half the window."""
+    threshold: float | None = None
+    """Probability under which the answer is "unclear", 0 to 1. None: the one the model was calibrated with."""
+    min_span: float = 0.2
+    """Seconds a clearly shown expression must last to interrupt another; a doubtful one, longer. 0: no smoothing."""
+    frame_rate: float | None = None
+    """Look at no more than this many frames a second. None: at every frame."""
+    batch: int = 8
+    """Windows per call of the network. Changes speed and memory, not the answer."""
+    hash_source: bool = False
+    """Put the SHA-256 of the source file into the provenance."""
+
+    def __post_init__(self) -> None:
+        self._demand(self.window > 0, "a window longer than 0 s", self.window)
+        self._demand(
+            0 < self.stride <= self.window, f"a step above 0 and at most the window, {self.window} s", self.step
+        )
+        self._demand(self.threshold is None or 0 <= self.threshold <= 1, "a threshold from 0 to 1", self.threshold)
+        self._demand(self.min_span >= 0, "a min_span of at least 0 s", self.min_span)
+        self._demand(self.frame_rate is None or self.frame_rate > 0, "a frame rate above 0", self.frame_rate)
+        self._demand(self.batch >= 1, "a batch of at least 1 window", self.batch)
+
+    @staticmethod
+    def _demand(met: bool, expected: str, got: object) -> None:
+        if not met:
+            raise ConfigError(expected, str(got), "change it or leave it at its default")
+
+    @property
+    def stride(self) -> float:
+        """The step in seconds, its default filled in."""
+        return self.window / 2 if self.step is None else self.step

@@ -1,0 +1,195 @@
+"""From window predictions to spans that do not flicker. Pure NumPy; times in seconds.
+
+Two steps. First every frame gets the mean of the windows that cover it, weighted by a triangle with its top at the
+window's middle. Then one dynamic programme (Viterbi) labels all frames of a track at once. Its states are the
+expressions, "low confidence", and every reason for which a face could not be read; it maximises
+
+    expected seconds labelled rightly  -  cost x number of changes.
+
+A frame of duration d is worth d x p(label) to an expression, d x threshold to "low confidence" (Chow's rule: naming an
+expression pays only when it is right more often than the threshold) and, if it cannot be read, d to its reason and
+nothing to any other state. Linear worth, unlike log-probabilities, is bounded by the frame's duration, which gives the
+cost a plain meaning. With cost = min_span / 2:
+
+* an expression that interrupts another lasts at least ``min_span`` seconds when certain, longer when doubtful
+  (at half the margin, twice as long); at an edge, or between two different labels, half of that is enough;
+* the mean probability of every named span is at least the threshold;
+* an unreadable moment shorter than ``min_span`` does not cut a span in two.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+from jaxtyping import Bool, Float64, Int
+
+from mien.core.types import UNCLEAR, Prediction, Span
+
+LOW_CONFIDENCE = "low confidence"
+# A gap of exactly max_gap is bridged although both times were rounded to the stream's time base.
+TIME_ROUNDING = 1e-6
+
+
+@dataclass(frozen=True)
+class SpanRule:
+    """What turns probabilities into spans.
+
+    Attributes:
+        labels: expression names, in the order of the probabilities.
+        threshold: probability below which no expression is named, in [0, 1].
+        min_span: seconds an expression must last to interrupt another one (see the module's docstring).
+        max_gap: seconds a face may be out of sight without ending its span.
+    """
+
+    labels: tuple[str, ...]
+    threshold: float
+    min_span: float
+    max_gap: float
+
+
+@dataclass(frozen=True, eq=False)
+class TrackReadings:
+    """All frames of one track, in order of time.
+
+    Attributes:
+        track: the person's number.
+        starts: when each frame begins.
+        ends: when each frame ends (>= starts; equal for a still picture).
+        probabilities: one row a frame; NaN where the face could not be read.
+        reasons: None where the face could be read, else why not.
+    """
+
+    track: int
+    starts: Float64[np.ndarray, " n"]
+    ends: Float64[np.ndarray, " n"]
+    probabilities: Float64[np.ndarray, "n c"]
+    reasons: Sequence[str | None]
+
+    def __len__(self) -> int:
+        return len(self.starts)
+
+    @property
+    def readable(self) -> Bool[np.ndarray, " n"]:
+        """True where the face could be read."""
+        return np.array([reason is None for reason in self.reasons], np.bool_)
+
+    @property
+    def weights(self) -> Float64[np.ndarray, " n"]:
+        """Seconds each frame lasts; equal weights for a still, which lasts no time at all."""
+        durations = self.ends - self.starts
+        return durations if durations.sum() > 0 else np.ones(len(self))
+
+    def part(self, begin: int, end: int) -> TrackReadings:
+        """Frames ``begin`` up to, not including, ``end``."""
+        cut = slice(begin, end)
+        return TrackReadings(
+            self.track, self.starts[cut], self.ends[cut], self.probabilities[cut], list(self.reasons[cut])
+        )
+
+
+def frame_probabilities(
+    starts: Float64[np.ndarray, " n"], ends: Float64[np.ndarray, " n"], predictions: Sequence[Prediction]
+) -> Float64[np.ndarray, "n c"]:
+    """Probabilities of each frame: the triangle-weighted mean of the windows over its middle.
+
+    A frame that no window covers (its face was unreadable when the window was cut) takes the nearest window.
+    ``starts`` must ascend. Raises ValueError when there is no prediction.
+    """
+    if not predictions:
+        raise ValueError("frames cannot be given probabilities without any prediction")
+    middles = (starts + ends) / 2
+    classes = len(predictions[0].probabilities)
+    total, weight = np.zeros((len(starts), classes)), np.zeros(len(starts))
+    for prediction in predictions:
+        first, last = np.searchsorted(middles, [prediction.start, prediction.end], side="left")
+        if prediction.start == prediction.end:
+            last = np.searchsorted(middles, prediction.end, side="right")
+        inside = _triangle(middles[first:last], prediction.start, prediction.end)
+        total[first:last] += inside[:, None] * prediction.probabilities
+        weight[first:last] += inside
+    for frame in np.flatnonzero(weight == 0):
+        total[frame], weight[frame] = _nearest(middles[frame], predictions).probabilities, 1.0
+    return total / weight[:, None]
+
+
+def _triangle(times: Float64[np.ndarray, " n"], start: float, end: float) -> Float64[np.ndarray, " n"]:
+    half = (end - start) / 2
+    # The floor keeps a frame at the very edge of the only window that covers it.
+    return np.maximum(1 - np.abs(times - (start + end) / 2) / max(half, 1e-9), 1e-3)
+
+
+def _nearest(time: float, predictions: Sequence[Prediction]) -> Prediction:
+    return min(predictions, key=lambda one: max(one.start - time, time - one.end))
+
+
+def best_path(worth: Float64[np.ndarray, "n s"], cost: float) -> Int[np.ndarray, " n"]:
+    """The state of each frame that maximises the sum of worths minus ``cost`` for every change of state."""
+    frames, states = worth.shape
+    stay = np.arange(states)
+    came_from = np.empty((frames, states), np.min_scalar_type(states))
+    total = np.zeros(states)
+    for frame in range(frames):
+        best = int(total.argmax())
+        jump = total[best] - cost
+        came_from[frame] = np.where(jump > total, best, stay)
+        total = np.maximum(total, jump) + worth[frame]
+    path = np.empty(frames, np.intp)
+    state = int(total.argmax())
+    for frame in range(frames - 1, -1, -1):
+        path[frame] = state
+        state = int(came_from[frame, state])
+    return path
+
+
+def track_spans(readings: TrackReadings, rule: SpanRule) -> list[Span]:
+    """The spans of one track: sorted, disjoint, covering its frames and every gap of at most ``rule.max_gap``."""
+    if not len(readings):
+        return []
+    gaps = readings.starts[1:] - readings.ends[:-1]
+    cuts = [0, *(np.flatnonzero(gaps > rule.max_gap + TIME_ROUNDING) + 1), len(readings)]
+    parts = [readings.part(begin, end) for begin, end in pairwise(cuts)]
+    return [span for part in parts for span in _unbroken_spans(part, rule)]
+
+
+def _unbroken_spans(readings: TrackReadings, rule: SpanRule) -> list[Span]:
+    reasons = sorted({reason for reason in readings.reasons if reason})
+    states = [*((label, None) for label in rule.labels), *((UNCLEAR, why) for why in (LOW_CONFIDENCE, *reasons))]
+    path = best_path(_worth(readings, rule.threshold, reasons), rule.min_span / 2)
+    cuts = [0, *(np.flatnonzero(np.diff(path)) + 1), len(path)]
+    # A short gap up to the next frame belongs to the span before it.
+    times = [*readings.starts[cuts[:-1]], readings.ends[-1]]
+    return [
+        _span(readings.part(*part), float(start), float(stop), int(path[part[0]]), states)
+        for part, (start, stop) in zip(pairwise(cuts), pairwise(times), strict=True)
+    ]
+
+
+def _worth(readings: TrackReadings, threshold: float, reasons: list[str]) -> Float64[np.ndarray, "n s"]:
+    """What each frame is worth to each state: the labels, low confidence, then ``reasons``."""
+    readable = readings.readable
+    named = np.where(readable[:, None], np.nan_to_num(readings.probabilities), 0.0)
+    doubtful = np.where(readable, threshold, 0.0)
+    unread = [np.array([reason == name for reason in readings.reasons], np.float64) for name in reasons]
+    worth: Float64[np.ndarray, "n s"] = np.column_stack([named, doubtful, *unread]) * readings.weights[:, None]
+    return worth
+
+
+def _span(
+    readings: TrackReadings, start: float, end: float, state: int, states: Sequence[tuple[str, str | None]]
+) -> Span:
+    label, reason = states[state]
+    means = _mean_probabilities(readings)
+    score = means.max() if label == UNCLEAR else means[state]
+    return Span(readings.track, start, end, label, float(score), label == UNCLEAR, reason)
+
+
+def _mean_probabilities(readings: TrackReadings) -> Float64[np.ndarray, " c"]:
+    """Mean over the readable frames, weighted by duration; zeros when there is none."""
+    weights = np.where(readings.readable, readings.weights, 0.0)
+    if not weights.sum():
+        return np.zeros(readings.probabilities.shape[1])
+    means: Float64[np.ndarray, " c"] = (weights / weights.sum()) @ np.nan_to_num(readings.probabilities)
+    return means.clip(0.0, 1.0)

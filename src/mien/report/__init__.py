@@ -1,0 +1,1 @@
+"""Showing a result: tables, annotated video, timeline."""

@@ -1,0 +1,172 @@
+"""spans.csv, frames.csv and result.json: columns and keys here are a promise to other programs.
+
+spans.csv, one row a span:
+    track, start, end, duration, label, score, abstained, reason
+
+frames.csv, one row a face and frame, by frame, then track:
+    frame, time, track, x0, y0, x1, y1, detector_score, measured, size, sharpness, yaw, reason, label, score,
+    then p_<label> for every label in the model's order
+
+Times are seconds (0.1 ms), boxes pixels of the frame, scores and probabilities in [0, 1], yaw degrees. ``label`` is the
+span's; a face that could not be read in this one frame is ``unclear`` with its own reason and without probabilities,
+even inside a named span. ``measured`` is false where the face was carried between two detections.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Int
+
+from mien.core.table import FaceTable
+from mien.core.types import UNCLEAR, FaceRow, Span
+from mien.report.files import whole_file
+
+SCHEMA = 1
+SPAN_COLUMNS = ("track", "start", "end", "duration", "label", "score", "abstained", "reason")
+FRAME_COLUMNS = (
+    *("frame", "time", "track", "x0", "y0", "x1", "y1", "detector_score", "measured"),
+    *("size", "sharpness", "yaw", "reason", "label", "score"),
+)
+TIME_DIGITS, SCORE_DIGITS, PIXEL_DIGITS = 4, 4, 1
+
+
+def span_of_rows(table: FaceTable, spans: Sequence[Span]) -> Int[np.ndarray, " n"]:
+    """For every row the position in ``spans`` of the span it lies in, -1 where there is none."""
+    times, tracks = table.column("time"), table.column("track")
+    answer = np.full(len(table), -1)
+    by_track: dict[int, list[int]] = {}
+    for place, span in enumerate(spans):
+        by_track.setdefault(span.track, []).append(place)
+    for track, places in by_track.items():
+        ordered = np.array(sorted(places, key=lambda place: spans[place].start))
+        starts = np.array([spans[place].start for place in ordered])
+        rows = np.flatnonzero(tracks == track)
+        found = np.searchsorted(starts, times[rows], side="right") - 1
+        answer[rows] = np.where(found < 0, -1, ordered[found])
+    return answer
+
+
+def row_verdict(row: FaceRow, span: Span | None, labels: Sequence[str]) -> tuple[str, float | None, str | None]:
+    """Label, its probability in this frame (None when unclear) and reason (None when named) of one face and frame."""
+    if row.probabilities is None or span is None or span.abstained:
+        return UNCLEAR, None, row.quality.reason or (span.reason if span else None)
+    return span.label, float(row.probabilities[labels.index(span.label)]), None
+
+
+def write_spans(path: Path, spans: Iterable[Span]) -> None:
+    """Write spans.csv (columns: :data:`SPAN_COLUMNS`)."""
+    _write_csv(path, SPAN_COLUMNS, (_span_cells(span) for span in spans))
+
+
+def write_frames(path: Path, table: FaceTable, spans: Sequence[Span], labels: Sequence[str]) -> None:
+    """Write frames.csv (columns: :data:`FRAME_COLUMNS`, then ``p_<label>`` each)."""
+    places = span_of_rows(table, spans)
+    rows = (
+        _frame_cells(row, spans[place] if place >= 0 else None, labels)
+        for row, place in zip(table, places, strict=True)
+    )
+    _write_csv(path, (*FRAME_COLUMNS, *(f"p_{label}" for label in labels)), rows)
+
+
+def write_json(path: Path, content: dict[str, Any]) -> None:
+    """Write ``content`` as indented UTF-8 JSON; numbers that are not finite become null."""
+    with whole_file(path) as draft:
+        draft.write_text(json.dumps(plain(content), indent=2, ensure_ascii=False, allow_nan=False) + "\n", "utf-8")
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """The content of a JSON file whose top is an object; raises OSError or ValueError."""
+    content = json.loads(path.read_text("utf-8"))
+    if not isinstance(content, dict):
+        raise ValueError(f"{path} holds a {type(content).__name__}, not an object")
+    return content
+
+
+def span_record(span: Span) -> dict[str, Any]:
+    """A span as result.json has it."""
+    rounded = {
+        "start": round(span.start, TIME_DIGITS),
+        "end": round(span.end, TIME_DIGITS),
+        "score": round(span.score, SCORE_DIGITS),
+    }
+    return {**asdict(span), **rounded}
+
+
+def track_totals(table: FaceTable, spans: Sequence[Span]) -> list[dict[str, Any]]:
+    """For every track: when it was seen, in how many frames, and for how many seconds it showed what."""
+    tracks, frames = np.unique(table.column("track"), return_counts=True)
+    return [_totals(int(track), int(count), spans) for track, count in zip(tracks, frames, strict=True)]
+
+
+def _totals(track: int, frames: int, spans: Sequence[Span]) -> dict[str, Any]:
+    own = [span for span in spans if span.track == track]
+    shown: dict[str, float] = {}
+    unclear: dict[str, float] = {}
+    for span in own:
+        into, key = (unclear, span.reason or UNCLEAR) if span.abstained else (shown, span.label)
+        into[key] = into.get(key, 0.0) + span.end - span.start
+    return {
+        "track": track,
+        "frames": frames,
+        "start": round(min((span.start for span in own), default=0.0), TIME_DIGITS),
+        "end": round(max((span.end for span in own), default=0.0), TIME_DIGITS),
+        "shown_seconds": {label: round(seconds, TIME_DIGITS) for label, seconds in sorted(shown.items())},
+        "unclear_seconds": {reason: round(seconds, TIME_DIGITS) for reason, seconds in sorted(unclear.items())},
+    }
+
+
+def plain(value: Any) -> Any:
+    """``value`` in the types of JSON: NumPy scalars and arrays, paths and tuples unwrapped, NaN and infinity None."""
+    if isinstance(value, dict):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, np.ndarray | np.generic):
+        return plain(value.tolist())
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    return value if value is None or isinstance(value, str | int) else str(value)
+
+
+def _write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    with whole_file(path) as draft, draft.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(header)
+        writer.writerows(rows)
+
+
+def _span_cells(span: Span) -> tuple[object, ...]:
+    times = (_fixed(span.start, TIME_DIGITS), _fixed(span.end, TIME_DIGITS), _fixed(span.end - span.start, TIME_DIGITS))
+    score = _fixed(span.score, SCORE_DIGITS)
+    return (span.track, *times, span.label, score, _truth(span.abstained), span.reason)
+
+
+def _frame_cells(row: FaceRow, span: Span | None, labels: Sequence[str]) -> tuple[object, ...]:
+    face, quality = row.face, row.quality
+    label, score, reason = row_verdict(row, span, labels)
+    probabilities = [None] * len(labels) if row.probabilities is None else row.probabilities
+    return (
+        *(row.index, _fixed(row.time, TIME_DIGITS), row.track),
+        *(_fixed(side, PIXEL_DIGITS) for side in face.box),
+        *(_fixed(face.score, SCORE_DIGITS), _truth(face.measured)),
+        *(_fixed(number, PIXEL_DIGITS) for number in (quality.size, quality.sharpness, quality.yaw)),
+        *(reason, label, _fixed(score, SCORE_DIGITS)),
+        *(_fixed(probability, SCORE_DIGITS) for probability in probabilities),
+    )
+
+
+def _fixed(value: float | None, digits: int) -> str:
+    return "" if value is None or not math.isfinite(value) else f"{value:.{digits}f}"
+
+
+def _truth(value: bool) -> str:
+    # Read as a logical by R, pandas, Excel and JSON alike.
+    return "true" if value else "false"
