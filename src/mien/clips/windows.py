@@ -1,0 +1,160 @@
+"""Windows over the tracks of a stream: crops in as they come, clips out as soon as their time is over.
+
+A window of a track is a stretch of time, not a number of frames: at another or a varying frame rate the network still
+sees the pace it was trained on. Windows of one track start every ``step`` seconds from its first readable crop. The
+last one is moved back so that it ends with the track. A face that is out of sight, or unreadable, for a whole window
+ends one series of windows and starts another.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from jaxtyping import Float64, Int64
+
+from mien.core.errors import ConfigError
+from mien.core.types import FaceClip, FaceCrop
+
+# Times are read from streams in whole ticks and rounded to floats; a tick is never this fine.
+TIME_ROUNDING = 1e-6
+
+
+class Windows:
+    """Cuts the crops of any number of interleaved tracks into clips.
+
+    Every readable crop lies in the time of at least one clip. Crops with a ``quality.reason`` let time pass and are
+    left out. A clip has ``length`` places at equal distances in time, each filled with the nearest crop of the window;
+    a place that repeats the crop before it (a short track, a slow camera, a gap) has ``valid`` False. A window that
+    would show no crop beyond those of the clip before it gives no clip. Memory holds at most ``seconds`` of crops for
+    each live track.
+
+    Args:
+        length: crops in a clip, >= 1.
+        seconds: time a clip spans, > 0.
+        step: seconds from one window's start to the next, in (0, seconds].
+
+    Raises:
+        ConfigError: a value out of its range.
+    """
+
+    def __init__(self, length: int, seconds: float, step: float) -> None:
+        if length < 1:
+            raise ConfigError("at least 1 crop in a clip", str(length), "use the model's number of frames")
+        if not (seconds > 0 and math.isfinite(seconds)):
+            raise ConfigError("a window longer than 0 s", f"{seconds} s", "set the window's seconds above 0")
+        if not 0 < step <= seconds:
+            fix = "set the step above 0 and at most the window, or faces in between are never read"
+            raise ConfigError(f"a step in (0, {seconds}] s", f"{step} s", fix)
+        self.length, self.seconds, self.step = length, seconds, step
+        self._tracks: dict[int, _TrackWindows] = {}
+
+    def push(self, crop: FaceCrop) -> list[FaceClip]:
+        """Add the next crop of its track; the clips of that track whose time is now over.
+
+        Raises:
+            ValueError: the crop is not later than the one before it in its track.
+        """
+        track = self._tracks.get(crop.track)
+        if track is None:
+            track = self._tracks[crop.track] = _TrackWindows(self.length, self.seconds, self.step)
+        return track.push(crop)
+
+    def end(self, track: int) -> list[FaceClip]:
+        """Close a track that will get no more crops; its last clip, if any crop is not in a clip yet."""
+        ended = self._tracks.pop(track, None)
+        return ended.flush() if ended else []
+
+    def finish(self) -> list[FaceClip]:
+        """Close every track, by number: the stream has ended."""
+        return [clip for track in sorted(self._tracks) for clip in self.end(track)]
+
+
+class _TrackWindows:
+    """The open window of one track, and the readable crops of the last ``seconds``."""
+
+    def __init__(self, length: int, seconds: float, step: float) -> None:
+        self._length, self._seconds, self._step = length, seconds, step
+        self._crops: list[FaceCrop] = []
+        self._origin = 0.0
+        self._number = 0
+        self._shown_until = -math.inf
+        self._now = -math.inf
+
+    @property
+    def _start(self) -> float:
+        """When the open window starts; by multiplication, so that long tracks gather no rounding."""
+        return self._origin + self._number * self._step
+
+    def push(self, crop: FaceCrop) -> list[FaceClip]:
+        if not crop.time > self._now:
+            raise ValueError(f"crop of track {crop.track} at {crop.time} s comes after one at {self._now} s")
+        self._now = crop.time
+        clips = self._pass_time(crop.time)
+        if crop.quality.reason is None:
+            self._add(crop)
+        return clips
+
+    def _pass_time(self, now: float) -> list[FaceClip]:
+        """Close the windows that are over at ``now``."""
+        if not self._crops:
+            return []
+        if now - self._crops[-1].time >= self._seconds - TIME_ROUNDING:
+            return self.flush()
+        clips: list[FaceClip] = []
+        while now >= self._start + self._seconds - TIME_ROUNDING:
+            clips += self._clip(self._start, self._start + self._seconds - TIME_ROUNDING)
+            self._number += 1
+        return clips
+
+    def _add(self, crop: FaceCrop) -> None:
+        if not self._crops:
+            self._origin, self._number = crop.time, 0
+        # The open window and the last one, which is moved back, both start after this.
+        oldest = crop.time - self._seconds - TIME_ROUNDING
+        self._crops = [*(kept for kept in self._crops if kept.time >= oldest), crop]
+
+    def flush(self) -> list[FaceClip]:
+        """The last clip: up to the newest crop, from one window before, or from the first crop not shown yet."""
+        unseen = [crop.time for crop in self._crops if crop.time > self._shown_until]
+        if not unseen:
+            self._crops = []
+            return []
+        start = self._crops[-1].time + frame_seconds(self._crops) - self._seconds
+        clips = self._clip(max(self._origin, min(start, unseen[0])), math.inf)
+        self._crops = []
+        return clips
+
+    def _clip(self, start: float, end: float) -> list[FaceClip]:
+        """The clip of the window that starts at ``start``, of crops before ``end``; none when it shows nothing new."""
+        crops = [crop for crop in self._crops if start - TIME_ROUNDING <= crop.time < end]
+        if not crops or crops[-1].time <= self._shown_until:
+            return []
+        self._shown_until = crops[-1].time
+        targets = start + np.arange(self._length) * (self._seconds / self._length)
+        places = nearest(np.array([crop.time for crop in crops]), targets)
+        chosen = [crops[place] for place in places]
+        return [
+            FaceClip(
+                track=chosen[0].track,
+                images=np.stack([crop.image for crop in chosen]),
+                times=np.array([crop.time for crop in chosen]),
+                indices=tuple(crop.index for crop in chosen),
+                valid=np.diff(places, prepend=-1) > 0,
+                start=crops[0].time,
+                end=crops[-1].time + frame_seconds(self._crops),
+            )
+        ]
+
+
+def nearest(times: Float64[np.ndarray, " n"], targets: Float64[np.ndarray, " t"]) -> Int64[np.ndarray, " t"]:
+    """For every target the place of the nearest of ``times`` (increasing, at least one); the earlier of two as near."""
+    return np.searchsorted((times[1:] + times[:-1]) / 2, targets)
+
+
+def frame_seconds(crops: list[FaceCrop]) -> float:
+    """Seconds from one frame to the next where these crops (in order of time) come from; 0.0 for a lone crop."""
+    if len(crops) < 2:
+        return 0.0
+    times, indices = [crop.time for crop in crops], [crop.index for crop in crops]
+    return float(np.median(np.diff(times) / np.diff(indices)))
