@@ -1,0 +1,114 @@
+"""What a detector is, which ones there are, and how a picture is made small for one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol, runtime_checkable
+
+import cv2
+import numpy as np
+from jaxtyping import UInt8
+
+from mien.core.errors import ConfigError, SourceError
+from mien.core.registry import Registry
+from mien.core.types import Face, Frame
+
+
+class Detector(Protocol):
+    """Finds faces in one picture.
+
+    Attributes:
+        name: as in provenance.
+    """
+
+    name: str
+
+    def detect(self, image: UInt8[np.ndarray, "h w 3"]) -> list[Face]:
+        """Faces of an RGB image in its own pixels, most certain first; an empty list where there are none."""
+        ...
+
+
+@runtime_checkable
+class FrameDetector(Protocol):
+    """Knows the faces of a frame by its number: boxes that someone gave, taken as complete and true."""
+
+    name: str
+
+    def detect_frame(self, frame: Frame) -> list[Face]:
+        """Faces of ``frame`` in its own pixels."""
+        ...
+
+
+def _mtcnn(**options: object) -> Detector:
+    from mien.faces.mtcnn import Mtcnn
+
+    return Mtcnn(**options)  # type: ignore[arg-type]
+
+
+def _yunet(**options: object) -> Detector:
+    from mien.faces.yunet import YuNet
+
+    return YuNet(**options)  # type: ignore[arg-type]
+
+
+def _given(**options: object) -> Detector:
+    from mien.faces.given import GivenBoxes
+
+    return GivenBoxes(**options)  # type: ignore[arg-type]
+
+
+DETECTORS: Registry[Callable[..., Detector]] = Registry("detector", {"mtcnn": _mtcnn, "yunet": _yunet, "given": _given})
+"""Builders by name: ``DETECTORS["yunet"](path="yunet.onnx")``."""
+
+
+def make_detector(name: str, **options: object) -> Detector:
+    """A detector by name with its own options (the arguments of the class's ``__init__``).
+
+    Raises:
+        ConfigError: an unknown name or option.
+        WeightsError: a weights file that is missing or torn.
+    """
+    build = DETECTORS[name]
+    try:
+        return build(**options)
+    except TypeError as error:
+        raise ConfigError(f"options of the detector {name}", str(error), "see its class in mien.faces") from error
+
+
+def shrunk(image: UInt8[np.ndarray, "h w *c"], side: int) -> tuple[UInt8[np.ndarray, "a b *c"], float]:
+    """``image`` with its shorter side at most ``side`` pixels (area means), and the factor from old to new pixels."""
+    height, width = image.shape[:2]
+    scale = min(1.0, side / max(1, min(height, width)))
+    if scale == 1.0:
+        return image, 1.0
+    small = (max(1, round(width * scale)), max(1, round(height * scale)))
+    return cv2.resize(image, small, interpolation=cv2.INTER_AREA), scale
+
+
+def scaled(face: Face, factor: float) -> Face:
+    """``face`` in the pixels of a picture ``factor`` times as large (whole numbers are pixel centres)."""
+    if factor == 1.0:
+        return face
+    box, points = ((places + 0.5) * factor - 0.5 for places in (face.box, face.points))
+    return Face(box.astype(np.float32), face.score, points.astype(np.float32), face.measured)
+
+
+def detect_shrunk(detector: Detector, image: UInt8[np.ndarray, "h w 3"], detect_height: int) -> list[Face]:
+    """Detect in a copy whose shorter side is at most ``detect_height``; faces in the pixels of ``image``.
+
+    Faces whose box or points are not finite, or whose box is empty, are no faces.
+
+    Raises:
+        SourceError: not an RGB uint8 picture.
+    """
+    if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
+        raise SourceError("an RGB picture (h, w, 3) uint8", f"{image.shape} {image.dtype}", "convert it first")
+    if not image.size:
+        return []
+    small, scale = shrunk(image, detect_height)
+    return [scaled(face, 1 / scale) for face in detector.detect(small) if _usable(face)]
+
+
+def _usable(face: Face) -> bool:
+    finite = np.isfinite(face.box).all() and np.isfinite(face.points).all()
+    return bool(finite and face.size >= 1 and np.ptp(face.points, axis=0).max() >= 1)

@@ -1,0 +1,44 @@
+"""What a user can say about finding and following faces."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from mien.core.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class FaceSettings:
+    """How faces are found, followed and judged readable.
+
+    Raises:
+        ConfigError: a value out of range.
+    """
+
+    detector: str = "mtcnn"
+    """Which detector: mtcnn (needs no file), yunet (faster, needs its ONNX file) or given (boxes from a CSV)."""
+    detector_file: Path | None = None
+    """The ONNX file of yunet, or the CSV of given."""
+    detect_every: int = 5
+    """Frames from one detection to the next; between them boxes follow the picture's motion."""
+    detect_height: int = 360
+    """Pixels to which a frame's shorter side is shrunk for detection and guidance; smaller frames stay as they are."""
+    min_size: float = 24.0
+    """Least shorter side of a face's box, in pixels of the source; smaller faces are abstained from."""
+    min_sharpness: float = 24.0
+    """Least sharpness (quality.py; clear faces have 40 and more); blurrier faces are abstained from."""
+    max_yaw: float = 50.0
+    """Degrees from frontal; faces turned away further are abstained from."""
+    max_gap: float = 1.0
+    """Seconds a face may be out of sight and still keep its number."""
+
+    def __post_init__(self) -> None:
+        if self.detect_every < 1:
+            raise ConfigError("detect_every of at least 1 frame", str(self.detect_every), "use 1 to detect always")
+        if self.detect_height < 48:
+            raise ConfigError("detect_height of at least 48 px", str(self.detect_height), "use 360, or 720 for crowds")
+        if min(self.min_size, self.min_sharpness, self.max_gap) < 0:
+            raise ConfigError("min_size, min_sharpness and max_gap >= 0", str(self), "use 0 to switch one off")
+        if not 0 < self.max_yaw <= 90:
+            raise ConfigError("max_yaw in (0, 90] degrees", str(self.max_yaw), "use 90 to switch it off")

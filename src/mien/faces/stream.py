@@ -1,0 +1,199 @@
+"""The whole room as one stream: frames in; every frame out again, in order, with the faces seen in it."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+
+import cv2
+import numpy as np
+from jaxtyping import UInt8
+
+from mien.core.errors import InputError, SourceError
+from mien.core.types import Face, FaceCrop, Frame
+from mien.faces.align import align, frame_to_crop, points_in_box
+from mien.faces.boxes import iou
+from mien.faces.cuts import CutDetector
+from mien.faces.detectors import Detector, FrameDetector, detect_shrunk, make_detector, scaled, shrunk
+from mien.faces.guide import Guide
+from mien.faces.quality import judge
+from mien.faces.settings import FaceSettings
+from mien.faces.tracker import Look, Track, Tracker
+
+LOOK_SIDE = 12
+"""Side in pixels of the thumbnails that tell two people of one scene apart."""
+
+MOST_OVERLAP = 0.4
+"""Overlap of two guided boxes from which on the picture's motion cannot say whose it is."""
+
+
+def follow(
+    frames: Iterable[Frame], settings: FaceSettings, crop_size: int, detector: Detector | None = None
+) -> Iterator[tuple[Frame, list[FaceCrop]]]:
+    """Find, follow, align and judge the faces of a source.
+
+    Detection runs on every ``detect_every``-th frame, at once where a face cannot be followed between two, after a cut,
+    and while a face that was just lost may come back. A face is reported from its first frame on, but only once a later
+    detection has confirmed it: while one is unconfirmed, the frames of 0.1 s and ``detect_every`` more wait at most. A
+    scene of a single frame has no second detection and needs none. Memory holds those frames and the live tracks,
+    whatever the length of the source.
+
+    Args:
+        frames: in order of time.
+        settings: how to look and what to keep.
+        crop_size: side of the aligned crops in pixels.
+        detector: instead of the one ``settings`` names.
+
+    Yields:
+        Every frame once, in order, with one crop per person in it (``measured=False`` between detections), by number.
+
+    Raises:
+        InputError: a detector that cannot be made, or a frame that is no RGB picture.
+    """
+    follower = _Follower(settings, crop_size, detector or detector_of(settings))
+    for frame in frames:
+        follower.push(frame)
+        yield from follower.ready()
+    follower.settle()
+    yield from follower.ready()
+
+
+def detector_of(settings: FaceSettings) -> Detector:
+    """The detector that ``settings`` asks for. Raises InputError as :func:`make_detector`."""
+    options = {} if settings.detector_file is None else {"path": settings.detector_file}
+    return make_detector(settings.detector, **options)
+
+
+@dataclass(slots=True)
+class _Seen:
+    """One frame on its way out; its faces' tracks may still be unconfirmed."""
+
+    frame: Frame
+    grey: UInt8[np.ndarray, "h w"]
+    tracks: list[Track] = field(default_factory=list)
+    faces: list[Face] = field(default_factory=list)
+
+
+class _Follower:
+    """State of one stream: the last frame, the tracks, and the frames that wait for a confirmation."""
+
+    def __init__(self, settings: FaceSettings, crop_size: int, detector: Detector) -> None:
+        self.settings, self.crop_size, self.detector = settings, crop_size, detector
+        self.tracker = Tracker(settings.max_gap, confirm=not isinstance(detector, FrameDetector))
+        self.guide, self.cuts = Guide(), CutDetector()
+        self.waiting: deque[_Seen] = deque()
+        self.last: _Seen | None = None
+        self.since = 0  # frames since the last detection
+        self.search = 0  # frames for which a face just lost is still looked for in every frame
+        self.scene = 0  # frames of this scene so far
+
+    def push(self, frame: Frame) -> None:
+        """Find this frame's faces."""
+        grey, _ = shrunk(_grey(frame), self.settings.detect_height)
+        if self.cuts.push(grey):
+            self.settle()
+        seen = _Seen(frame, grey)
+        self.scene += 1
+        self.since += 1
+        if self._due() or not self._guided(seen):
+            self._detected(seen)
+        self.guide.see(grey)
+        self.waiting.append(seen)
+        self.last = seen
+
+    def ready(self) -> Iterator[tuple[Frame, list[FaceCrop]]]:
+        """The frames at the head that wait for no confirmation any more."""
+        while self.waiting and not any(track.tentative for track in self.waiting[0].tracks):
+            seen = self.waiting.popleft()
+            pairs = [(track, face) for track, face in zip(seen.tracks, seen.faces, strict=True) if track.id is not None]
+            yield seen.frame, [self._crop(seen.frame, track, face) for track, face in sorted(pairs, key=_number)]
+
+    def settle(self) -> None:
+        """End of a scene: decide what is still unconfirmed, then end every track."""
+        undecided = [track for track in self.tracker.tracks if track.tentative]
+        if undecided and self.scene == 1:
+            for track in undecided:
+                self.tracker.accept(track)
+        elif undecided and self.last is not None and self.since:
+            # The last frame was guided or held nothing new: look at it properly, as a second detection.
+            self._detected(self.last)
+        self.tracker.end()
+        self.last, self.since, self.search, self.scene = None, 0, 0, 0
+
+    def _due(self) -> bool:
+        """Whether this frame is to be detected rather than guided to."""
+        known = isinstance(self.detector, FrameDetector)
+        return known or self.last is None or self.search > 0 or self.since >= self.settings.detect_every
+
+    def _guided(self, seen: _Seen) -> bool:
+        """Carry the last frame's faces to this one by its motion; False where that cannot be trusted."""
+        assert self.last is not None
+        scale = _scale(seen)
+        carried = self.guide.carry(seen.grey, [scaled(face, scale) for face in self.last.faces])
+        if carried is None or _entangled(carried):
+            return False
+        seen.tracks, seen.faces = list(self.last.tracks), [scaled(face, 1 / scale) for face in carried]
+        for track, face in zip(seen.tracks, seen.faces, strict=True):
+            track.follow(seen.frame.time, face)
+        return True
+
+    def _detected(self, seen: _Seen) -> None:
+        """Detect in this frame and give every face its track."""
+        faces = [_sound(face) for face in self._detect(seen.frame)]
+        looks = [_look(seen.frame.image, face) for face in faces]
+        before = [] if self.last is None else self.last.tracks
+        seen.tracks, seen.faces = self.tracker.update(seen.frame.time, faces, looks), faces
+        lost = any(not track.gone and track not in seen.tracks for track in before)
+        self.search = self.settings.detect_every if lost else max(0, self.search - 1)
+        self.since = 0
+
+    def _detect(self, frame: Frame) -> list[Face]:
+        if isinstance(self.detector, FrameDetector):
+            return self.detector.detect_frame(frame)
+        return detect_shrunk(self.detector, frame.image, self.settings.detect_height)
+
+    def _crop(self, frame: Frame, track: Track, face: Face) -> FaceCrop:
+        assert track.id is not None
+        crop = align(frame.image, face.points, self.crop_size)
+        return FaceCrop(track.id, frame.index, frame.time, face, crop, judge(face, crop, self.settings))
+
+
+def _number(pair: tuple[Track, Face]) -> int:
+    return pair[0].id or 0
+
+
+def _grey(frame: Frame) -> UInt8[np.ndarray, "h w"]:
+    image = frame.image
+    if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or not image.size:
+        raise SourceError(
+            "RGB frames (h, w, 3) uint8", f"{image.shape} {image.dtype}", "open the source with mien.media"
+        )
+    return cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
+
+
+def _scale(seen: _Seen) -> float:
+    """Pixels of the grey picture for one of the frame."""
+    return float(seen.grey.shape[0] / seen.frame.image.shape[0])
+
+
+def _sound(face: Face) -> Face:
+    """``face`` with points that a crop can be aligned by; those of its box where its own cannot."""
+    try:
+        frame_to_crop(face.points, 2)
+    except InputError:
+        return replace(face, points=points_in_box(face.box))
+    return face
+
+
+def _look(image: UInt8[np.ndarray, "h w 3"], face: Face) -> Look:
+    """A thumbnail of the aligned face in colour; correlation makes it blind to brightness and contrast."""
+    return align(image, face.points, LOOK_SIDE).astype(np.float32).ravel()
+
+
+def _entangled(faces: Sequence[Face]) -> bool:
+    """Whether two guided boxes overlap so far that one may have been dragged along by the other."""
+    if len(faces) < 2:
+        return False
+    boxes = np.stack([face.box for face in faces])
+    return bool((np.triu(iou(boxes, boxes), 1) > MOST_OVERLAP).any())
