@@ -72,12 +72,13 @@ def evaluation_views(frames: int, length: int, segments: int, rate: int = 1) -> 
         ValueError: a number out of its range.
     """
     _check(frames=frames, length=length, segments=segments, rate=rate)
-    strided: Int64[np.ndarray, " n"] = np.arange(0, frames, rate)
+    strided = np.arange(0, frames, rate)
     spare = max(len(strided) - length, 0)
     steps = max(segments - 1, 1)
     starts = np.arange(segments) * spare // steps if segments > 1 else np.array([spare // 2])
     places = np.minimum(starts[:, None] + np.arange(length), len(strided) - 1)
-    return np.take(strided, places)
+    views: Int64[np.ndarray, "segments length"] = strided[places]
+    return views
 
 
 def unique_views(
