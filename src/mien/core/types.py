@@ -39,7 +39,7 @@ class Face:
         measured: False when the face was carried here between two detections.
     """
 
-    box: Float32[np.ndarray, 4]
+    box: Float32[np.ndarray, " 4"]
     score: float
     points: Float32[np.ndarray, "5 2"]
     measured: bool = True
@@ -104,9 +104,9 @@ class FaceClip:
 
     track: int
     images: UInt8[np.ndarray, "t 3 s s"]
-    times: Float64[np.ndarray, t]
+    times: Float64[np.ndarray, " t"]
     indices: tuple[int, ...]
-    valid: Bool[np.ndarray, t]
+    valid: Bool[np.ndarray, " t"]
     start: float
     end: float
 
@@ -125,7 +125,7 @@ class Prediction:
     track: int
     start: float
     end: float
-    probabilities: Float[np.ndarray, c]
+    probabilities: Float[np.ndarray, " c"]
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -146,7 +146,7 @@ class FaceRow:
     track: int
     face: Face
     quality: Quality
-    probabilities: Float[np.ndarray, c] | None
+    probabilities: Float[np.ndarray, " c"] | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """FERPlus: FER2013's 48x48 grey faces with ten crowd votes each (Barsoum et al., arXiv 1608.01041).
 
-Read from one ``.npz`` with ``{train,valid,test}_images`` uint8 (n, 48, 48) and ``_votes`` uint8 (n, 10); vote columns are
-the eight expressions of the ``ferplus`` label space, then "unknown" and "not a face".
+Read from one ``.npz`` with ``{train,valid,test}_images`` uint8 (n, 48, 48) and ``_votes`` uint8 (n, 10); vote columns
+are the eight expressions of the ``ferplus`` label space, then "unknown" and "not a face".
 """
 
 from __future__ import annotations
@@ -33,19 +33,20 @@ class FerPlusSplit:
 
     images: UInt8[np.ndarray, "n 48 48"]
     targets: Float32[np.ndarray, "n c"]
-    labels: Int64[np.ndarray, "n"]
+    labels: Int64[np.ndarray, " n"]
 
     def __len__(self) -> int:
         return len(self.labels)
 
 
-def majority(votes: UInt8[np.ndarray, "n 10"]) -> Bool[np.ndarray, "n"]:
+def majority(votes: UInt8[np.ndarray, "n 10"]) -> Bool[np.ndarray, " n"]:
     """The rule papers report on: single votes dropped, the top label holds more than half of what is left and is one
     of the eight expressions (25,045 / 3,191 / 3,137 images).
     """
     kept = np.where(votes > 1, votes, 0).astype(np.int64)
     top = kept.argmax(1)
-    return (kept.max(1) > 0.5 * kept.sum(1)) & (top < len(LABELS))
+    keep: Bool[np.ndarray, " n"] = (kept.max(1) > 0.5 * kept.sum(1)) & (top < len(LABELS))
+    return keep
 
 
 def read_ferplus(path: Path, split: SplitName, majority_only: bool = True) -> FerPlusSplit:

@@ -50,11 +50,11 @@ class Augmentation:
 Generator = torch.Generator
 
 
-def _signed(n: int, limit: float, rng: Generator) -> Float[Tensor, "n"]:
+def _signed(n: int, limit: float, rng: Generator) -> Float[Tensor, " n"]:
     return (2 * torch.rand(n, generator=rng) - 1) * limit
 
 
-def _ratio(n: int, limit: float, rng: Generator) -> Float[Tensor, "n"]:
+def _ratio(n: int, limit: float, rng: Generator) -> Float[Tensor, " n"]:
     return torch.exp(_signed(n, math.log1p(limit), rng))
 
 
@@ -113,7 +113,9 @@ def random_erase(images: Float[Tensor, "n c h w"], plan: Augmentation, rng: Gene
 
 
 @torch.autocast("cpu", enabled=False)
-def augment(images: Float[Tensor, "n c h w"], size: int, plan: Augmentation, rng: Generator) -> Float[Tensor, "n c s s"]:
+def augment(
+    images: Float[Tensor, "n c h w"], size: int, plan: Augmentation, rng: Generator
+) -> Float[Tensor, "n c s s"]:
     """Light, then geometry and resize, then erasing. Values in [0, 1] in and out."""
     lit = random_light(images, plan, rng)
     return random_erase(warp(lit, random_affine(len(images), plan, rng), size), plan, rng)

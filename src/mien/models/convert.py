@@ -70,7 +70,9 @@ def convert_key(official: str) -> str:
         match = re.fullmatch(pattern, name)
         if match:
             return match.expand(ours)
-    raise WeightsError("a parameter of S2D's image or video model", repr(official), "check that this is such a checkpoint")
+    raise WeightsError(
+        "a parameter of S2D's image or video model", repr(official), "check that this is such a checkpoint"
+    )
 
 
 def convert_state(official: dict[str, Tensor]) -> tuple[dict[str, Tensor], list[tuple[str, str]]]:

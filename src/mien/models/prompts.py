@@ -18,7 +18,7 @@ HIDDEN = 8
 SMOOTH_START = 10.0
 
 
-def fovea(v: Float[Tensor, "b l k"], smooth: Float[Tensor, "1"]) -> Float[Tensor, "b l k"]:
+def fovea(v: Float[Tensor, "b l k"], smooth: Float[Tensor, " 1"]) -> Float[Tensor, "b l k"]:
     """v weighted by its own softmax over the l places, sharpened by ``smooth`` (lambda in the paper), per channel."""
     return v * (smooth * v).softmax(dim=1)
 
@@ -63,5 +63,7 @@ def resize_map(landmark_map: Float[Tensor, "b c u v"], grid: int) -> Float[Tenso
         return landmark_map
     if side % grid == 0:
         return F.avg_pool2d(landmark_map, side // grid)
-    resized = F.interpolate(landmark_map.float(), size=(grid, grid), mode="bilinear", antialias=True, align_corners=False)
+    resized = F.interpolate(
+        landmark_map.float(), size=(grid, grid), mode="bilinear", antialias=True, align_corners=False
+    )
     return resized.to(landmark_map.dtype)

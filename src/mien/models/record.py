@@ -96,9 +96,13 @@ def parse_record(text: str, source: str, sha256: str) -> ModelRecord:
         labels = LabelSpace(body["labels"]["name"], tuple(body["labels"]["labels"]))
         plain = body.pop("preprocessing")
         preprocessing = Preprocessing(**{**plain, "mean": tuple(plain["mean"]), "std": tuple(plain["std"])})
-        return ModelRecord(**{**body, "labels": labels, "preprocessing": preprocessing, "source": source, "sha256": sha256})
+        return ModelRecord(
+            **{**body, "labels": labels, "preprocessing": preprocessing, "source": source, "sha256": sha256}
+        )
     except (KeyError, TypeError, json.JSONDecodeError) as error:
-        raise WeightsError(f"a mien weights header of format {FORMAT}", f"{source}: {error!r}", "update mien") from error
+        raise WeightsError(
+            f"a mien weights header of format {FORMAT}", f"{source}: {error!r}", "update mien"
+        ) from error
 
 
 def read_record(path: Path) -> ModelRecord:
@@ -116,7 +120,9 @@ def read_record(path: Path) -> ModelRecord:
         header = json.loads(data[8 : 8 + length])
         end = 8 + length + max(entry["data_offsets"][1] for key, entry in header.items() if key != "__metadata__")
     except (struct.error, ValueError, TypeError, KeyError) as error:
-        raise WeightsError(expected, f"{path}: not a safetensors file", "convert checkpoints with `mien convert`") from error
+        raise WeightsError(
+            expected, f"{path}: not a safetensors file", "convert checkpoints with `mien convert`"
+        ) from error
     if end != len(data):
         raise WeightsError(f"{end} bytes", f"{path}: {len(data)} bytes", "the file is torn: copy or download it again")
     text = header.get("__metadata__", {}).get("mien")

@@ -51,7 +51,9 @@ class S2DConfig:
 
     def __post_init__(self) -> None:
         if self.input_size % self.patch:
-            raise ConfigError(f"input_size a multiple of patch {self.patch}", str(self.input_size), "change one of them")
+            raise ConfigError(
+                f"input_size a multiple of patch {self.patch}", str(self.input_size), "change one of them"
+            )
         if self.dim % self.heads:
             raise ConfigError(f"dim a multiple of heads {self.heads}", str(self.dim), "change one of them")
         if self.frames is not None and (self.frames < 1 or int(self.dim * RATIO) % HEADS):
@@ -89,6 +91,8 @@ class S2D(nn.Module):
                 nn.init.trunc_normal_(self.temporal_embed, std=0.02)
         self.dropout = nn.Dropout(c.dropout)
         self.head = nn.Linear(c.dim, c.classes)
+        nn.init.trunc_normal_(self.head.weight, std=0.01)
+        nn.init.zeros_(self.head.bias)
 
     def forward(
         self, video: Float[Tensor, "b t 3 h w"], landmark_map: Float[Tensor, "bt 128 u v"] | None
@@ -102,15 +106,22 @@ class S2D(nn.Module):
         b, t, _, h, w = video.shape
         if h != w or h % self.config.patch:
             raise ConfigError(f"square frames, side a multiple of {self.config.patch}", f"{h}x{w}", "resize them")
-        x = self.tokens(video.flatten(0, 1), landmark_map, t)
+        x = self.tokens(video.flatten(0, 1), landmark_map, t, last=1)
         feature = self.backbone.norm(x[:, 0]).view(b, t, -1).mean(1)
         logits: Tensor = self.head(self.dropout(feature))
         return logits, feature
 
     def tokens(
-        self, images: Float[Tensor, "bt 3 h w"], landmark_map: Float[Tensor, "bt 128 u v"] | None, frames: int
+        self,
+        images: Float[Tensor, "bt 3 h w"],
+        landmark_map: Float[Tensor, "bt 128 u v"] | None,
+        frames: int,
+        last: int | None = None,
     ) -> Float[Tensor, "bt m d"]:
-        """All tokens after the last block, class token first, before the last norm."""
+        """The tokens after the last block, class token first, before the last norm.
+
+        With ``last=1`` the last block computes the class token alone: all the head reads, an eighth of a block's work.
+        """
         patches = self.backbone.patch_embed(images)
         prompt = None
         if self.config.prompts:
@@ -124,7 +135,7 @@ class S2D(nn.Module):
             if i and prompt is not None:
                 patches, prompt = self._prompted(i, x[:, 1:], prompt, frames)
                 x = torch.cat([x[:, :1], patches], dim=1)
-            x = block(x)
+            x = block(x, last if i == len(self.backbone.blocks) - 1 else None)
         return x
 
     def _prompted(self, i: int, patches: Tensor, prompt: Tensor, frames: int) -> tuple[Tensor, Tensor]:
@@ -137,14 +148,14 @@ class S2D(nn.Module):
 
     def _with_time(self, x: Float[Tensor, "bt m d"], frames: int) -> Float[Tensor, "bt m d"]:
         """Add each frame's temporal embedding to all its tokens; another clip length is interpolated linearly."""
-        table = self.temporal_embed
+        table: Tensor = self.temporal_embed
         if frames != table.shape[1]:
             table = F.interpolate(table.transpose(1, 2), size=frames, mode="linear", align_corners=True).transpose(1, 2)
         bt, m, d = x.shape
         return (x.view(-1, frames, m, d) + table[:, :, None].to(x.dtype)).view(bt, m, d)
 
     def stage2_modules(self) -> Iterator[nn.Module | nn.Parameter]:
-        """What learns in stage 2: temporal embedding, last norm, head, prompters, adapters, landmark projection, norms."""
+        """Learns in stage 2: temporal embedding, last norm, head, landmark projection, prompters, norms, adapters."""
         yield from (self.temporal_embed, self.backbone.norm, self.head, self.landmark_embed)
         yield from (self.prompters, self.prompt_norms, self.adapters)
 
@@ -163,5 +174,6 @@ def to_video(image_model: S2D, frames: int, zero_init: bool = True) -> S2D:
     video_model = S2D(replace(image_model.config, frames=frames), zero_init=zero_init)
     missing = video_model.load_state_dict(image_model.state_dict(), strict=False)
     unexplained = [k for k in missing.missing_keys if not k.startswith(("adapters.", "temporal_embed"))]
-    assert not unexplained and not missing.unexpected_keys, (unexplained, missing.unexpected_keys)
+    assert not unexplained, unexplained
+    assert not missing.unexpected_keys, missing.unexpected_keys
     return video_model

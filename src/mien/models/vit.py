@@ -14,14 +14,17 @@ from torch import Tensor, nn
 NORM_EPS = 1e-6
 
 
-def attend(q: Float[Tensor, "b n l d"], k: Float[Tensor, "b n l d"], v: Float[Tensor, "b n l d"]) -> Float[Tensor, "b n l d"]:
-    """Scaled dot-product attention of n heads over l tokens.
+def attend(
+    q: Float[Tensor, "b n q d"], k: Float[Tensor, "b n l d"], v: Float[Tensor, "b n l d"]
+) -> Float[Tensor, "b n q d"]:
+    """Scaled dot-product attention of n heads: q tokens ask, l tokens answer.
 
     Training in bfloat16 on a CPU takes the explicit form: there the fused kernel's backward is the slower one.
     """
     if q.requires_grad and q.device.type == "cpu" and q.dtype == torch.bfloat16:
         weights = (q * q.shape[-1] ** -0.5) @ k.transpose(-2, -1)
-        return weights.softmax(-1) @ v
+        mixed: Tensor = weights.softmax(-1) @ v
+        return mixed
     return F.scaled_dot_product_attention(q, k, v)
 
 
@@ -40,11 +43,11 @@ class Attention(nn.Module):
         self.qkv = nn.Linear(dim, 3 * dim, bias=qkv_bias)
         self.proj = nn.Linear(dim, dim)
 
-    def forward(self, x: Float[Tensor, "b l d"]) -> Float[Tensor, "b l d"]:
-        """Mix the l tokens of each of b sequences."""
-        b, l, d = x.shape
-        q, k, v = self.qkv(x).view(b, l, 3, self.heads, d // self.heads).permute(2, 0, 3, 1, 4).unbind(0)
-        mixed: Tensor = self.proj(attend(q, k, v).transpose(1, 2).reshape(b, l, d))
+    def forward(self, x: Float[Tensor, "b l d"], queries: int | None = None) -> Float[Tensor, "b q d"]:
+        """Mix the l tokens of each of b sequences; with ``queries`` only the first q tokens are answered."""
+        b, tokens, d = x.shape
+        q, k, v = self.qkv(x).view(b, tokens, 3, self.heads, d // self.heads).permute(2, 0, 3, 1, 4).unbind(0)
+        mixed: Tensor = self.proj(attend(q[:, :, :queries], k, v).transpose(1, 2).reshape(b, -1, d))
         return mixed
 
 
@@ -73,9 +76,9 @@ class Block(nn.Module):
         self.mlp = Mlp(dim)
         self.drop_path = drop_path
 
-    def forward(self, x: Float[Tensor, "b l d"]) -> Float[Tensor, "b l d"]:
-        """x + attention(norm x), then x + mlp(norm x)."""
-        x = x + self._dropped(self.attn(self.norm1(x)))
+    def forward(self, x: Float[Tensor, "b l d"], queries: int | None = None) -> Float[Tensor, "b q d"]:
+        """x + attention(norm x), then x + mlp(norm x); with ``queries`` only for the first q tokens."""
+        x = x[:, :queries] + self._dropped(self.attn(self.norm1(x), queries))
         return x + self._dropped(self.mlp(self.norm2(x)))
 
     def _dropped(self, branch: Tensor) -> Tensor:

@@ -66,7 +66,9 @@ class Recognizer(nn.Module):
         return self
 
 
-def save_weights(recognizer: Recognizer, record: ModelRecord, path: Path, dtype: torch.dtype | None = None) -> ModelRecord:
+def save_weights(
+    recognizer: Recognizer, record: ModelRecord, path: Path, dtype: torch.dtype | None = None
+) -> ModelRecord:
     """Write weights and record to ``path``, atomically; the record comes back with what the file adds to it.
 
     Args:
@@ -81,7 +83,9 @@ def save_weights(recognizer: Recognizer, record: ModelRecord, path: Path, dtype:
         preprocessing=recognizer.preprocessing,
         parameters=sum(p.numel() for p in recognizer.parameters()),
     )
-    state = {k: v.detach().contiguous() for k, v in recognizer.state_dict().items() if not k.endswith("num_batches_tracked")}
+    state = {
+        k: v.detach().contiguous() for k, v in recognizer.state_dict().items() if not k.endswith("num_batches_tracked")
+    }
     if dtype is not None:
         state = {k: v.to(dtype) if v.dtype.is_floating_point else v for k, v in state.items()}
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -107,7 +111,9 @@ def load_weights(path: Path) -> tuple[Recognizer, ModelRecord]:
         recognizer = Recognizer(S2D(config), MobileFaceNet() if config.prompts else None, record.preprocessing)
     wanted = recognizer.state_dict()
     counters = {k: torch.zeros((), dtype=torch.int64) for k in wanted if k.endswith("num_batches_tracked")}
-    wrong = sorted(wanted.keys() - counters.keys() ^ state.keys()) or [k for k in state if state[k].shape != wanted[k].shape]
+    wrong = sorted(wanted.keys() - counters.keys() ^ state.keys()) or [
+        k for k in state if state[k].shape != wanted[k].shape
+    ]
     if wrong:
         got = f"{path}: {len(wrong)} that do not, e.g. {', '.join(wrong[:3])}"
         raise WeightsError("tensors that fit the record", got, "the file is not what it says: get it again")

@@ -62,8 +62,8 @@ def load_model(name: str | Path | None = None) -> LoadedModel:
     """Load weights.
 
     Args:
-        name: None for the shipped default; the name of shipped weights; a ``.safetensors`` file or a folder with one; or
-            ``hf://owner/repository@revision`` (needs ``huggingface_hub``; the download is cached).
+        name: None for the shipped default; the name of shipped weights; a ``.safetensors`` file or a folder with one;
+            or ``hf://owner/repository@revision`` (needs ``huggingface_hub``; the download is cached).
 
     Raises:
         WeightsError: nothing there, or not weights of mien.
@@ -102,9 +102,11 @@ def _only(files: list[Path], folder: Path) -> Path:
 def _from_hub(address: str) -> Path:
     repository, _, revision = address.partition("@")
     if not revision:
-        raise ConfigError("hf://owner/repository@revision", f"hf://{address}", "name the revision: results must be repeatable")
+        raise ConfigError(
+            "hf://owner/repository@revision", f"hf://{address}", "name the revision: results must be repeatable"
+        )
     try:
-        from huggingface_hub import snapshot_download  # noqa: PLC0415
+        from huggingface_hub import snapshot_download
     except ImportError as error:
         raise MissingDependencyError("huggingface_hub", "no such package", "pip install 'mien[hub]'") from error
     try:
@@ -118,5 +120,7 @@ def _from_hub(address: str) -> Path:
     except InputError:
         raise
     except Exception as error:  # the hub's client raises a dozen kinds, all of them "not to be had"
-        raise WeightsError(f"weights at hf://{address}", f"{type(error).__name__}: {error}", "check address and network") from error
+        raise WeightsError(
+            f"weights at hf://{address}", f"{type(error).__name__}: {error}", "check address and network"
+        ) from error
     return _only(sorted(Path(folder).glob("*.safetensors")), Path(folder))

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from mien.core.errors import DataError
 from mien.data.ferplus import read_ferplus
 from mien.data.transforms import Augmentation, augment, warp
-from mien.models.landmarks import LANDMARK_SIZE, MobileFaceNet
+from mien.models.landmarks import LANDMARK_SIZE, MobileFaceNet, fold
 from mien.models.preprocess import normalise
 from mien.models.record import Preprocessing
 
@@ -38,7 +38,16 @@ class DistillRecipe:
     """
 
     augmentation: Augmentation = Augmentation(
-        rotation=20, scale=0.25, shift=0.1, stretch=0.1, flip=0.5, brightness=0.15, contrast=0.3, gamma=0.3, noise=0.05, blur=0.2
+        rotation=20,
+        scale=0.25,
+        shift=0.1,
+        stretch=0.1,
+        flip=0.5,
+        brightness=0.15,
+        contrast=0.3,
+        gamma=0.3,
+        noise=0.05,
+        blur=0.2,
     )
     map_weight: float = 1.0
     validation: int = 2048
@@ -53,13 +62,14 @@ def load_teacher(path: Path) -> MobileFaceNet:
         teacher.load_state_dict(load_file(path))
     except RuntimeError as error:
         raise DataError("MobileFaceNet-68 weights", f"{path}: {error}", "check the file") from error
-    return teacher.eval().requires_grad_(False).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return teacher.eval().requires_grad_(False)
 
 
-def point_error(ours: Float[Tensor, "n 68 2"], theirs: Float[Tensor, "n 68 2"]) -> Float[Tensor, "n"]:
+def point_error(ours: Float[Tensor, "n 68 2"], theirs: Float[Tensor, "n 68 2"]) -> Float[Tensor, " n"]:
     """Mean distance of the points over the distance of the outer eye corners (NME) of each face."""
     eyes = (theirs[:, EYE_CORNERS[0]] - theirs[:, EYE_CORNERS[1]]).norm(dim=-1)
-    return (ours - theirs).norm(dim=-1).mean(-1) / eyes.clamp(min=0.05)
+    error: Tensor = (ours - theirs).norm(dim=-1).mean(-1) / eyes.clamp(min=0.05)
+    return error
 
 
 class DistillTask:
@@ -72,10 +82,12 @@ class DistillTask:
     """
 
     def __init__(self, data: Path, teacher: MobileFaceNet, recipe: DistillRecipe) -> None:
-        self.recipe, self.teacher = recipe, teacher
+        self.recipe, self.teacher = recipe, fold(teacher)
         self.plan = Preprocessing(crop_size=48, input_size=LANDMARK_SIZE, colour="grey")
         self.faces = torch.from_numpy(read_ferplus(data, "train", majority_only=False).images)[:, None]
-        self.held_out = torch.from_numpy(read_ferplus(data, "valid", majority_only=False).images)[: recipe.validation, None]
+        self.held_out = torch.from_numpy(read_ferplus(data, "valid", majority_only=False).images)[
+            : recipe.validation, None
+        ]
         self.items = len(self.faces)
         self.module: nn.Module = MobileFaceNet().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.map_scale = self._measure_map(self.faces[:512])
@@ -113,7 +125,11 @@ class DistillTask:
             residual += float((((our_map - landmark_map) / self.map_scale) ** 2).sum())
             spread += float((((landmark_map - self.map_mean) / self.map_scale) ** 2).sum())
         error = torch.cat(errors)
-        figures = {"nme_mean": error.mean().item(), "nme_median": error.median().item(), "map_r2": 1 - residual / spread}
+        figures = {
+            "nme_mean": error.mean().item(),
+            "nme_median": error.median().item(),
+            "map_r2": 1 - residual / spread,
+        }
         return figures | {"score": -figures["nme_mean"]}
 
     def _measure_map(self, faces: Tensor) -> Float[Tensor, "1 128 1 1"]:

@@ -59,7 +59,9 @@ class FitPlan:
 
     def __post_init__(self) -> None:
         if self.epochs < 1 or self.batch < 1 or self.lr <= 0:
-            raise ConfigError("epochs >= 1, batch >= 1, lr > 0", f"{self.epochs}, {self.batch}, {self.lr}", "change them")
+            raise ConfigError(
+                "epochs >= 1, batch >= 1, lr > 0", f"{self.epochs}, {self.batch}, {self.lr}", "change them"
+            )
         if not 0 <= self.ema < 1 or not 0 <= self.warmup < 1:
             raise ConfigError("ema and warmup in [0, 1)", f"{self.ema}, {self.warmup}", "change them")
 
@@ -166,7 +168,9 @@ class _Run:
         done = epoch * self.steps + self.step
         decay = min(self.plan.ema, (1 + done) / (10 + done))
         with torch.no_grad():
-            for mean, now in zip(self.average.state_dict().values(), self.task.module.state_dict().values(), strict=True):
+            for mean, now in zip(
+                self.average.state_dict().values(), self.task.module.state_dict().values(), strict=True
+            ):
                 if mean.dtype.is_floating_point:
                     mean.lerp_(now, 1 - decay)
                 else:

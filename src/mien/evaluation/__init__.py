@@ -1,0 +1,1 @@
+"""Evaluation: metrics with intervals, calibration, and the report of a model on a labelled split."""

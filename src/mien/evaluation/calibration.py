@@ -1,0 +1,44 @@
+"""Making probabilities mean what they say, and knowing when to abstain. Fitted on a validation split, never on test."""
+
+from __future__ import annotations
+
+import numpy as np
+from jaxtyping import Float, Int
+
+
+def softmax(logits: Float[np.ndarray, "n c"], temperature: float = 1.0) -> Float[np.ndarray, "n c"]:
+    """Probabilities from logits divided by ``temperature`` (> 0)."""
+    scaled = logits.astype(np.float64) / temperature
+    powers = np.exp(scaled - scaled.max(1, keepdims=True))
+    answer: Float[np.ndarray, "n c"] = powers / powers.sum(1, keepdims=True)
+    return answer
+
+
+def fit_temperature(logits: Float[np.ndarray, "n c"], labels: Int[np.ndarray, " n"]) -> float:
+    """The temperature with the least negative log-likelihood (Guo et al., arXiv 1706.04599), in [0.05, 20]."""
+    from scipy.optimize import minimize_scalar
+
+    def loss(log_temperature: float) -> float:
+        chosen = softmax(logits, float(np.exp(log_temperature)))[np.arange(len(labels)), labels]
+        return float(-np.log(chosen.clip(1e-12)).mean())
+
+    best = minimize_scalar(loss, bounds=(np.log(0.05), np.log(20.0)), method="bounded")
+    return float(np.exp(best.x))
+
+
+def threshold_for(precision: float, probabilities: Float[np.ndarray, "n c"], labels: Int[np.ndarray, " n"]) -> float:
+    """The lowest confidence above which at least ``precision`` of the answers are right; 1.0 when there is none."""
+    confidence = probabilities.max(1)
+    order = np.argsort(-confidence, kind="stable")
+    right = (probabilities.argmax(1) == labels)[order]
+    kept = np.cumsum(right) / np.arange(1, len(right) + 1) >= precision
+    return float(confidence[order][np.flatnonzero(kept)[-1]]) if kept.any() else 1.0
+
+
+def coverage(
+    threshold: float, probabilities: Float[np.ndarray, "n c"], labels: Int[np.ndarray, " n"]
+) -> tuple[float, float]:
+    """Share of items answered at a threshold, and the share of those answered rightly (NaN when none is)."""
+    kept = probabilities.max(1) >= threshold
+    right = (probabilities.argmax(1) == labels)[kept]
+    return float(kept.mean()), float(right.mean()) if kept.any() else float("nan")
