@@ -1,0 +1,217 @@
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from conftest import BRIGHT, DARK, LEFT, BrightnessNetwork, one_face, picture, write_video
+
+from mien.analysis.batch import Outcome, Outputs, analyze_many
+from mien.analysis.expressions import ExpressionModel
+from mien.analysis.settings import AnalysisSettings
+from mien.core.errors import ConfigError, InputError
+
+
+@pytest.fixture
+def sources(tmp_path: Path) -> list[str]:
+    """Two videos and a picture."""
+    folder = tmp_path / "in"
+    folder.mkdir()
+    write_video(folder / "calm.mp4", one_face([DARK] * 50))
+    write_video(folder / "merry.mp4", one_face([BRIGHT] * 50))
+    cv2.imwrite(str(folder / "photo.png"), picture((LEFT, BRIGHT)))
+    return [str(folder / name) for name in ("calm.mp4", "merry.mp4", "photo.png")]
+
+
+@pytest.fixture
+def run(model: ExpressionModel, lenient: AnalysisSettings, tmp_path: Path) -> Callable[..., list[Outcome]]:
+    def call(sources: list[str], **options: object) -> list[Outcome]:
+        options = {"settings": lenient, **options}
+        return list(analyze_many(model, sources, tmp_path / "out", **options))  # type: ignore[arg-type]
+
+    return call
+
+
+def statuses(outcomes: list[Outcome]) -> list[str]:
+    return [outcome.status for outcome in outcomes]
+
+
+def report(folder: Path) -> dict:
+    return json.loads((folder / "result.json").read_text("utf-8"))
+
+
+Run = Callable[..., list[Outcome]]
+
+
+def test_every_source_gets_a_folder_of_its_own(run: Run, sources: list[str], tmp_path: Path) -> None:
+    outcomes = run(sources)
+    assert statuses(outcomes) == ["done"] * 3
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["calm", "merry", "photo"]
+    for outcome in outcomes:
+        names = {path.name for path in outcome.folder.iterdir()}
+        assert names == {"spans.csv", "frames.csv", "result.json", "timeline.svg"}
+        assert outcome.report == report(outcome.folder)
+    labels = [outcome.report["spans"][0]["label"] for outcome in outcomes if outcome.report]
+    assert labels == ["neutral", "happiness", "happiness"]
+
+
+def test_a_bad_source_is_reported_and_the_rest_is_done(run: Run, sources: list[str], tmp_path: Path) -> None:
+    broken = tmp_path / "in" / "broken.mp4"
+    broken.write_bytes(b"this is no video")
+    outcomes = run([sources[0], str(broken), str(tmp_path / "missing.mp4"), sources[2]])
+    assert statuses(outcomes) == ["done", "failed", "failed", "done"]
+    assert all(isinstance(outcome.error, InputError) for outcome in outcomes[1:3])
+    assert "missing.mp4" in str(outcomes[2].error)
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["calm", "photo"]
+
+
+def test_a_bug_in_one_source_does_not_cost_the_others(
+    run: Run, sources: list[str], network: BrightnessNetwork, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usual = network.probabilities
+
+    def faulty(clips: np.ndarray) -> np.ndarray:
+        if clips.mean() < 100:
+            raise ZeroDivisionError("a bug")
+        return usual(clips)
+
+    monkeypatch.setattr(network, "probabilities", faulty)
+    outcomes = run(sources)
+    assert statuses(outcomes) == ["failed", "done", "done"]
+    assert isinstance(outcomes[0].error, ZeroDivisionError)
+
+
+def test_drawings_on_demand(run: Run, sources: list[str]) -> None:
+    outcomes = run(sources, outputs=Outputs(save_video=True, blur=True, timeline=False))
+    videos = [path.name for outcome in outcomes for path in outcome.folder.glob("annotated.*")]
+    assert videos == ["annotated.mp4", "annotated.mp4", "annotated.png"]
+    assert not list(outcomes[0].folder.glob("timeline*"))
+    with pytest.raises(ConfigError, match="save_video"):
+        Outputs(blur=True)
+
+
+def test_ctrl_c_keeps_what_is_finished_and_nothing_half_done(
+    model: ExpressionModel, lenient: AnalysisSettings, sources: list[str], tmp_path: Path
+) -> None:
+    def stop(source: str, done: int, total: int | None, seconds: float) -> None:
+        if source == sources[1] and done == 5:
+            raise KeyboardInterrupt
+
+    stream = analyze_many(model, sources, tmp_path / "out", lenient, progress=stop)
+    assert next(stream).status == "done"
+    with pytest.raises(KeyboardInterrupt):
+        next(stream)
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["calm"]
+
+
+def test_a_crash_while_writing_leaves_no_folder(
+    run: Run, sources: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from mien.report import tables
+
+    def full(path: Path, content: dict) -> None:
+        raise OSError("No space left on device")
+
+    monkeypatch.setattr(tables, "write_json", full)
+    assert statuses(run(sources[:1])) == ["failed"]
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+class TestSkipping:
+    def test_a_finished_source_is_not_done_again(
+        self, run: Run, sources: list[str], network: BrightnessNetwork
+    ) -> None:
+        first = run(sources)
+        network.batches.clear()
+        again = run(sources, skip_existing=True)
+        assert statuses(again) == ["skipped"] * 3
+        assert network.batches == []
+        assert [outcome.report for outcome in again] == [outcome.report for outcome in first]
+
+    def test_without_asking_it_is(self, run: Run, sources: list[str]) -> None:
+        run(sources[:1])
+        assert statuses(run(sources[:1])) == ["done"]
+
+    @pytest.mark.parametrize("what", ["settings", "weights", "outputs", "source", "torn"])
+    def test_another_question_is_answered_anew(
+        self,
+        run: Run,
+        sources: list[str],
+        network: BrightnessNetwork,
+        lenient: AnalysisSettings,
+        what: str,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        folder = run(sources[:1])[0].folder
+        options: dict[str, object] = {"skip_existing": True}
+        if what == "settings":
+            options["settings"] = dataclasses.replace(lenient, window=0.8)
+        elif what == "weights":
+            monkeypatch.setattr(network, "record", dataclasses.replace(network.record, sha256="0" * 64))
+        elif what == "outputs":
+            options["outputs"] = Outputs(save_video=True)
+        elif what == "source":
+            write_video(Path(sources[0]), one_face([BRIGHT] * 60))
+        else:
+            (folder / "result.json").write_text('{"schema": 1, "prov', "utf-8")
+        assert statuses(run(sources[:1], **options)) == ["done"]
+        assert statuses(run(sources[:1], **options)) == ["skipped"]
+
+    def test_a_folder_of_the_users_keeps_their_files(self, run: Run, sources: list[str], tmp_path: Path) -> None:
+        (tmp_path / "out" / "calm").mkdir(parents=True)
+        (tmp_path / "out" / "calm" / "notes.txt").write_text("mine")
+        assert statuses(run(sources[:1])) == ["done"]
+        assert (tmp_path / "out" / "calm" / "notes.txt").read_text() == "mine"
+        assert report(tmp_path / "out" / "calm")["spans"]
+        assert [path.name for path in (tmp_path / "out").iterdir()] == ["calm"]
+
+
+def test_shards_share_the_work_and_the_names(run: Run, tmp_path: Path) -> None:
+    paths = [tmp_path / folder / "a.png" for folder in ("x", "y", "z")]
+    for path in paths:
+        path.parent.mkdir()
+        cv2.imwrite(str(path), picture((LEFT, BRIGHT)))
+    sources = [str(path) for path in paths]
+    first, second = run(sources, shard="1/2"), run(sources, shard="2/2")
+    assert [(outcome.source, outcome.folder.name) for outcome in first] == [(sources[0], "a"), (sources[2], "a-3")]
+    assert [(outcome.source, outcome.folder.name) for outcome in second] == [(sources[1], "a-2")]
+
+
+def test_two_workers_give_the_answers_of_one(
+    lenient: AnalysisSettings, sources: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Fresh processes know nothing of this test's detector: they are given boxes from a file.
+    boxes = tmp_path / "boxes.csv"
+    boxes.write_text("frame,x0,y0,x1,y1\n" + "".join(f"{i},10,20,60,80\n" for i in range(50)))
+    faces = dataclasses.replace(lenient.faces, detector="given", detector_file=boxes)
+    settings = dataclasses.replace(lenient, faces=faces)
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent), prepend=":")
+    model = ExpressionModel(BrightnessNetwork())
+    sources = [*sources, str(tmp_path / "missing.mp4")]
+    one = list(analyze_many(model, sources, tmp_path / "one", settings))
+    two = list(analyze_many(model, sources, tmp_path / "two", settings, workers=2))
+    assert {o.source: o.status for o in two} == {o.source: o.status for o in one}
+    assert {str(o.error) for o in two} == {str(o.error) for o in one}
+    for name in ("calm", "merry", "photo"):
+        for file in ("spans.csv", "frames.csv", "timeline.svg"):
+            assert (tmp_path / "one" / name / file).read_bytes() == (tmp_path / "two" / name / file).read_bytes()
+        reports = [report(tmp_path / folder / name) for folder in ("one", "two")]
+        for content in reports:
+            content["provenance"].pop("date")
+        assert reports[0] == reports[1]
+
+
+@pytest.mark.parametrize("options", [{"workers": 0}, {"shard": "3/2"}, {"shard": "0/2"}, {"shard": "half"}])
+def test_nonsense_is_refused_before_any_work(run: Run, options: dict) -> None:
+    with pytest.raises(ConfigError):
+        run(["a.mp4"], **options)
+
+
+def test_an_output_folder_that_cannot_be_is_refused_before_any_work(model: ExpressionModel, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ConfigError, match="folder for the results"):
+        analyze_many(model, ["a.mp4"], tmp_path / "file" / "out")
