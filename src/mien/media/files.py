@@ -30,9 +30,12 @@ def is_address(source: str) -> bool:
     return re.match(r"[a-zA-Z][a-zA-Z0-9+.-]+://", source) is not None
 
 
-def is_camera(source: str) -> bool:
-    """True for a camera's number, such as ``"0"``, when no file has that name."""
-    return source.isdecimal() and not os.path.exists(source)
+def camera_number(source: str) -> int | None:
+    """The number of a camera named ``"0"`` (when no file has that name) or ``/dev/video0``; None for anything else."""
+    if source.isdecimal() and not os.path.exists(source):
+        return int(source)
+    device = re.fullmatch(r"/dev/video(\d+)", source)
+    return int(device[1]) if device else None
 
 
 def is_glob(source: str) -> bool:
@@ -42,7 +45,7 @@ def is_glob(source: str) -> bool:
 
 def is_image(path: Path) -> bool:
     """True when ``path`` is read as a still picture: by its first bytes, unless its suffix says video."""
-    if path.suffix.lower() in VIDEO_SUFFIXES:
+    if path.suffix.lower() in VIDEO_SUFFIXES or not path.is_file():  # what is read from a pipe is gone
         return False
     try:
         with path.open("rb") as file:
@@ -73,11 +76,11 @@ def expand(sources: Sequence[str]) -> list[str]:
 
 
 def _identity(entry: str) -> str:
-    return entry if is_address(entry) or is_camera(entry) else os.path.abspath(entry)
+    return entry if is_address(entry) or camera_number(entry) is not None else os.path.abspath(entry)
 
 
 def _entries(source: str) -> list[str]:
-    if is_address(source) or is_camera(source):
+    if is_address(source) or camera_number(source) is not None:
         return [source]
     if is_glob(source):
         matches = glob.glob(source, recursive=True)

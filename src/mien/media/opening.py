@@ -28,7 +28,7 @@ def open(source: AnySource, *, frame_rate: float | None = None) -> Source:
     path of a video or picture   itself (a picture is one frame at 0.0 s)
     folder, list of paths        the pictures as the frames of one sequence; a folder's in natural order
     pattern (``shots/*.png``)    a sequence of the matches; a single match as itself
-    whole number, ``"0"``        camera
+    number, ``/dev/video0``      camera; ``"0"`` too, when no file has that name
     address (``rtsp://...``)     what FFmpeg can open there
     NumPy array                  (h, w[, 3 or 4]) one picture, (t, h, w[, c]) many; uint8 or uint16
     ===========================  ==================================================================================
@@ -70,8 +70,9 @@ def _open_named(source: str, frame_rate: float | None) -> Source:
         from mien.media.video import open_video
 
         return open_video(source, _public_name(source), frame_rate)
-    if files.is_camera(source):
-        return _open_camera(int(source), frame_rate)
+    camera = files.camera_number(source)
+    if camera is not None:
+        return _open_camera(camera, frame_rate)
     if files.is_glob(source):
         return _open_pattern(source, frame_rate)
     return _open_path(Path(source), frame_rate)

@@ -26,6 +26,8 @@ from mien.media.source import Shot, Source, SourceInfo
 FALLBACK_RATE = Fraction(25)
 # Seconds to wait for a network source: for it to answer, and for each further read. Files never wait.
 NETWORK_TIMEOUT = (15.0, 15.0)
+# FFmpeg would draw the characters of any text file and call it a video.
+TEXT_FORMATS = frozenset({"tty", "bin", "xbin", "adf", "idf"})
 # Pixels further from square than this are made square by widening the frame; less is an encoder's rounding.
 SQUARE_TOLERANCE = 0.02
 # A file that ends earlier than its header says by more than this (seconds, and share of the whole) was cut off.
@@ -60,11 +62,15 @@ def _container(location: str, name: str) -> InputContainer:
     network = "://" in location
     options = {"rtsp_transport": "tcp"} if location.startswith("rtsp") else {}
     try:
-        return av.open(location, options=options, timeout=NETWORK_TIMEOUT if network else None)
+        container = av.open(location, options=options, timeout=NETWORK_TIMEOUT if network else None)
     except (av.error.FFmpegError, OSError, ValueError) as error:
         fix = "check the address and the network" if network else "check that it plays; copy or convert it again"
         reason = getattr(error, "strerror", None) or "it cannot be opened"
         raise SourceError("a video or picture that FFmpeg can open", f"{name}: {reason}", fix) from error
+    if container.format.name in TEXT_FORMATS:
+        container.close()
+        raise SourceError("a video", f"{name}, which is text", "give a video file")
+    return container
 
 
 def _stream(container: InputContainer, name: str) -> VideoStream:
@@ -72,9 +78,8 @@ def _stream(container: InputContainer, name: str) -> VideoStream:
         if not stream.disposition & Disposition.attached_pic:
             return stream
     kinds: list[str] = sorted({stream.type for stream in container.streams})
-    raise SourceError(
-        "a file with a video stream", f"{name}, which holds {' and '.join(kinds) or 'nothing'}", "give a video file"
-    )
+    got = f"{name}, which holds {' and '.join(kinds) or 'nothing'}"
+    raise SourceError("a file with a video stream", got, "give a video file")
 
 
 class _VideoReader:
@@ -118,7 +123,11 @@ class _VideoReader:
         """Seconds of video by the header: the stream's own figure, else the container's (which may count sound)."""
         if self._stream.duration and self._stream.time_base:
             return float(self._stream.duration * self._stream.time_base)
-        return self._container.duration / av.time_base if self._container.duration else None
+        if not self._container.duration:
+            return None
+        # Matroska counts from the clock's zero, not from the first frame.
+        early = self._container.start_time or 0 if "matroska" in self._container.format.name else 0
+        return (self._container.duration - max(early, 0)) / av.time_base
 
     def _decode(self) -> Iterator[VideoFrame]:
         """Every frame that can be decoded; damaged packets are counted, a broken container ends the stream."""

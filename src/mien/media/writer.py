@@ -24,10 +24,11 @@ from mien.core.errors import ConfigError, MissingDependencyError
 SUFFIXES = frozenset({".mp4", ".m4v", ".mov", ".mkv"})
 # MPEG-4 allows 16 bits for a second's ticks; 60000 is a whole number of ticks a frame at 24, 25, 29.97, 30, 50 and 60.
 TICK = Fraction(1, 60000)
+# No B-frames: with frames at odd times they make MP4's header, which players believe, end before the last frame.
 # H.264 first; the last one is in every FFmpeg. Hardly visible loss, at a speed that does not slow the analysis.
 EncoderName = Literal["libx264", "libopenh264", "mpeg4"]
 ENCODERS: tuple[tuple[EncoderName, dict[str, str]], ...] = (
-    ("libx264", {"preset": "veryfast", "crf": "20"}),
+    ("libx264", {"preset": "veryfast", "crf": "20", "bf": "0"}),
     ("libopenh264", {"rc_mode": "quality"}),
     ("mpeg4", {"qscale": "4"}),
 )
@@ -63,7 +64,7 @@ class VideoWriter:
             raise ConfigError("a positive size and frame rate", got, "take them from the source's info")
         self._width, self._height = width, height
         self._rate = Fraction(frame_rate).limit_denominator(1001)
-        self._last_time, self._last_tick = -1.0, -1
+        self._last_time, self._last_tick, self._ended = -1.0, -1, False
         self.codec = working_encoder()
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self._partial = self.path.with_name(f".{self.path.stem}.{os.getpid()}.partial{self.path.suffix}")
@@ -108,11 +109,12 @@ class VideoWriter:
 
     def close(self) -> None:
         """Finish the file and give it its name; a second call does nothing."""
+        if self._ended:
+            return
         if self._last_tick < 0:
             self._discard()
             return
-        if not self._partial.exists():
-            return
+        self._ended = True
         try:
             self._container.mux(self._stream.encode(None))
             self._container.close()
@@ -122,6 +124,7 @@ class VideoWriter:
             raise
 
     def _discard(self) -> None:
+        self._ended = True
         try:
             self._container.close()
         except av.error.FFmpegError:

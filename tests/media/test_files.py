@@ -1,0 +1,72 @@
+"""What a list of arguments means."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from mien.media.files import camera_number, expand, is_address, natural_key
+
+
+@pytest.fixture
+def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    for name in (
+        *("clip10.mp4", "clip2.mp4", "Clip1.MOV", "notes.txt", ".hidden.mp4", "photo.JPG"),
+        *("more/deep/c.mkv", "more/._c.mkv", ".cache/x.mp4", "odd[1].mp4"),
+    ):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    (tmp_path / "empty").mkdir()
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_a_folder_is_everything_in_it_that_can_be_shown(tree: Path) -> None:
+    assert expand(["."]) == [
+        "Clip1.MOV",
+        "clip2.mp4",
+        "clip10.mp4",
+        os.path.join("more", "deep", "c.mkv"),
+        "odd[1].mp4",
+        "photo.JPG",
+    ]
+
+
+def test_patterns(tree: Path) -> None:
+    assert expand(["clip*.mp4"]) == ["clip2.mp4", "clip10.mp4"]
+    assert expand(["**/*.mkv"]) == [os.path.join("more", "deep", "c.mkv")]
+    assert expand(["mor*"]) == [os.path.join("more", "deep", "c.mkv")], "a folder a pattern matches is a folder"
+    assert expand(["odd[1].mp4"]) == ["odd[1].mp4"], "a file of that very name comes first"
+
+
+def test_each_is_listed_once_and_in_one_order(tree: Path) -> None:
+    listed = expand(["clip10.mp4", "./clip10.mp4", str(tree / "clip10.mp4"), "clip2.mp4", "clip*.mp4"])
+    assert sorted(Path(entry).name for entry in listed) == ["clip10.mp4", "clip2.mp4"]
+    assert expand(["b", "a"]) == expand(["a", "b"]), "shards of one list on two machines agree"
+
+
+def test_what_stands_for_nothing_stays_to_be_reported(tree: Path) -> None:
+    assert expand(["missing.mp4"]) == ["missing.mp4"]
+    assert expand(["none*.mp4"]) == ["none*.mp4"]
+    assert expand(["empty"]) == ["empty"]
+    assert expand(["notes.txt"]) == ["notes.txt"], "a file that was named is tried, whatever its suffix"
+    assert expand([]) == []
+
+
+def test_addresses_and_cameras_pass(tree: Path) -> None:
+    assert expand(["rtsp://host/a?b=*", "0"]) == ["0", "rtsp://host/a?b=*"]
+    (tree / "0").touch()
+    assert camera_number("0") is None, "a file of that name is meant"
+    assert camera_number("12") == 12
+    assert camera_number("/dev/video3") == 3
+    assert camera_number("/dev/videos") is None
+    assert is_address("https://host/v.mp4")
+    assert not is_address("C://videos/v.mp4")
+    assert not is_address("v.mp4")
+
+
+def test_numbers_in_names_count_as_numbers() -> None:
+    names = ["a10", "a2", "A1", "b", "a", "10", "9", "a2b"]
+    assert sorted(names, key=natural_key) == ["9", "10", "a", "A1", "a2", "a2b", "a10", "b"]
