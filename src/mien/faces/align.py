@@ -33,8 +33,15 @@ Motion = Float64[np.ndarray, "2 3"]
 """An affine map of the plane: x' = M[:, :2] x + M[:, 2]."""
 
 
-def similarity(source: Float[np.ndarray, "n 2"], target: Float[np.ndarray, "n 2"]) -> Motion:
+def similarity(
+    source: Float[np.ndarray, "n 2"], target: Float[np.ndarray, "n 2"], weights: Float[np.ndarray, " n"] | None = None
+) -> Motion:
     """The least-squares similarity from ``source`` to ``target``, without reflection.
+
+    Args:
+        source: places before.
+        target: the same places after.
+        weights: how much each place counts, >= 0; None counts all alike.
 
     Raises:
         InputError: the points are not finite, or coincide, or fit no direction.
@@ -43,9 +50,9 @@ def similarity(source: Float[np.ndarray, "n 2"], target: Float[np.ndarray, "n 2"
     if not (np.isfinite(source).all() and np.isfinite(target).all()):
         raise InputError("finite points", "NaN or infinity", "leave this face out, or give its box without points")
     p, q = (points[:, 0] + 1j * points[:, 1] for points in (source, target))
-    p_mean, q_mean = p.mean(), q.mean()
-    spread = float(np.mean(np.abs(p - p_mean) ** 2))
-    turn = np.mean(np.conj(p - p_mean) * (q - q_mean)) / max(spread, LEAST_SPREAD**2)
+    p_mean, q_mean = np.average(p, weights=weights), np.average(q, weights=weights)
+    spread = float(np.average(np.abs(p - p_mean) ** 2, weights=weights))
+    turn = np.average(np.conj(p - p_mean) * (q - q_mean), weights=weights) / max(spread, LEAST_SPREAD**2)
     if spread < LEAST_SPREAD**2 or abs(turn) < 1e-9:
         raise InputError("points that span a face", "points that coincide or mirror it", "give this face's box only")
     shift = q_mean - turn * p_mean

@@ -141,15 +141,28 @@ class Tracker:
         return dropped
 
     def _assign(self, time: float, faces: Sequence[Face], looks: Sequence[Look] | None) -> dict[int, Track]:
-        """Face number -> its track, for the faces that have one."""
-        if not self.tracks or not faces:
-            return {}
-        cost = _costs(self.tracks, faces, time)
-        if looks is not None:
-            cost += _unlikeness(self.tracks, looks)
-        cost = np.minimum(cost, FORBIDDEN)
-        rows, columns = linear_sum_assignment(cost)
-        return {int(f): self.tracks[t] for t, f in zip(rows, columns, strict=True) if cost[t, f] < FORBIDDEN}
+        """Face number -> its track, for the faces that have one.
+
+        Confirmed tracks choose first: someone who comes out from behind another is first seen by half, looks new, and
+        must not stay a stranger.
+        """
+        found: dict[int, Track] = {}
+        for tentative in (False, True):
+            tracks = [track for track in self.tracks if track.tentative == tentative]
+            free = [number for number in range(len(faces)) if number not in found]
+            if tracks and free:
+                cost = _costs(tracks, [faces[number] for number in free], time)
+                if looks is not None:
+                    cost += _unlikeness(tracks, [looks[number] for number in free])
+                found |= {free[f]: tracks[t] for t, f in _cheapest(cost)}
+        return found
+
+
+def _cheapest(cost: Float64[np.ndarray, "t f"]) -> list[tuple[int, int]]:
+    """The pairs (track, face) of the assignment of least total cost, without the forbidden ones."""
+    cost = np.minimum(cost, FORBIDDEN)
+    pairs = zip(*linear_sum_assignment(cost), strict=True)
+    return [(int(t), int(f)) for t, f in pairs if cost[t, f] < FORBIDDEN]
 
 
 def _state(face: Face) -> State:
