@@ -8,7 +8,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from conftest import BRIGHT, DARK, LEFT, BrightnessNetwork, one_face, picture, write_video
+from brightness import BRIGHT, DARK, LEFT, BrightnessNetwork, one_face, picture, write_video
 
 from mien.analysis.batch import Outcome, Outputs, analyze_many
 from mien.analysis.expressions import ExpressionModel

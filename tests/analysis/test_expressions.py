@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import BRIGHT, DARK, LEFT, RIGHT, BrightnessNetwork, FacesAt, one_face, picture, write_video
+from brightness import BRIGHT, DARK, LEFT, RIGHT, BrightnessNetwork, FacesAt, one_face, picture, write_video
 
 from mien.analysis.expressions import ExpressionModel
 from mien.analysis.settings import AnalysisSettings

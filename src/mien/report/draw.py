@@ -110,7 +110,7 @@ def lettering(image: Image) -> float:
     return float(np.clip(min(image.shape[:2]) / 26, 11, 48))
 
 
-def draw_box(image: Image, box: Float[np.ndarray, 4], colour: Colour, size: float) -> None:
+def draw_box(image: Image, box: Float[np.ndarray, " 4"], colour: Colour, size: float) -> None:
     """A frame around the face, with a dark rim that shows on bright ground."""
     corners = (round(float(box[0])), round(float(box[1]))), (round(float(box[2])), round(float(box[3])))
     width = max(2, round(size / 7))
@@ -126,7 +126,7 @@ def draw_points(image: Image, points: Float[np.ndarray, "n 2"], size: float) -> 
         cv2.circle(image, (round(float(x)), round(float(y))), radius, WHITE, -1, cv2.LINE_AA)
 
 
-def draw_chip(image: Image, box: Float[np.ndarray, 4], text: str, colour: Colour, size: float) -> None:
+def draw_chip(image: Image, box: Float[np.ndarray, " 4"], text: str, colour: Colour, size: float) -> None:
     """A label on its own ground above the box, or inside it at the frame's upper edge; never cut by the frame."""
     pad = round(size / 3)
     width, height = text_width(text, size) + 2 * pad, round(size * 1.25) + pad
@@ -139,7 +139,7 @@ def draw_chip(image: Image, box: Float[np.ndarray, 4], text: str, colour: Colour
 
 def draw_panel(
     image: Image,
-    box: Float[np.ndarray, 4],
+    box: Float[np.ndarray, " 4"],
     labels: Sequence[str],
     probabilities: Float[np.ndarray, " c"],
     shades: Sequence[Colour],
@@ -152,16 +152,16 @@ def draw_panel(
     width, height = words + bars + 3 * pad, line * len(labels) + pad
     left, top = _panel_place(image, box, width, height, pad)
     ground = image[top : top + height, left : left + width]
-    ground[:] = (ground * 0.35).astype(np.uint8)
+    ground[:] = (ground * 0.25).astype(np.uint8)
     for place, (label, probability, shade) in enumerate(zip(labels, probabilities, shades, strict=True)):
         base = top + pad // 2 + place * line
-        put_text(image, label, (left + pad, base + line * 0.78), small, WHITE, INK)
+        put_text(image, label, (left + pad, base + line * 0.78), small, WHITE)
         start, length = left + words + 2 * pad, round(bars * float(np.clip(probability, 0, 1)))
         cv2.rectangle(image, (start, base + 3), (start + bars, base + line - 3), (90, 90, 90), -1)
         cv2.rectangle(image, (start, base + 3), (start + length, base + line - 3), shade, -1)
 
 
-def _panel_place(image: Image, box: Float[np.ndarray, 4], width: int, height: int, gap: int) -> tuple[int, int]:
+def _panel_place(image: Image, box: Float[np.ndarray, " 4"], width: int, height: int, gap: int) -> tuple[int, int]:
     """Upper left corner: right of the box, else left of it, else at the frame's right edge."""
     right, left = round(float(box[2])) + gap, round(float(box[0])) - gap - width
     room = max(0, image.shape[1] - width)

@@ -13,7 +13,7 @@ MARGIN = 0.3  # of the box on each side: ears, hair line, chin, and a box that l
 HOLD = 1.0  # s before a face is first found and after it is last found
 
 
-def hide(image: UInt8[np.ndarray, "h w 3"], box: Float[np.ndarray, 4]) -> None:
+def hide(image: UInt8[np.ndarray, "h w 3"], box: Float[np.ndarray, " 4"]) -> None:
     """Replace the box and a margin around it, in place, by a few mean colours; this cannot be undone.
 
     Args:
@@ -46,7 +46,7 @@ class FacePaths:
         self._times = np.split(times, cuts) if len(times) else []
         self._boxes = np.split(boxes, cuts) if len(times) else []
 
-    def at(self, time: float) -> list[Float[np.ndarray, 4]]:
+    def at(self, time: float) -> list[Float[np.ndarray, " 4"]]:
         """The boxes to hide at ``time`` seconds."""
         return [
             np.array([np.interp(time, times, boxes[:, side]) for side in range(4)])

@@ -13,8 +13,8 @@ from mien.core.types import UNCLEAR
 
 Colour = tuple[int, int, int]
 
-GREY: Colour = (153, 153, 153)
-INK: Colour = (32, 32, 32)
+GREY: Colour = (184, 184, 184)
+INK: Colour = (16, 16, 16)
 WHITE: Colour = (255, 255, 255)
 PALE: Colour = (224, 224, 224)
 

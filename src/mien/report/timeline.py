@@ -60,7 +60,7 @@ def layout(result: Result) -> Picture:
     shown = [label for label in (*result.labels.labels, UNCLEAR) if any(span.label == label for span in result.spans)]
     legend, height = _legend(shown, bottom + AXIS, shades)
     heading = (
-        Letters(MARGIN, 30, result.source.name, 17, INK),
+        Letters(MARGIN, 30, _shortened(result.source.name), 17, INK),
         Letters(WIDTH - MARGIN, 30, "expression shown", SMALL, MUTED, "end"),
     )
     return Picture(
@@ -70,6 +70,10 @@ def layout(result: Result) -> Picture:
         summary=f"{len(tracks)} face{'s' * (len(tracks) != 1)}, {len(result.spans)} spans, {clock(scale.duration)}",
         items=(*heading, *scale.ticks(HEAD - 8, bottom), *rows, *legend),
     )
+
+
+def _shortened(name: str, most: int = 80) -> str:
+    return name if len(name) <= most else f"{name[: most // 2]}...{name[-most // 2 :]}"
 
 
 @dataclass(frozen=True)
