@@ -112,13 +112,13 @@ def random_erase(images: Float[Tensor, "n c h w"], plan: Augmentation, rng: Gene
     return torch.where(inside[:, None], torch.rand(n, 1, h, w, generator=rng), images)
 
 
-@torch.autocast("cpu", enabled=False)
 def augment(
     images: Float[Tensor, "n c h w"], size: int, plan: Augmentation, rng: Generator
 ) -> Float[Tensor, "n c s s"]:
     """Light, then geometry and resize, then erasing. Values in [0, 1] in and out."""
-    lit = random_light(images, plan, rng)
-    return random_erase(warp(lit, random_affine(len(images), plan, rng), size), plan, rng)
+    with torch.autocast("cpu", enabled=False):  # the arithmetic of pixels stays in float32
+        lit = random_light(images, plan, rng)
+        return random_erase(warp(lit, random_affine(len(images), plan, rng), size), plan, rng)
 
 
 def mixup(
@@ -128,7 +128,7 @@ def mixup(
     if alpha <= 0:
         return images, targets
     # Beta(alpha, alpha) from two gammas, drawn by the run's own generator.
-    a, b = torch._standard_gamma(torch.full((2, len(images)), alpha), generator=rng)  # type: ignore[attr-defined]
+    a, b = torch._standard_gamma(torch.full((2, len(images)), alpha), generator=rng)
     share = a / (a + b).clamp(min=1e-12)
     share = torch.maximum(share, 1 - share)
     other = torch.randperm(len(images), generator=rng)

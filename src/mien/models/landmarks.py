@@ -144,6 +144,6 @@ def fold(net: MobileFaceNet) -> MobileFaceNet:
     folded = copy.deepcopy(net).eval().requires_grad_(False)
     for block in folded.modules():
         if isinstance(block, ConvBlock):
-            block.conv = fuse_conv_bn_eval(block.conv, block.bn)  # type: ignore[type-var]
+            block.conv = fuse_conv_bn_eval(block.conv, block.bn)
             block.bn = nn.Identity()  # type: ignore[assignment]
-    return folded.to(memory_format=torch.channels_last)
+    return folded.to(memory_format=torch.channels_last)  # type: ignore[no-any-return, call-overload]

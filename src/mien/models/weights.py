@@ -35,7 +35,7 @@ class Recognizer(nn.Module):
     def forward(self, clips: UInt8[Tensor, "b t 3 h w"]) -> Float[Tensor, "b c"]:
         """Logits of b clips of t aligned RGB crops."""
         frames = normalise(to_unit(clips.flatten(0, 1), self.preprocessing), self.preprocessing)
-        return self.logits(frames.unflatten(0, clips.shape[:2]))
+        return self.logits(frames.view(*clips.shape[:2], *frames.shape[1:]))
 
     def logits(self, frames: Float[Tensor, "b t 3 s s"]) -> Float[Tensor, "b c"]:
         """Logits of frames that are already normalised (training comes in here, after its augmentation)."""

@@ -92,6 +92,9 @@ class DistillTask:
         self.module: nn.Module = MobileFaceNet().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.map_scale = self._measure_map(self.faces[:512])
 
+    def start_epoch(self, epoch: int) -> None:
+        """Every epoch is the same."""
+
     def groups(self, weight_decay: float) -> list[dict[str, Any]]:
         """Weight decay on matrices only."""
         params = list(self.module.parameters())
@@ -109,13 +112,14 @@ class DistillTask:
         ours, our_map = self.module(normalise(faces, self.plan))
         by_point = F.smooth_l1_loss(ours.float() * 100, points.float() * 100)
         by_map = (((our_map.float() - landmark_map.float()) / self.map_scale) ** 2).mean()
-        return by_point + self.recipe.map_weight * by_map
+        loss: Tensor = by_point + self.recipe.map_weight * by_map
+        return loss
 
     def validate(self, module: nn.Module) -> dict[str, float]:
         """Median and mean point error against the teacher, and the share of the map's variance explained."""
         module.eval()
         errors, residual, spread = [], 0.0, 0.0
-        for batch in self.held_out.split(256):
+        for batch in self.held_out.split(256):  # type: ignore[no-untyped-call]
             grey = warp(batch.float() / 255, torch.eye(2, 3).expand(len(batch), 2, 3), LANDMARK_SIZE)
             faces = grey.expand(-1, 3, -1, -1)
             with torch.no_grad():

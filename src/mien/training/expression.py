@@ -32,17 +32,20 @@ class ExpressionRecipe:
         augmentation: changes of the faces.
         majority_only: train on the rows that pass the majority rule; else on every row with a vote.
         mixup: alpha of mixup; 0 turns it off.
+        sizes: input size of each epoch while training, the last one for the epochs after; small early epochs cost less
+            and the position table is resampled on the fly. Empty: the model's own.
         layer_decay: the learning rate falls by this factor per block from the head down.
     """
 
-    model: S2DConfig = S2DConfig(98, 14, 384, 8, 6, classes=8, dropout=0.0, drop_path=0.1)
+    model: S2DConfig = S2DConfig(98, 14, 384, 8, 6, classes=8, dropout=0.0, drop_path=0.05)
     augmentation: Augmentation = Augmentation(
-        rotation=12, scale=0.15, shift=0.06, stretch=0.06, flip=0.5, brightness=0.1, contrast=0.25, gamma=0.25, noise=0.02,
-        blur=0.1, erase=0.25, erase_area=0.15,
+        rotation=12, scale=0.15, shift=0.06, stretch=0.06, flip=0.5,
+        brightness=0.1, contrast=0.25, gamma=0.25, noise=0.02, blur=0.1, erase=0.25, erase_area=0.15,
     )  # fmt: skip
     majority_only: bool = True
     mixup: float = 0.0
-    layer_decay: float = 0.75
+    sizes: tuple[int, ...] = (70, 70, 70, 84, 84, 98)
+    layer_decay: float = 0.8
 
     @property
     def preprocessing(self) -> Preprocessing:
@@ -70,11 +73,17 @@ class ExpressionTask:
         self.targets = torch.from_numpy(self.split.targets)
         self.held_out = read_ferplus(data, "valid")
         self.items = len(self.split)
+        self.start_epoch(0)
         s2d = S2D(recipe.model)
         if backbone is not None:
             load_backbone(s2d, backbone)
         self.recognizer = Recognizer(s2d, None if landmarks is None else fold(landmarks), self.plan)
         self.module: nn.Module = s2d
+
+    def start_epoch(self, epoch: int) -> None:
+        """Set the epoch's input size."""
+        sizes = self.recipe.sizes
+        self.size = sizes[min(epoch, len(sizes) - 1)] if sizes else self.plan.input_size
 
     def groups(self, weight_decay: float) -> list[dict[str, Any]]:
         """One group per depth: layer decay for the backbone, the full rate for prompters and head."""
@@ -82,7 +91,7 @@ class ExpressionTask:
 
     def loss(self, rows: Tensor, rng: torch.Generator) -> Tensor:
         """Cross-entropy against the votes."""
-        grey = augment(self.images[rows].float() / 255, self.plan.input_size, self.recipe.augmentation, rng)
+        grey = augment(self.images[rows].float() / 255, self.size, self.recipe.augmentation, rng)
         grey, targets = mixup(grey, self.targets[rows], self.recipe.mixup, rng)
         frames = normalise(grey.expand(-1, 3, -1, -1), self.plan)
         logits = self.recognizer.logits(frames[:, None])

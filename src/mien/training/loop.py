@@ -1,6 +1,6 @@
 """The training loop: seeded, resumable to the bit, one process.
 
-A task says what an item is and what its loss is; the loop owns order, learning rate, averaging, checkpoints and the log.
+A task says what an item is and what its loss is; the loop owns order, rate, averaging, checkpoints and the log.
 Everything random is drawn from the run's generator or from torch's global one, and both are in the checkpoint, so a run
 killed at any moment and resumed gives the weights of an uninterrupted run.
 """
@@ -44,15 +44,15 @@ class FitPlan:
         checkpoint_minutes: how often the state is kept.
     """
 
-    epochs: int = 5
+    epochs: int = 7
     batch: int = 64
-    lr: float = 4e-4
+    lr: float = 5e-4
     min_lr: float = 0.01
     warmup: float = 0.1
     weight_decay: float = 0.05
     beta2: float = 0.999
     clip: float = 1.0
-    ema: float = 0.999
+    ema: float = 0.998
     precision: Literal["fp32", "bf16"] = "bf16"
     seed: int = 0
     checkpoint_minutes: float = 5.0
@@ -71,6 +71,9 @@ class Task(Protocol):
 
     module: nn.Module
     items: int
+
+    def start_epoch(self, epoch: int) -> None:
+        """Told before every epoch, from 0; for curricula."""
 
     def groups(self, weight_decay: float) -> list[dict[str, Any]]:
         """Optimizer groups; ``scale`` in a group multiplies the learning rate."""
@@ -106,7 +109,7 @@ def fit(task: Task, plan: FitPlan, folder: Path, resume: bool = False, report: R
 
 
 def learning_rate(step: int, steps: int, plan: FitPlan) -> float:
-    """Linear warm-up, then a half cosine down to ``min_lr``: the rate at ``step`` of ``steps``, as a share of ``lr``."""
+    """Linear warm-up, then a half cosine down to ``min_lr``; as a share of ``lr``."""
     warm = max(int(plan.warmup * steps), 1)
     if step < warm:
         return (step + 1) / warm
@@ -133,6 +136,7 @@ class _Run:
     def train_epoch(self, epoch: int) -> None:
         if self.order is None:
             self.order = torch.randperm(self.task.items, generator=self.rng)
+        self.task.start_epoch(epoch)
         self.task.module.train()
         start, total = time.monotonic(), 0.0
         for count, rows in enumerate(self._batches(self.order), 1):

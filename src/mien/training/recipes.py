@@ -27,9 +27,9 @@ from mien.training.loop import FitPlan, Report, fit
 ABSTAIN_PRECISION = 0.9
 
 LICENCE = (
-    "Apache-2.0 for the weights. Trained on FER2013 images, which carry no redistribution licence (FER+ labels: MIT), from "
-    "DINOv2 ViT-S/14 (Apache-2.0), with landmarks distilled from a teacher trained on 300-W (research use): check that "
-    "this suits your use before a commercial one."
+    "Apache-2.0 for the weights. Trained on FER2013 images, which carry no redistribution licence (FER+ labels: MIT), "
+    "from DINOv2 ViT-S/14 (Apache-2.0), with landmarks distilled from a teacher trained on 300-W (research use): "
+    "check that this suits your use before a commercial one."
 )
 
 
