@@ -161,13 +161,10 @@ def test_an_address_is_opened_and_its_secrets_are_kept(address: str) -> None:
 
 
 class FakeCapture:
-    """A camera of a few frames; ``None`` for one that gives nothing."""
+    """A camera of a few frames. No subclass of OpenCV's: those crash Python's garbage collector."""
 
     def __init__(self, shots: int) -> None:
         self.left, self.released = shots, False
-
-    def isOpened(self) -> bool:
-        return not self.released
 
     def set(self, *_: object) -> bool:
         return True
@@ -186,7 +183,7 @@ class FakeCapture:
 @pytest.mark.parametrize("source", [2, "2", "/dev/video2", np.int64(2)])
 def test_a_camera_is_timed_by_arrival(monkeypatch: pytest.MonkeyPatch, source: object) -> None:
     capture, ticks = FakeCapture(3), iter([100.0, 100.5, 100.6, 101.0])
-    monkeypatch.setattr(cv2, "VideoCapture", lambda number: capture if number == 2 else FakeCapture(0))
+    monkeypatch.setattr(camera, "_capture", lambda number: capture if number == 2 else FakeCapture(0))
     monkeypatch.setattr(camera.time, "monotonic", lambda: next(ticks))
     with media.open(source) as opened:
         frames = list(opened)
@@ -198,7 +195,7 @@ def test_a_camera_is_timed_by_arrival(monkeypatch: pytest.MonkeyPatch, source: o
 
 
 def test_a_camera_that_is_closed_did_not_stop_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cv2, "VideoCapture", lambda _: FakeCapture(100))
+    monkeypatch.setattr(camera, "_capture", lambda _: FakeCapture(100))
     with media.open(0) as source:
         next(iter(source))
     assert source.problems == []
@@ -208,7 +205,7 @@ def test_a_camera_that_is_missing_or_dark_is_refused(monkeypatch: pytest.MonkeyP
     with pytest.raises(SourceError, match="no camera 97"):
         media.open(97)
     dark = FakeCapture(0)
-    monkeypatch.setattr(cv2, "VideoCapture", lambda _: dark)
+    monkeypatch.setattr(camera, "_capture", lambda _: dark)
     with pytest.raises(SourceError, match="gave none"):
         media.open(0)
     assert dark.released

@@ -16,7 +16,7 @@ from mien.core.errors import ConfigError, SourceError
 from mien.media import files
 from mien.media.source import Source, SourceInfo
 
-AnySource = str | os.PathLike[str] | int | Sequence[str | os.PathLike[str]] | Shaped[np.ndarray, "*shape"]
+AnySource = str | os.PathLike[str] | int | np.integer | Sequence[str | os.PathLike[str]] | Shaped[np.ndarray, "*shape"]
 
 
 def open(source: AnySource, *, frame_rate: float | None = None) -> Source:
