@@ -34,7 +34,7 @@ def test_points_of_the_csv_are_taken(tmp_path):
 
 
 def test_a_mapping_gives_boxes_with_and_without_points():
-    rows = [[0, 0, 10, 10], [0, 0, 10, 10, *range(10)]]
+    rows = [[0.0, 0.0, 10.0, 10.0], [0.0, 0.0, 10.0, 10.0, *map(float, range(10))]]
     plain, pointed = GivenBoxes(boxes={0: rows}).detect(PICTURE)
     assert plain.box.tolist() == pointed.box.tolist()
     assert pointed.points.ravel().tolist() == list(range(10))

@@ -69,10 +69,10 @@ def test_noise_and_plain_colour_have_no_face(mtcnn):
 
 
 def test_min_face_leaves_small_faces_out(astronaut):
-    assert Mtcnn(min_face=200).detect(astronaut) == []
+    assert Mtcnn(min_face=200.0).detect(astronaut) == []
 
 
-@pytest.mark.parametrize("wrong", [{"min_face": 5}, {"scale_factor": 1.0}, {"thresholds": (0.5, 0.5, 1.5)}])
+@pytest.mark.parametrize("wrong", [{"min_face": 5.0}, {"scale_factor": 1.0}, {"thresholds": (0.5, 0.5, 1.5)}])
 def test_numbers_out_of_range_are_refused(wrong):
     with pytest.raises(ConfigError):
         Mtcnn(**wrong)

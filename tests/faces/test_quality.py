@@ -76,7 +76,7 @@ def test_a_profile_is_turned_away(make, crop):
 
     profile = replace(make.face(100, 100, 90), points=head(65))
     assert judge(profile, crop, FaceSettings()).reason == "turned away"
-    assert judge(profile, crop, FaceSettings(max_yaw=90)).reason is None
+    assert judge(profile, crop, FaceSettings(max_yaw=90.0)).reason is None
 
 
 def test_eyes_on_one_spot_are_a_profile():

@@ -187,7 +187,7 @@ def test_given_boxes_are_taken_as_they_are(heads, make):
 
 
 def test_points_without_sense_fall_back_to_the_box(make):
-    row = [100, 40, 200, 160, *[5.0] * 10]
+    row = [100.0, 40.0, 200.0, 160.0, *[5.0] * 10]
     picture = np.random.default_rng(0).integers(0, 256, (240, 320, 3), dtype=np.uint8)
     ((_, (crop,)),) = follow(make.clip([picture]), SETTINGS, 64, GivenBoxes(boxes={0: [row]}))
     assert (crop.face.points > (100, 40)).all()

@@ -1,6 +1,7 @@
 """Who is where: detectors, guidance between detections, tracks, alignment, quality gates, and one stream of them all.
 
-The flow is :func:`mien.faces.stream.follow`; every stage is also usable alone.
+The flow is :func:`mien.faces.stream.follow`; every stage is also usable alone. ``align`` here is the
+module: write ``from mien.faces.align import align``.
 """
 
 from __future__ import annotations
@@ -10,7 +11,6 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from mien.faces.align import TEMPLATE as TEMPLATE
-    from mien.faces.align import align as align
     from mien.faces.detectors import DETECTORS as DETECTORS
     from mien.faces.detectors import Detector as Detector
     from mien.faces.detectors import detect_shrunk as detect_shrunk
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
 _CONTENTS = {
     "TEMPLATE": "mien.faces.align",
-    "align": "mien.faces.align",
     "DETECTORS": "mien.faces.detectors",
     "Detector": "mien.faces.detectors",
     "detect_shrunk": "mien.faces.detectors",

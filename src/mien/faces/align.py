@@ -115,7 +115,7 @@ def _shrunk_region(
 ) -> tuple[UInt8[np.ndarray, "a b 3"], Float64[np.ndarray, "3 3"]]:
     """The part of the frame under the crop, at the crop's scale if that is smaller, and the map from frame to part."""
     sides = np.array(image.shape[1::-1])
-    corners = np.array([[-1, -1], [size, -1], [-1, size], [size, size]])
+    corners = np.array([[-1.0, -1.0], [size, -1.0], [-1.0, size], [size, size]])
     under = moved(corners, cv2.invertAffineTransform(motion))
     low = np.clip(np.floor(under.min(axis=0)) - 1, 0, sides - 1).astype(int)
     high = np.maximum(np.clip(np.ceil(under.max(axis=0)) + 2, 1, sides).astype(int), low + 1)

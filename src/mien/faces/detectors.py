@@ -7,13 +7,14 @@ from typing import Protocol, runtime_checkable
 
 import cv2
 import numpy as np
-from jaxtyping import UInt8
+from jaxtyping import Shaped, UInt8
 
 from mien.core.errors import ConfigError, SourceError
 from mien.core.registry import Registry
 from mien.core.types import Face, Frame
 
 
+@runtime_checkable
 class Detector(Protocol):
     """Finds faces in one picture.
 
@@ -93,10 +94,11 @@ def scaled(face: Face, factor: float) -> Face:
     return Face(box.astype(np.float32), face.score, points.astype(np.float32), face.measured)
 
 
-def detect_shrunk(detector: Detector, image: UInt8[np.ndarray, "h w 3"], detect_height: int) -> list[Face]:
+def detect_shrunk(detector: Detector, image: Shaped[np.ndarray, " ..."], detect_height: int) -> list[Face]:
     """Detect in a copy whose shorter side is at most ``detect_height``; faces in the pixels of ``image``.
 
-    Faces whose box or points are not finite, or whose box is empty, are no faces.
+    ``image`` must be (h, w, 3) uint8, RGB. Faces whose box or points are not finite, or whose box is empty, are left
+    out.
 
     Raises:
         SourceError: not an RGB uint8 picture.

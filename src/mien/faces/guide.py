@@ -55,10 +55,12 @@ class Guide:
             return None
         if not faces:
             return []
-        places = [_places(face) for face in faces]
-        ends, home = _follow(self._last, grey, np.concatenate(places))
+        places = np.stack([_places(face) for face in faces])
+        ends, home = _follow(self._last, grey, places.reshape(-1, 2))
         carried = []
-        for face, start, end, good in zip(faces, places, *_split(ends, home, places), strict=True):
+        for face, start, end, good in zip(
+            faces, places, ends.reshape(places.shape), home.reshape(len(faces), -1), strict=True
+        ):
             motion = _agreed(start[good], end[good], face.size)
             if motion is None:
                 return None
@@ -90,14 +92,6 @@ def _flow(
     # OpenCV's stub asks for nextPts, its code takes None for "start from the places themselves".
     ends, found, _ = cv2.calcOpticalFlowPyrLK(before, after, places, None, winSize=WINDOW, maxLevel=LEVELS)  # type: ignore[call-overload]
     return ends, found[:, 0] == 1
-
-
-def _split(
-    ends: Places, home: Bool[np.ndarray, " n"], places: Sequence[Places]
-) -> tuple[list[Places], list[Bool[np.ndarray, " m"]]]:
-    """The answers for all faces, face by face."""
-    borders = np.cumsum([len(part) for part in places])[:-1]
-    return np.split(ends, borders), np.split(home, borders)
 
 
 def _agreed(start: Places, end: Places, size: float) -> Motion | None:

@@ -101,7 +101,7 @@ class Mtcnn:
         keep = suppress(boxes, scores, 0.5, "union")
         return boxes[keep], shifts[0, columns, rows][keep], scores[keep]
 
-    def _refined(self, image: UInt8[np.ndarray, "h w 3"], boxes: Boxes) -> Boxes:
+    def _refined(self, image: UInt8[np.ndarray, "h w 3"], boxes: Boxes) -> Float32[np.ndarray, "m 4"]:
         """Second network: squares that survive a closer look."""
         if not len(boxes):
             return boxes
@@ -161,8 +161,8 @@ def _unmirrored(
     shifts: Boxes, places: Float32[np.ndarray, "n 5 2"], scores: Scores
 ) -> tuple[Boxes, Float32[np.ndarray, "n 5 2"], Scores]:
     """What the third network said of mirrored squares, told of the squares themselves."""
-    places = places[:, MIRROR] * (-1, 1) + (1, 0)
-    return shifts[:, [2, 1, 0, 3]] * (-1, 1, -1, 1), places, scores
+    back, across = np.array([-1, 1], np.float32), np.array([1, 0], np.float32)
+    return shifts[:, [2, 1, 0, 3]] * np.tile(back, 2), places[:, MIRROR] * back + across, scores
 
 
 def _patches(image: UInt8[np.ndarray, "h w 3"], boxes: Boxes, side: int) -> UInt8[np.ndarray, "n s s 3"]:
