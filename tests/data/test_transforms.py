@@ -1,0 +1,97 @@
+"""Transforms: nothing at zero, the geometry that was asked for, the same draw for the same seed."""
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+from mien.data.transforms import Augmentation, augment, mixup, random_affine, random_erase, random_light, warp
+from mien.models.preprocess import to_unit
+from mien.models.record import Preprocessing
+
+STRONG = Augmentation(20, 0.3, 0.1, 0.1, 0.5, 0.2, 0.3, 0.3, 0.1, 0.5, 0.5, 0.3)
+
+
+def rng(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def images(n: int = 4, size: int = 48) -> torch.Tensor:
+    return torch.rand(n, 1, size, size, generator=rng(9))
+
+
+def test_no_augmentation_equals_the_preprocessing_of_use() -> None:
+    crops = (images() * 255).to(torch.uint8)
+    trained = augment(crops.float() / 255, 98, Augmentation(), rng())
+    used = to_unit(crops.expand(-1, 3, -1, -1), Preprocessing(48, 98, "grey"))
+    torch.testing.assert_close(trained.expand(-1, 3, -1, -1), used, atol=1e-5, rtol=0)
+
+
+def test_same_seed_same_batch_other_seed_another() -> None:
+    first, again, other = (augment(images(), 70, STRONG, rng(seed)) for seed in (1, 1, 2))
+    assert torch.equal(first, again)
+    assert (first - other).abs().max() > 0.1
+
+
+def test_values_stay_in_range() -> None:
+    out = augment(images(32), 64, STRONG, rng())
+    assert out.shape == (32, 1, 64, 64)
+    assert 0 <= out.min()
+    assert out.max() <= 1
+
+
+def test_flip_alone_mirrors() -> None:
+    maps = random_affine(4, Augmentation(flip=1.0), rng())
+    torch.testing.assert_close(warp(images(), maps, 48), images().flip(-1), atol=1e-5, rtol=0)
+
+
+def test_rotation_stays_within_its_limit() -> None:
+    maps = random_affine(500, Augmentation(rotation=15), rng())
+    angles = torch.rad2deg(torch.atan2(maps[:, 1, 0], maps[:, 0, 0]))
+    assert angles.abs().max() <= 15.001
+    assert angles.abs().max() > 13
+    assert abs(angles.mean()) < 2
+
+
+def test_shift_moves_the_picture_by_that_share() -> None:
+    maps = torch.eye(2, 3)[None].clone()
+    maps[0, 0, 2] = 2 * 0.25
+    picture = images(1)
+    torch.testing.assert_close(warp(picture, maps, 48)[..., :36], picture[..., 12:], atol=1e-4, rtol=0)
+
+
+def test_brightness_and_contrast_against_numpy() -> None:
+    picture = images(1)
+    plan = Augmentation(brightness=0.2)
+    moved = random_light(picture, plan, rng(3)) - picture
+    inside = (random_light(picture, plan, rng(3)) > 0) & (random_light(picture, plan, rng(3)) < 1)
+    assert np.ptp(moved[inside].numpy()) < 1e-5
+    assert 0 < moved[inside].abs().max() <= 0.2
+
+
+def test_blur_is_the_binomial_kernel() -> None:
+    picture = images(1)
+    soft = random_light(picture, Augmentation(blur=1.0), rng())
+    kernel = torch.tensor([[1.0, 2, 1], [2, 4, 2], [1, 2, 1]])[None, None] / 16
+    torch.testing.assert_close(soft[..., 1:-1, 1:-1], F.conv2d(picture, kernel), atol=1e-5, rtol=0)
+
+
+def test_erasing_overwrites_one_rectangle_of_bounded_area() -> None:
+    blank = torch.full((200, 1, 40, 40), 2.0)
+    out = random_erase(blank, Augmentation(erase=1.0, erase_area=0.2), rng())
+    erased = out != 2.0
+    share = erased.float().mean((1, 2, 3))
+    assert (share > 0).all()
+    assert share.max() < 0.25
+    rows, columns = erased[0, 0].any(1), erased[0, 0].any(0)
+    assert torch.equal(erased[0, 0], rows[:, None] & columns[None])
+
+
+def test_mixup_blends_images_and_targets_alike() -> None:
+    targets = torch.eye(4)
+    pictures = torch.eye(4).view(4, 4, 1, 1)
+    mixed, soft = mixup(pictures, targets, 0.4, rng())
+    torch.testing.assert_close(mixed.view(4, 4), soft)
+    torch.testing.assert_close(soft.sum(1), torch.ones(4))
+    assert (soft.diagonal() >= 0.5).all()
+    assert soft.diagonal().min() < 1
+    assert mixup(pictures, targets, 0.0, rng())[1] is targets

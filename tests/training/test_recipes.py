@@ -1,0 +1,120 @@
+"""The recipes end to end on a handful of made-up faces: train, write, load, evaluate."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from mien.core.errors import ConfigError, DataError
+from mien.data.ferplus import LABELS
+from mien.evaluation.ferplus import evaluate_ferplus
+from mien.models.landmarks import MobileFaceNet
+from mien.models.s2d import S2D, S2DConfig
+from mien.models.vit import VisionTransformer
+from mien.models.zoo import load_model
+from mien.training.distill import point_error
+from mien.training.expression import ExpressionRecipe, layer_groups, load_backbone
+from mien.training.loop import FitPlan
+from mien.training.recipes import RECIPES, FerPlusRun, LandmarkRun
+
+TINY = S2DConfig(28, 14, 32, 2, 2, classes=8, dropout=0.0)
+FIT = FitPlan(epochs=1, batch=16, lr=1e-3, precision="fp32")
+
+
+@pytest.fixture(scope="module")
+def npz(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Eight classes told apart by where a bright bar lies."""
+    rng = np.random.default_rng(0)
+    parts = {}
+    for split, n in (("train", 64), ("valid", 32), ("test", 32)):
+        labels = np.arange(n) % 8
+        images = rng.integers(0, 80, (n, 48, 48)).astype(np.uint8)
+        for image, label in zip(images, labels, strict=True):
+            image[6 * label : 6 * label + 6] += 150
+        parts |= {f"{split}_images": images, f"{split}_votes": 10 * np.eye(10, dtype=np.uint8)[labels]}
+    path = tmp_path_factory.mktemp("data") / "faces.npz"
+    np.savez(path, **parts)
+    return path
+
+
+@pytest.fixture(scope="module")
+def landmarks(npz: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("landmarks")
+    torch.manual_seed(0)
+    save_file(MobileFaceNet().state_dict(), folder / "teacher.safetensors")
+    return LandmarkRun(npz, folder / "teacher.safetensors", folder / "run", fit=FIT).run()
+
+
+def test_train_write_load_evaluate(npz: Path, landmarks: Path, tmp_path: Path) -> None:
+    recipe = replace(ExpressionRecipe(), model=TINY, sizes=(28,))
+    run = FerPlusRun(npz, None, landmarks, tmp_path, "toy", fit=FIT, recipe=recipe)
+    model = load_model(run.run())
+    assert model.record.labels == LABELS
+    assert 0 < model.record.scores["ferplus_valid_war"] <= 1
+    assert model.record.preprocessing == recipe.preprocessing
+    report = evaluate_ferplus(model, npz, "valid")
+    # The file holds float16, the score was measured before: rounding may move one face of 32.
+    assert report.war[0] == pytest.approx(model.record.scores["ferplus_valid_war"], abs=1 / 32)
+    assert model.points(np.zeros((2, 3, 48, 48), np.uint8)).shape == (2, 68, 2)
+
+
+def test_a_model_without_prompts_trains_without_a_landmark_net(npz: Path, tmp_path: Path) -> None:
+    recipe = replace(ExpressionRecipe(), model=replace(TINY, prompts=False), sizes=())
+    path = FerPlusRun(npz, None, None, tmp_path, "plain", fit=FIT, recipe=recipe).run()
+    assert load_model(path).network.landmarks is None
+
+
+def test_prompts_without_a_landmark_net_are_refused(npz: Path, tmp_path: Path) -> None:
+    recipe = replace(ExpressionRecipe(), model=TINY)
+    with pytest.raises(DataError, match="mien train landmarks"):
+        FerPlusRun(npz, None, tmp_path / "absent.safetensors", tmp_path, recipe=recipe).run()
+
+
+def test_a_model_with_other_labels_is_not_evaluated_on_ferplus(npz: Path, tmp_path: Path) -> None:
+    recipe = replace(ExpressionRecipe(), model=replace(TINY, prompts=False), sizes=())
+    model = load_model(FerPlusRun(npz, None, None, tmp_path, "plain", fit=FIT, recipe=recipe).run())
+    from mien.core.labels import LABEL_SPACES
+
+    stranger = replace(model, record=replace(model.record, labels=LABEL_SPACES["affectnet8"]))
+    with pytest.raises(ConfigError, match="ferplus"):
+        evaluate_ferplus(stranger, npz)
+
+
+def test_backbone_weights_start_the_first_blocks_of_a_deeper_trunk(tmp_path: Path) -> None:
+    torch.manual_seed(1)
+    deep = VisionTransformer(56, 14, 32, 4, 2)
+    path = tmp_path / "vit.safetensors"
+    save_file(deep.state_dict(), path)
+    s2d = S2D(TINY)
+    load_backbone(s2d, path)
+    assert torch.equal(s2d.backbone.blocks[1].mlp.fc1.weight, deep.blocks[1].mlp.fc1.weight)
+    assert s2d.backbone.pos_embed.shape == (1, 5, 32)
+    with pytest.raises(DataError, match="fit the model"):
+        load_backbone(S2D(replace(TINY, dim=64)), path)
+
+
+def test_layer_decay_falls_from_the_head_down_and_every_parameter_learns_once() -> None:
+    s2d = S2D(TINY)
+    groups = layer_groups(s2d, 0.05, 0.5)
+    params = [p for group in groups for p in group["params"]]
+    assert len(params) == len({id(p) for p in params}) == len(list(s2d.parameters()))
+    scale = {id(p): group["scale"] for group in groups for p in group["params"]}
+    assert scale[id(s2d.head.weight)] == scale[id(s2d.prompters[0].smooth)] == 1
+    assert scale[id(s2d.backbone.blocks[1].mlp.fc1.weight)] == 0.5
+    assert scale[id(s2d.backbone.cls_token)] == 0.125
+    assert all(group["weight_decay"] == 0 or p.ndim == 2 for group in groups for p in group["params"])
+
+
+def test_point_error_is_in_units_of_the_eyes_distance() -> None:
+    points = torch.rand(1, 68, 2, generator=torch.Generator().manual_seed(0))
+    points[0, 36], points[0, 45] = torch.tensor([0.3, 0.4]), torch.tensor([0.7, 0.4])
+    assert point_error(points + torch.tensor([0.04, 0.0]), points).item() == pytest.approx(0.1, rel=1e-4)
+
+
+def test_recipes_have_names_that_help() -> None:
+    assert RECIPES["ferplus"] is FerPlusRun
+    with pytest.raises(ConfigError, match="landmarks"):
+        RECIPES["landmark"]
