@@ -86,7 +86,7 @@ def test_a_bug_in_one_source_does_not_cost_the_others(
 
 
 def test_drawings_on_demand(run: Run, sources: list[str]) -> None:
-    outcomes = run(sources, outputs=Outputs(save_video=True, blur=True, timeline=False))
+    outcomes = run(sources, outputs=Outputs(save_video=True, blur=True, timeline="none"))
     videos = [path.name for outcome in outcomes for path in outcome.folder.glob("annotated.*")]
     assert videos == ["annotated.mp4", "annotated.mp4", "annotated.png"]
     assert not list(outcomes[0].folder.glob("timeline*"))

@@ -36,8 +36,8 @@ class Outputs:
     """Hide the faces in that video."""
     landmarks: bool = False
     """Draw the five points of every face in that video."""
-    timeline: bool = True
-    """Write timeline.svg, a picture of who showed what, when."""
+    timeline: Literal["svg", "png", "none"] = "svg"
+    """Write timeline.svg or timeline.png, a picture of who showed what, when."""
 
     def __post_init__(self) -> None:
         if (self.blur or self.landmarks) and not self.save_video:
@@ -146,8 +146,8 @@ def write_outputs(result: Result, folder: Path, outputs: Outputs) -> list[Path]:
     still = result.source.kind == "image"
     if outputs.save_video:
         written.append(result.draw(folder / _drawing(still), blur=outputs.blur, landmarks=outputs.landmarks))
-    if outputs.timeline:
-        written.append(result.timeline(folder / "timeline.svg"))
+    if outputs.timeline != "none":
+        written.append(result.timeline(folder / f"timeline.{outputs.timeline}"))
     return [*written, *result.save(folder)]
 
 

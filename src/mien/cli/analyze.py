@@ -1,0 +1,166 @@
+"""``mien analyze``: sources to a folder of results each, and a table of spans on stdout."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any
+
+import tyro
+
+from mien.analysis.batch import Outcome, Outputs
+from mien.analysis.settings import AnalysisSettings
+from mien.cli.console import MOST_ROWS, print_json, print_line, print_table
+from mien.cli.parsing import parse
+from mien.cli.problems import BUG, OK, STOPPED, USER, complain, confess, note
+from mien.cli.progress import FrameProgress
+from mien.core.errors import ConfigError, InputError
+
+
+@dataclass(frozen=True)
+class Analyze:
+    """Which expression does each face show, when: tables and pictures for videos and stills.
+
+    Every source gets a folder in OUT with spans.csv, frames.csv, result.json and a timeline. A source that cannot be
+    read is reported and left out; the rest is done.
+    """
+
+    sources: Annotated[tuple[str, ...], tyro.conf.Positional, tyro.conf.arg(metavar="SRC...")]
+    """Videos, pictures, folders of them (with the folders below), patterns in quotes, URLs, camera numbers."""
+    out: Annotated[Path, tyro.conf.arg(aliases=["-o"])]
+    """Folder for the results; made if it is not there."""
+    model: str | None = None
+    """Name from `mien models`, a weights file, a folder with one, or hf://owner/repository@revision."""
+    skip_existing: bool = False
+    """Leave out a source whose finished result of the same model, settings and file is in OUT."""
+    shard: str | None = None
+    """i/n: do only the i-th of n parts of the list, for job arrays."""
+    workers: int = 1
+    """Processes; each takes a source at a time. More than one needs memory for as many models."""
+    json: bool = False
+    """Print one line of JSON a source instead of tables."""
+    outputs: Outputs = field(default_factory=Outputs)
+    """What is written beside the tables."""
+    settings: AnalysisSettings = field(default_factory=AnalysisSettings)
+    """How a source is looked at."""
+
+    def __post_init__(self) -> None:
+        if not self.sources:
+            raise ConfigError("at least one SRC", "none", "name a video, for example: mien analyze talk.mp4 -o out")
+
+
+def main(args: Sequence[str]) -> int:
+    """Run ``mien analyze`` and return the exit code."""
+    options = parse(Analyze, "analyze", args)
+    from mien.analysis.batch import analyze_many
+    from mien.analysis.expressions import load
+    from mien.analysis.folders import take_shard
+    from mien.media import expand
+
+    sources = expand(options.sources)
+    show = _Show(options, len(take_shard(sources, options.shard)))
+    outcomes = analyze_many(
+        load(options.model),
+        sources,
+        options.out,
+        options.settings,
+        options.outputs,
+        skip_existing=options.skip_existing,
+        shard=options.shard,
+        workers=options.workers,
+        command=public_command(args),
+        progress=show.progress,
+    )
+    return show.all(outcomes)
+
+
+def public_command(args: Sequence[str]) -> str:
+    """The command line as provenance keeps it: without user and password of an address."""
+    return shlex.join(["mien", "analyze", *(re.sub(r"(\w+://)[^/@]*@", r"\1", arg) for arg in args)])
+
+
+class _Show:
+    """Prints outcomes as they come and remembers what the exit code must be."""
+
+    def __init__(self, options: Analyze, sources: int) -> None:
+        self._options, self._sources = options, sources
+        self._count: Counter[str] = Counter()
+        self._bugs = 0
+        self.progress = FrameProgress(sources)
+
+    def all(self, outcomes: Iterator[Outcome]) -> int:
+        """Print every outcome, then how many there were of each kind; returns the exit code."""
+        try:
+            for place, outcome in enumerate(outcomes, 1):
+                self.progress.finish(outcome.source, place)
+                self._one(outcome)
+        except KeyboardInterrupt:
+            self.progress.finish("", 0)
+            note(f"stopped: {self._finished()} kept in {self._options.out}; --skip-existing does only the rest")
+            return STOPPED
+        if self._sources != 1:
+            note(f"{self._finished()}, {self._count['failed']} failed; results are in {self._options.out}")
+        return BUG if self._bugs else USER if self._count["failed"] else OK
+
+    def _finished(self) -> str:
+        before = f" ({self._count['skipped']} of them before)" if self._count["skipped"] else ""
+        return f"{self._count['done'] + self._count['skipped']} of {self._sources} finished{before}"
+
+    def _one(self, outcome: Outcome) -> None:
+        self._count[outcome.status] += 1
+        if self._options.json:
+            print_json(outcome_record(outcome))
+        if outcome.error is not None:
+            self._failure(outcome.source, outcome.error)
+        elif outcome.report is not None:
+            for problem in outcome.report["provenance"].get("problems", []):
+                note(f"{outcome.source}: {problem}")
+            if not self._options.json:
+                print_spans(outcome.report, outcome.folder)
+
+    def _failure(self, source: str, error: Exception) -> None:
+        if isinstance(error, InputError):
+            complain(error, f"{source} left out: " if self._sources > 1 else "")
+        else:
+            self._bugs += 1
+            confess(error)
+
+
+def outcome_record(outcome: Outcome) -> dict[str, Any]:
+    """An outcome as ``--json`` prints it: source, status, folder, error (None when well), result (as result.json)."""
+    error = outcome.error
+    parts = {"expected": error.expected, "got": error.got, "fix": error.fix} if isinstance(error, InputError) else {}
+    return {
+        "source": outcome.source,
+        "status": outcome.status,
+        "folder": os.fspath(outcome.folder),
+        "error": None if error is None else {"kind": type(error).__name__, "message": str(error), **parts},
+        "result": outcome.report,
+    }
+
+
+def print_spans(report: dict[str, Any], folder: Path) -> None:
+    """The spans of a result.json as a table, at most :data:`MOST_ROWS` of them."""
+    spans, source = report["spans"], report["source"]
+    if not spans:
+        print_line(f"{source['name']}: no face was found\n")
+        return
+    people = len(report["tracks"])
+    title = f"{source['name']}: {people} face{'s' * (people != 1)}"
+    timed = source["kind"] != "image"  # times say nothing of a still
+    columns = ("face", *(("from", "to", "seconds") if timed else ()), "expression", "score")
+    rows = [_cells(span, timed) for span in spans[:MOST_ROWS]]
+    print_table(title, columns, rows, numbers=("face", "from", "to", "seconds", "score"))
+    more = f"{len(spans) - MOST_ROWS} more spans, and all else, in" if len(spans) > MOST_ROWS else "all files in"
+    print_line(f"{more} {folder}\n")
+
+
+def _cells(span: dict[str, Any], timed: bool) -> tuple[str, ...]:
+    times = (f"{time:.2f}" for time in (span["start"], span["end"], span["end"] - span["start"]))
+    reason = f" ({span['reason']})" if span["reason"] else ""
+    return (str(span["track"]), *(times if timed else ()), f"{span['label']}{reason}", f"{span['score']:.2f}")

@@ -1,0 +1,84 @@
+"""``mien VERB ...``: find the verb, run it, turn what went wrong into an exit code.
+
+0: well; 1: something the user can mend, said in one line; 2: a bug of ours, with its traceback; 130: Ctrl-C.
+Only the module of the verb that was asked for is loaded, so ``mien --help`` answers at once.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+
+from mien import __version__
+from mien.cli.problems import BUG, OK, STOPPED, USER, complain, confess, note
+from mien.core.errors import ConfigError, InputError
+from mien.core.registry import did_you_mean
+
+VERBS = {
+    "analyze": "Which expression does each face show, when: tables and pictures for videos and stills.",
+    "models": "The models that come with mien: labels, licence, training data, scores.",
+    "doctor": "Check that this machine has what mien needs, and say what to do where it does not.",
+    "train": "Train a model by a named recipe.",
+    "evaluate": "Measure a model on a labelled split: accuracy, recalls, intervals, calibration.",
+    "convert": "Turn a checkpoint of the released S2D code into weights for mien.",
+}
+"""What there is, in the order of the help. Verb ``x`` is ``main(args) -> int`` in ``mien.cli.x``."""
+
+HELP = f"""usage: mien VERB [OPTIONS]
+
+Which expression does each face in this video show, when. Expressions shown, not emotions felt.
+
+{chr(10).join(f"  mien {verb:<10} {line}" for verb, line in VERBS.items())}
+
+  mien VERB --help   all options of a verb
+  mien --version     the version
+
+Results go to stdout, progress and problems to stderr.
+Exit code: 0 well, 1 a problem that you can mend, 2 a bug in mien, 130 stopped by Ctrl-C.
+Environment: MIEN_CACHE (folder for downloads), MIEN_OFFLINE=1 (no downloads), MIEN_THREADS (number).
+"""
+
+
+def entry() -> None:
+    """The console script ``mien``."""
+    sys.exit(main(sys.argv[1:]))
+
+
+def main(args: Sequence[str]) -> int:
+    """Run a command line (without the program's name) and return its exit code."""
+    try:
+        return _dispatch(args)
+    except SystemExit as stop:  # --help of a verb, and options that do not parse
+        return stop.code if isinstance(stop.code, int) else OK
+    except InputError as error:
+        complain(error)
+        return USER
+    except KeyboardInterrupt:
+        note("stopped; nothing was written")
+        return STOPPED
+    except BrokenPipeError:
+        # The reader of our output (head, less) has left. Python would complain again when it closes stdout.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return OK
+    except Exception as error:
+        confess(error)
+        return BUG
+
+
+def _dispatch(args: Sequence[str]) -> int:
+    if not args:
+        sys.stderr.write(HELP)
+        return USER
+    verb, *rest = args
+    if verb in ("-h", "--help", "help"):
+        sys.stdout.write(HELP)
+        return OK
+    if verb in ("-V", "--version"):
+        sys.stdout.write(f"mien {__version__}\n")
+        return OK
+    if verb not in VERBS:
+        raise ConfigError("a verb of mien", repr(verb), did_you_mean(verb, VERBS))
+    run = importlib.import_module(f"mien.cli.{verb}").main
+    return int(run(rest))

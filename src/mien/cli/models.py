@@ -1,0 +1,100 @@
+"""``mien models``: what the weights say about themselves. Loads no torch."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import tyro
+
+from mien.cli.console import print_json, print_line, print_table
+from mien.cli.parsing import parse
+from mien.core.errors import ConfigError, WeightsError
+from mien.core.registry import did_you_mean
+from mien.models.record import SHIPPED, ModelRecord, read_record, shipped_records
+
+
+@dataclass(frozen=True)
+class Models:
+    """The models that come with mien: labels, licence, training data, scores."""
+
+    name: Annotated[str | None, tyro.conf.Positional] = None
+    """A model's name or a weights file, for everything about it; leave it out for the list."""
+    json: bool = False
+    """Print JSON."""
+
+
+def main(args: Sequence[str]) -> int:
+    """Run ``mien models`` and return the exit code."""
+    options = parse(Models, "models", args)
+    if options.name is not None:
+        _print_one(find_record(options.name), options.json)
+        return 0
+    records = shipped_records()
+    if not records:
+        raise WeightsError("weights in the package", f"none in {SHIPPED}", "install mien again")
+    if options.json:
+        print_json([record_facts(record) for record in records])
+    else:
+        columns = ("name", "labels", "parameters", "size", "scores", "trained on")
+        print_table("Models", columns, [_cells(record) for record in records], numbers=("parameters", "size"))
+        print_line("`mien models NAME` tells everything about one, its licence too.")
+    return 0
+
+
+def find_record(name: str) -> ModelRecord:
+    """The record of shipped weights by name, or of a weights file.
+
+    Raises:
+        ConfigError: neither.
+        WeightsError: a file that is not of mien.
+    """
+    shipped = {record.name: record for record in shipped_records()}
+    if name in shipped:
+        return shipped[name]
+    if Path(name).is_file() or name.endswith(".safetensors"):
+        return read_record(Path(name))
+    raise ConfigError("the name of a model or a weights file", repr(name), did_you_mean(name, list(shipped)))
+
+
+def record_facts(record: ModelRecord) -> dict[str, Any]:
+    """A record as JSON types, with the file's size in bytes."""
+    return {**dataclasses.asdict(record), "bytes": Path(record.source).stat().st_size}
+
+
+def _cells(record: ModelRecord) -> tuple[str, ...]:
+    scores = "\n".join(f"{name} {value:.3f}" for name, value in record.scores.items())
+    return (record.name, ", ".join(record.labels.labels), _millions(record), _size(record), scores, record.trained_on)
+
+
+def _print_one(record: ModelRecord, as_json: bool) -> None:
+    if as_json:
+        print_json(record_facts(record))
+        return
+    pixels = record.preprocessing
+    facts: dict[str, str | float] = {
+        "labels": ", ".join(record.labels.labels),
+        "trained on": record.trained_on,
+        "licence": record.licence,
+        **record.scores,
+        "unclear below": f"{record.threshold:.2f}",
+        "temperature": f"{record.temperature:.3f}",
+        "input": f"{record.frames} frames of {pixels.input_size} x {pixels.input_size}, {pixels.colour}",
+        "parameters": _millions(record),
+        "size": _size(record),
+        "sha256": record.sha256,
+        "file": record.source,
+    }
+    rows = [(name, f"{value:.4f}" if isinstance(value, float) else value) for name, value in facts.items()]
+    print_table(record.name, ("", ""), rows)
+
+
+def _millions(record: ModelRecord) -> str:
+    return f"{record.parameters / 1e6:.2f} M"
+
+
+def _size(record: ModelRecord) -> str:
+    return f"{Path(record.source).stat().st_size / 1e6:.1f} MB"
