@@ -120,6 +120,14 @@ def test_what_only_one_detection_takes_for_a_face_is_not_reported(heads, make):
     assert numbers(follow(make.clip(pictures), SETTINGS, 64, detector)) == [[]] * 30
 
 
+@pytest.mark.parametrize("count", [2, 3, 6, 7, 8])
+def test_no_length_of_a_clip_loses_its_face(heads, make, count):
+    stage = Stage(heads)
+    frames = make.clip(scene(stage, {"a": lambda i: 100 + i}, count), 60.0)
+    for every in (1, 2, 5):
+        assert numbers(follow(frames, FaceSettings(detect_every=every), 64, stage)) == [[1]] * count
+
+
 def test_a_ghost_on_the_last_frame_is_not_reported(heads, make):
     stage = Stage(heads)
     pictures = [stage.picture({})] * 6
@@ -134,9 +142,10 @@ def test_a_single_picture_needs_no_second_detection(heads, make):
     assert [crop.track for crop in crops] == [1, 2]
 
 
-def test_a_clip_shorter_than_the_interval_is_confirmed_on_its_last_frame(heads, make):
+@pytest.mark.parametrize("rate", [25.0, 240.0])
+def test_a_clip_shorter_than_the_interval_is_confirmed_on_its_last_frame(heads, make, rate):
     stage = Stage(heads)
-    out = list(follow(make.clip(scene(stage, {"a": lambda i: 100 + i}, 4)), SETTINGS, 64, stage))
+    out = list(follow(make.clip(scene(stage, {"a": lambda i: 100 + i}, 4), rate), SETTINGS, 64, stage))
     assert numbers(out) == [[1]] * 4
     assert stage.calls == 2
 

@@ -112,12 +112,14 @@ class _Follower:
     def settle(self) -> None:
         """End of a scene: decide what is still unconfirmed, then end every track."""
         undecided = [track for track in self.tracker.tracks if track.tentative]
-        if undecided and self.scene == 1:
+        if undecided and self.last is not None:
+            if self.since:
+                # They were guided to the last frame: look at it properly, as a second detection.
+                self._detected(self.last)
             for track in undecided:
-                self.tracker.accept(track)
-        elif undecided and self.last is not None and self.since:
-            # The last frame was guided or held nothing new: look at it properly, as a second detection.
-            self._detected(self.last)
+                seen_twice = track.born < self.last.frame.time
+                if not track.gone and (seen_twice or self.scene == 1):
+                    self.tracker.accept(track)
         self.tracker.end()
         self.last, self.since, self.search, self.scene = None, 0, 0, 0
 
