@@ -115,9 +115,9 @@ class Mtcnn:
     def _located(self, image: UInt8[np.ndarray, "h w 3"], boxes: Boxes) -> list[Face]:
         """Third network: final boxes with their points.
 
-        It sees every square and its mirror image, and the mean counts. Alone it puts the points 0.06 eye distances too far
-        to the right; with the mean a face and its mirror image agree within 0.02, and jitter falls by a fifth (three
-        real clips).
+        It sees every square and its mirror image, and the mean counts. Alone it puts the points 0.06 eye distances too
+        far to the right: on three real clips a face and its mirror image differ by 0.13 to 0.16, with the mean by 0.02
+        to 0.05.
         """
         if not len(boxes):
             return []
