@@ -243,7 +243,7 @@ class TestWatch:
         sizes = []
         for number in range(3000):
             time = number / 25
-            crop = FaceCrop(1, number, time, face, np.zeros((3, 1, 1), np.uint8), Quality(50, 100, 0))
+            crop = FaceCrop(1, number, time, face, np.zeros((3, 1, 1), np.uint8), Quality(50.0, 100.0, 0.0))
             answers = [Prediction(1, time - 0.4, time, np.array([0.9, 0.1]))] if number % 5 == 4 else []
             frame = Frame(number, time, np.zeros((1, 1, 3), np.uint8))
             assert live.push(Reading(frame, [crop], answers)) == []

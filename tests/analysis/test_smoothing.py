@@ -176,7 +176,7 @@ class TestBestPath:
 
 
 def window(start: float, end: float, *p: float) -> Prediction:
-    return Prediction(1, start, end, np.array(p))
+    return Prediction(1, start, end, np.array(p, float))
 
 
 class TestFrameProbabilities:
@@ -184,21 +184,21 @@ class TestFrameProbabilities:
     ends = starts + 0.1
 
     def test_one_window_gives_all_its_frames_its_answer(self) -> None:
-        rows = frame_probabilities(self.starts, self.ends, [window(0, 0.8, 0.7, 0.3)])
+        rows = frame_probabilities(self.starts, self.ends, [window(0.0, 0.8, 0.7, 0.3)])
         np.testing.assert_allclose(rows, np.tile([0.7, 0.3], (8, 1)))
 
     def test_half_overlapping_windows_cross_fade_in_a_straight_line(self) -> None:
-        rows = frame_probabilities(self.starts, self.ends, [window(0, 0.6, 1, 0), window(0.3, 0.9, 0, 1)])
+        rows = frame_probabilities(self.starts, self.ends, [window(0.0, 0.6, 1, 0), window(0.3, 0.9, 0, 1)])
         middles = (self.starts + self.ends) / 2
         inside = (middles > 0.3) & (middles < 0.6)
         np.testing.assert_allclose(rows[inside, 1], (middles[inside] - 0.3) / 0.3, atol=1e-9)
 
     def test_a_frame_without_a_window_takes_the_nearest(self) -> None:
-        rows = frame_probabilities(self.starts, self.ends, [window(0, 0.2, 1, 0), window(0.6, 0.8, 0, 1)])
+        rows = frame_probabilities(self.starts, self.ends, [window(0.0, 0.2, 1, 0), window(0.6, 0.8, 0, 1)])
         np.testing.assert_array_equal(rows[:, 1] > 0.5, [False] * 4 + [True] * 4)
 
     def test_a_still_takes_its_window_of_no_length(self) -> None:
-        rows = frame_probabilities(np.zeros(1), np.zeros(1), [window(0, 0, 0.2, 0.8)])
+        rows = frame_probabilities(np.zeros(1), np.zeros(1), [window(0.0, 0.0, 0.2, 0.8)])
         np.testing.assert_allclose(rows, [[0.2, 0.8]])
 
     @given(st.integers(0, 2**32 - 1))
@@ -219,7 +219,7 @@ class TestFrameProbabilities:
 
 def crop_of(index: int, time: float, share: float) -> FaceCrop:
     face = Face(np.zeros(4, np.float32), 1.0, np.zeros((5, 2), np.float32))
-    return FaceCrop(1, index, time, face, np.full((3, 1, 1), round(255 * share), np.uint8), Quality(100, 100, 0))
+    return FaceCrop(1, index, time, face, np.full((3, 1, 1), round(255 * share), np.uint8), Quality(100.0, 100.0, 0.0))
 
 
 def spans_of_video(

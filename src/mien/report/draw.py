@@ -134,7 +134,7 @@ def draw_chip(image: Image, box: Float[np.ndarray, " 4"], text: str, colour: Col
     top = round(float(box[1])) - height
     top = int(np.clip(top if top >= 0 else round(float(box[1])), 0, max(0, image.shape[0] - height)))
     image[top : top + height, left : left + width] = colour
-    put_text(image, text, (left + pad, top + height - pad - size * 0.12), size, text_colour(colour))
+    put_text(image, text, (float(left + pad), top + height - pad - size * 0.12), size, text_colour(colour))
 
 
 def draw_panel(
@@ -155,7 +155,7 @@ def draw_panel(
     ground[:] = (ground * 0.25).astype(np.uint8)
     for place, (label, probability, shade) in enumerate(zip(labels, probabilities, shades, strict=True)):
         base = top + pad // 2 + place * line
-        put_text(image, label, (left + pad, base + line * 0.78), small, WHITE)
+        put_text(image, label, (float(left + pad), base + line * 0.78), small, WHITE)
         start, length = left + words + 2 * pad, round(bars * float(np.clip(probability, 0, 1)))
         cv2.rectangle(image, (start, base + 3), (start + bars, base + line - 3), (90, 90, 90), -1)
         cv2.rectangle(image, (start, base + 3), (start + length, base + line - 3), shade, -1)

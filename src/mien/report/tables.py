@@ -152,10 +152,10 @@ def _span_cells(span: Span) -> tuple[object, ...]:
 def _frame_cells(row: FaceRow, span: Span | None, labels: Sequence[str]) -> tuple[object, ...]:
     face, quality = row.face, row.quality
     label, score, reason = row_verdict(row, span, labels)
-    probabilities = [None] * len(labels) if row.probabilities is None else row.probabilities
+    probabilities = [None] * len(labels) if row.probabilities is None else row.probabilities.tolist()
     return (
         *(row.index, _fixed(row.time, TIME_DIGITS), row.track),
-        *(_fixed(side, PIXEL_DIGITS) for side in face.box),
+        *(_fixed(side, PIXEL_DIGITS) for side in face.box.tolist()),
         *(_fixed(face.score, SCORE_DIGITS), _truth(face.measured)),
         *(_fixed(number, PIXEL_DIGITS) for number in (quality.size, quality.sharpness, quality.yaw)),
         *(reason, label, _fixed(score, SCORE_DIGITS)),

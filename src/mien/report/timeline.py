@@ -20,9 +20,10 @@ from mien.report.picture import Bar, Item, Letters, Line, Picture, to_pixels, to
 if TYPE_CHECKING:
     from mien.report.result import Result
 
-WIDTH, MARGIN, GUTTER = 1000, 24, 64
-ROW, ROW_GAP, HEAD, AXIS, LEGEND = 34, 10, 58, 30, 30
-FONT_SIZE, SMALL = 13, 12
+WIDTH = 1000
+MARGIN, GUTTER = 24.0, 64.0
+ROW, ROW_GAP, HEAD, AXIS, LEGEND = 34.0, 10.0, 58.0, 30.0, 30.0
+FONT_SIZE, SMALL = 13.0, 12.0
 LETTER = 0.56  # mean width of a letter of a sans-serif font, in font sizes
 FAINT: Colour = (232, 232, 232)
 MUTED: Colour = (96, 96, 96)
@@ -60,8 +61,8 @@ def layout(result: Result) -> Picture:
     shown = [label for label in (*result.labels.labels, UNCLEAR) if any(span.label == label for span in result.spans)]
     legend, height = _legend(shown, bottom + AXIS, shades)
     heading = (
-        Letters(MARGIN, 30, _shortened(result.source.name), 17, INK),
-        Letters(WIDTH - MARGIN, 30, "expression shown", SMALL, MUTED, "end"),
+        Letters(MARGIN, 30.0, _shortened(result.source.name), 17.0, INK),
+        Letters(WIDTH - MARGIN, 30.0, "expression shown", SMALL, MUTED, "end"),
     )
     return Picture(
         width=WIDTH,
@@ -144,13 +145,13 @@ def _fitting(span: Span, room: float) -> str:
 
 def _legend(labels: Sequence[str], top: float, shades: dict[str, Colour]) -> tuple[list[Bar | Letters], float]:
     """Chips with names, in as many lines as they need, and the picture's height below them."""
-    x, y = float(MARGIN + GUTTER), top + 8
+    x, y = MARGIN + GUTTER, top + 8
     items: list[Bar | Letters] = []
     for label in labels:
         width = 14 + 7 + len(label) * SMALL * LETTER + 20
         if x + width > WIDTH - MARGIN:
-            x, y = float(MARGIN + GUTTER), y + 22
-        items.append(Bar(x, y, 14, 14, shades[label], label == UNCLEAR))
+            x, y = MARGIN + GUTTER, y + 22
+        items.append(Bar(x, y, 14.0, 14.0, shades[label], label == UNCLEAR))
         items.append(Letters(x + 21, y + 11.5, label, SMALL, INK))
         x += width
     return items, (y + LEGEND if labels else top + 8)
