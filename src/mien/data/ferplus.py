@@ -6,6 +6,7 @@ are the eight expressions of the ``ferplus`` label space, then "unknown" and "no
 
 from __future__ import annotations
 
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -78,7 +79,7 @@ def _arrays(path: Path, split: str) -> tuple[UInt8[np.ndarray, "n 10"], UInt8[np
     try:
         with np.load(path) as archive:
             votes, images = archive[f"{split}_votes"], archive[f"{split}_images"]
-    except (ValueError, KeyError, OSError) as error:
+    except (ValueError, KeyError, OSError, zipfile.BadZipFile) as error:
         raise DataError(expected, f"{path}: {error}", fix) from error
     if votes.shape != (len(images), 10) or images.shape[1:] != (48, 48) or images.dtype != np.uint8:
         raise DataError(expected, f"{path}: {images.shape} {images.dtype} and {votes.shape}", fix)

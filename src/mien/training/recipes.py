@@ -25,6 +25,7 @@ from mien.training.expression import ExpressionRecipe, ExpressionTask, predict
 from mien.training.loop import FitPlan, Report, fit
 
 ABSTAIN_PRECISION = 0.9
+FRAMES = 8  # a clip's frames in use: the image model averages them, and more of the same half second cost time for nothing
 
 LICENCE = (
     "Apache-2.0 for the weights. Trained on FER2013 images, which carry no redistribution licence (FER+ labels: MIT), "
@@ -121,6 +122,7 @@ class FerPlusRun:
             labels=LABELS,
             preprocessing=self.recipe.preprocessing,
             config=dataclasses.asdict(self.recipe.model),
+            frames=FRAMES,
             temperature=temperature,
             threshold=threshold_for(ABSTAIN_PRECISION, probabilities, split.labels),
             trained_on="FERPlus training split (25,045 majority images, 48x48 grey), crowd votes as soft labels",
