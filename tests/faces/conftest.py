@@ -5,18 +5,15 @@ from __future__ import annotations
 import cv2
 import numpy as np
 import pytest
-from skimage import data
 
 from mien.core.types import Face, Frame
 from mien.faces.align import points_in_box
 
 
 @pytest.fixture(scope="session")
-def astronaut():
+def astronaut(portrait):
     """512x512 RGB still of one smiling face."""
-    image = np.ascontiguousarray(data.astronaut())
-    image.flags.writeable = False
-    return image
+    return portrait
 
 
 @pytest.fixture(scope="session")
