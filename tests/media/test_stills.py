@@ -13,6 +13,7 @@ import pytest
 from media_pictures import corners, jpeg, quarters, tiff
 
 from mien.core.errors import SourceError
+from mien.media import stills
 from mien.media.stills import open_image, open_sequence, read_image
 
 # Red, green, blue and white quarters, 16 x 16, in printing colours; OpenCV cannot write such a file.
@@ -88,6 +89,16 @@ def test_a_file_cut_off_near_its_end_is_refused(tmp_path: Path, suffix: str) -> 
     path.write_bytes(path.read_bytes()[:-40])
     with pytest.raises(SourceError, match="whole picture"):
         read_image(path)
+
+
+def test_a_cut_off_jpeg_is_known_without_the_decoder() -> None:
+    """OpenCV 4 fills the rest with grey and calls it sound; the thumbnail's end mark must not be taken for the end."""
+    thumbnail = cv2.imencode(".jpg", quarters(8, 8))[1].tobytes()
+    whole = jpeg(quarters(64, 64), 1)
+    whole = whole[:2] + b"\xff\xe2" + struct.pack(">H", len(thumbnail) + 2) + thumbnail + whole[2:]
+    assert stills._is_whole(whole)
+    assert stills._is_whole(whole + b"trailing bytes of some cameras")
+    assert not stills._is_whole(whole[:-20])
 
 
 def test_what_is_no_picture_is_refused_in_plain_words(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
