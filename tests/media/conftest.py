@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
 
 import av
 import numpy as np
 import pytest
+from media_pictures import Encode
 
 TICK = Fraction(1, 60000)
-Encode = Callable[..., Path]
 
 
 @pytest.fixture

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Callable
+from pathlib import Path
 
 import cv2
 import numpy as np
+
+Encode = Callable[..., Path]
+"""The fixture that writes pictures as a video."""
 
 
 def quarters(height: int, width: int) -> np.ndarray:

@@ -13,8 +13,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from conftest import Encode
-from media_pictures import quarters
+from media_pictures import Encode, quarters
 
 from mien import media
 from mien.core.errors import ConfigError, SourceError

@@ -91,7 +91,7 @@ def test_a_file_cut_off_near_its_end_is_refused(tmp_path: Path, suffix: str) -> 
         read_image(path)
 
 
-def test_a_cut_off_jpeg_is_known_without_the_decoder() -> None:
+def test_a_cut_off_jpeg_is_known_without_the_decoder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """OpenCV 4 fills the rest with grey and calls it sound; the thumbnail's end mark must not be taken for the end."""
     thumbnail = cv2.imencode(".jpg", quarters(8, 8))[1].tobytes()
     whole = jpeg(quarters(64, 64), 1)
@@ -99,6 +99,10 @@ def test_a_cut_off_jpeg_is_known_without_the_decoder() -> None:
     assert stills._is_whole(whole)
     assert stills._is_whole(whole + b"trailing bytes of some cameras")
     assert not stills._is_whole(whole[:-20])
+    monkeypatch.setattr(stills, "_quiet_decode", lambda _: quarters(64, 64))
+    (tmp_path / "cut.jpg").write_bytes(whole[:-20])
+    with pytest.raises(SourceError, match="whole picture"):
+        read_image(tmp_path / "cut.jpg")
 
 
 def test_what_is_no_picture_is_refused_in_plain_words(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:

@@ -11,8 +11,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-from conftest import Encode
-from media_pictures import corners, quarters
+from media_pictures import Encode, corners, quarters
 
 from mien import media
 from mien.core.errors import SourceError
