@@ -142,9 +142,15 @@ class _TrackWindows:
                 indices=tuple(crop.index for crop in chosen),
                 valid=np.diff(places, prepend=-1) > 0,
                 start=crops[0].time,
-                end=crops[-1].time + frame_seconds(self._crops),
+                end=self._end_of(crops[-1].time),
             )
         ]
+
+    def _end_of(self, time: float) -> float:
+        """When the frame at ``time`` gives way: after a frame's usual duration, or with the next one if sooner."""
+        later = [crop.time for crop in self._crops if crop.time > time] + [self._now]
+        usual = time + frame_seconds(self._crops)
+        return min(usual, later[0]) if later[0] > time else usual
 
 
 def nearest(times: Float64[np.ndarray, " n"], targets: Float64[np.ndarray, " t"]) -> Int64[np.ndarray, " t"]:
