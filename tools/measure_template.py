@@ -1,41 +1,42 @@
-"""Where eyes, nose and mouth lie in FERPlus' crops: the figures behind ``mien.faces.align.TEMPLATE``.
+"""Where a detector finds eyes, nose and mouth in FERPlus' crops: the figures behind ``mien.faces.align.TEMPLATE``.
 
-    python tools/measure_template.py FERPLUS.npz LANDMARKS.safetensors
+    python tools/measure_template.py FERPLUS.npz [DETECTOR] [FACES]
 
-Prints the median of the five points over the training split, made symmetric, as shares of the crop's side. The landmark
-weights are any MobileFaceNet-68 that takes RGB / 255 (the teacher of ``mien train landmarks``).
+Aligned crops must look like the crops the model was trained on, so the template is the median of the five points that
+the default detector itself finds in them, made symmetric, as shares of the crop's side. Crops are enlarged and their
+edges continued, since detectors expect something around a face.
 """
 
 import sys
 from pathlib import Path
 
-import torch
+import cv2
+import numpy as np
 
 from mien.data.ferplus import read_ferplus
-from mien.data.transforms import warp
-from mien.models.landmarks import LANDMARK_SIZE, fold
-from mien.training.distill import load_teacher
+from mien.faces import make_detector
+
+SCALE, MARGIN = 4, 64
 
 
-def five_points(points: torch.Tensor) -> torch.Tensor:
-    """Eyes' centres, nose tip and mouth corners, (n, 5, 2), of 68 points in iBUG's order."""
-    eyes = [points[:, 36:42].mean(1), points[:, 42:48].mean(1)]
-    return torch.stack([*eyes, points[:, 30], points[:, 48], points[:, 54]], dim=1)
-
-
-def main(data: Path, weights: Path) -> None:
-    net = fold(load_teacher(weights))
-    images = torch.from_numpy(read_ferplus(data, "train").images)[:, None].float() / 255
+def main(data: Path, name: str = "mtcnn", faces: int = 1000) -> None:
+    detector = make_detector(name)
+    images = read_ferplus(data, "train").images
+    chosen = np.random.default_rng(0).choice(len(images), faces, replace=False)
     found = []
-    with torch.inference_mode():
-        for batch in images.split(256):
-            same = torch.eye(2, 3).expand(len(batch), 2, 3)
-            found.append(net(warp(batch, same, LANDMARK_SIZE).expand(-1, 3, -1, -1))[0])
-    middle = five_points(torch.cat(found)).median(0).values
-    mirrored = middle[[1, 0, 2, 4, 3]] * torch.tensor([-1.0, 1.0]) + torch.tensor([1.0, 0.0])
-    for name, (x, y) in zip(("eye", "eye", "nose", "mouth", "mouth"), ((middle + mirrored) / 2).tolist(), strict=True):
-        print(f"{name:<6} {x:.4f} {y:.4f}")
+    for image in images[chosen]:
+        large = cv2.resize(image, None, fx=SCALE, fy=SCALE, interpolation=cv2.INTER_LINEAR)
+        large = cv2.copyMakeBorder(large, *4 * [MARGIN], cv2.BORDER_REPLICATE)
+        best = max(detector.detect(cv2.cvtColor(large, cv2.COLOR_GRAY2RGB)), key=lambda face: face.size, default=None)
+        if best is not None and best.size > 20 * SCALE:
+            # Whole numbers are pixel centres; the crop spans -0.5 to side - 0.5.
+            found.append((best.points - MARGIN + 0.5) / (48 * SCALE))
+    middle = np.median(found, axis=0)
+    mirrored = middle[[1, 0, 2, 4, 3]] * [-1, 1] + [1, 0]
+    print(f"{len(found)} of {faces} faces found by {name}; spread {np.std(found, axis=0).mean():.3f}")
+    for part, (x, y) in zip(("eye", "eye", "nose", "mouth", "mouth"), (middle + mirrored) / 2, strict=True):
+        print(f"{part:<6} {x:.4f} {y:.4f}")
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]))
+    main(Path(sys.argv[1]), *sys.argv[2:3], *map(int, sys.argv[3:4]))

@@ -98,11 +98,12 @@ def test_backbone_weights_start_the_first_blocks_of_a_deeper_trunk(tmp_path: Pat
 
 def test_layer_decay_falls_from_the_head_down_and_every_parameter_learns_once() -> None:
     s2d = S2D(TINY)
-    groups = layer_groups(s2d, 0.05, 0.5)
+    groups = layer_groups(s2d, 0.05, 0.5, 0.1)
     params = [p for group in groups for p in group["params"]]
     assert len(params) == len({id(p) for p in params}) == len(list(s2d.parameters()))
     scale = {id(p): group["scale"] for group in groups for p in group["params"]}
-    assert scale[id(s2d.head.weight)] == scale[id(s2d.prompters[0].smooth)] == 1
+    assert scale[id(s2d.head.weight)] == 1
+    assert scale[id(s2d.prompters[0].smooth)] == scale[id(s2d.landmark_embed.proj.weight)] == 0.1
     assert scale[id(s2d.backbone.blocks[1].mlp.fc1.weight)] == 0.5
     assert scale[id(s2d.backbone.cls_token)] == 0.125
     assert all(group["weight_decay"] == 0 or p.ndim == 2 for group in groups for p in group["params"])

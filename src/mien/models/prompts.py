@@ -16,6 +16,9 @@ from mien.models.landmarks import MAP_CHANNELS
 
 HIDDEN = 8
 SMOOTH_START = 10.0
+OUT_STD = 0.002
+"""Spread of fresh output weights. Tokens of a pre-trained trunk can be small (DINOv2 ViT-S: 0.05 to 0.15): with torch's
+default the first prompts are eight times as large as the tokens and drown what the trunk has learnt."""
 
 
 def fovea(v: Float[Tensor, "b l k"], smooth: Float[Tensor, " 1"]) -> Float[Tensor, "b l k"]:
@@ -36,6 +39,8 @@ class Prompter(nn.Module):
         self.landmark = nn.Linear(dim, HIDDEN)
         self.out = nn.Linear(HIDDEN, dim)
         self.smooth = nn.Parameter(torch.full((1,), SMOOTH_START))
+        nn.init.normal_(self.out.weight, std=OUT_STD)
+        nn.init.zeros_(self.out.bias)
 
     def forward(self, visual: Float[Tensor, "b l d"], landmark: Float[Tensor, "b l d"]) -> Float[Tensor, "b l d"]:
         """The prompt for the l patch tokens (the class token gets none)."""

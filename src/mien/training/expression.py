@@ -34,6 +34,7 @@ class ExpressionRecipe:
         mixup: alpha of mixup; 0 turns it off.
         sizes: input size of each epoch while training, the last one for the epochs after; small early epochs cost less
             and the position table is resampled on the fly. Empty: the model's own.
+        prompt_rate: share of the learning rate that prompters get; their output must not outgrow the trunk's tokens.
         layer_decay: the learning rate falls by this factor per block from the head down.
     """
 
@@ -44,8 +45,9 @@ class ExpressionRecipe:
     )  # fmt: skip
     majority_only: bool = True
     mixup: float = 0.0
-    sizes: tuple[int, ...] = (70, 70, 70, 84, 84, 98)
-    layer_decay: float = 0.8
+    sizes: tuple[int, ...] = (70, 70, 70, 84, 98)
+    prompt_rate: float = 0.1
+    layer_decay: float = 0.6
 
     @property
     def preprocessing(self) -> Preprocessing:
@@ -86,8 +88,9 @@ class ExpressionTask:
         self.size = sizes[min(epoch, len(sizes) - 1)] if sizes else self.plan.input_size
 
     def groups(self, weight_decay: float) -> list[dict[str, Any]]:
-        """One group per depth: layer decay for the backbone, the full rate for prompters and head."""
-        return layer_groups(self.recognizer.s2d, weight_decay, self.recipe.layer_decay)
+        """One group per depth: layer decay for the backbone, the full rate for the head, a share of it for prompters."""
+        recipe = self.recipe
+        return layer_groups(self.recognizer.s2d, weight_decay, recipe.layer_decay, recipe.prompt_rate)
 
     def loss(self, rows: Tensor, rng: torch.Generator) -> Tensor:
         """Cross-entropy against the votes."""
@@ -140,16 +143,19 @@ def load_backbone(s2d: S2D, path: Path) -> None:
     s2d.backbone.load_state_dict(kept)
 
 
-def layer_groups(s2d: S2D, weight_decay: float, layer_decay: float) -> list[dict[str, Any]]:
-    """Optimizer groups by depth: block i's rate is scaled by ``layer_decay`` ** (depth - i), embeddings by one more."""
+def layer_groups(s2d: S2D, weight_decay: float, layer_decay: float, prompt_rate: float) -> list[dict[str, Any]]:
+    """Optimizer groups by depth: block i's rate is scaled by ``layer_decay`` ** (depth - i), embeddings by one more.
+
+    The last norm and the head learn at the full rate, everything of the prompts at ``prompt_rate`` of it.
+    """
     trunk, depth = s2d.backbone, s2d.config.depth
-    new = [p for name, p in s2d.named_parameters() if not name.startswith("backbone.")]
+    prompts = [p for name, p in s2d.named_parameters() if name.startswith(("prompt", "landmark_embed"))]
     layers = [[*trunk.patch_embed.parameters(), trunk.cls_token, trunk.pos_embed]]
     layers += [list(block.parameters()) for block in trunk.blocks]
-    layers += [[*trunk.norm.parameters(), *new]]
+    layers += [[*trunk.norm.parameters(), *s2d.head.parameters()], prompts]
+    scales = [layer_decay ** (depth + 1 - i) for i in range(depth + 2)] + [prompt_rate]
     groups: list[dict[str, Any]] = []
-    for i, params in enumerate(layers):
-        scale = layer_decay ** (depth + 1 - i)
+    for params, scale in zip(layers, scales, strict=True):
         groups.append({"params": [p for p in params if p.ndim == 2], "weight_decay": weight_decay, "scale": scale})
         groups.append({"params": [p for p in params if p.ndim != 2], "weight_decay": 0.0, "scale": scale})
     return [group for group in groups if group["params"]]

@@ -44,11 +44,11 @@ class FitPlan:
         checkpoint_minutes: how often the state is kept.
     """
 
-    epochs: int = 7
+    epochs: int = 6
     batch: int = 64
-    lr: float = 5e-4
+    lr: float = 2.5e-4
     min_lr: float = 0.01
-    warmup: float = 0.1
+    warmup: float = 0.05
     weight_decay: float = 0.05
     beta2: float = 0.999
     clip: float = 1.0
