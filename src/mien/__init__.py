@@ -30,7 +30,7 @@ _CONTENTS = {
     "MienError": "mien.core.errors",
     "InputError": "mien.core.errors",
 }
-__all__ = [*_CONTENTS, "__version__"]  # noqa: PLE0604
+__all__ = [*_CONTENTS, "__version__"]
 
 
 def __getattr__(name: str) -> object:

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
 
 sys.path.insert(0, str(Path(__file__).parent))
 from official import CASES, official_checkpoint
@@ -17,7 +18,7 @@ from mien.models.convert import convert_checkpoint, convert_key
 from mien.models.landmarks import MobileFaceNet
 from mien.models.record import ModelRecord, Preprocessing, read_record
 from mien.models.s2d import S2D, S2DConfig
-from mien.models.weights import Recognizer, load_weights, save_weights
+from mien.models.weights import Recognizer, add_scores, load_weights, save_weights
 from mien.models.zoo import LoadedModel, load_model, make_config
 
 CONFIG = S2DConfig(input_size=28, patch=14, dim=32, depth=2, heads=2, classes=8)
@@ -69,6 +70,20 @@ def test_colour_is_ignored_by_a_grey_model(recognizer: Recognizer) -> None:
     model = LoadedModel(recognizer, RECORD)
     as_grey = np.repeat(np.rint(luma), 3, axis=2).astype(np.uint8)
     np.testing.assert_allclose(model.probabilities(tinted), model.probabilities(as_grey), atol=2e-3)
+
+
+def test_scores_are_added_to_the_record_and_the_tensors_stay(recognizer: Recognizer, tmp_path: Path) -> None:
+    path = tmp_path / "toy.safetensors"
+    before = save_weights(recognizer, RECORD, path)
+    after = add_scores(path, {"uar": 0.4})
+    assert after.scores == {"war": 0.5, "uar": 0.4}
+    assert after.sha256 != before.sha256
+    assert all(torch.equal(a, b) for a, b in zip(load_file(path).values(), state_of(recognizer), strict=True))
+
+
+def state_of(recognizer: Recognizer) -> list[torch.Tensor]:
+    state = recognizer.state_dict()
+    return [state[name] for name in sorted(state) if not name.endswith("num_batches_tracked")]
 
 
 @pytest.mark.parametrize("cut", [0, 4, 100, -10])

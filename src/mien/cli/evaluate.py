@@ -23,6 +23,8 @@ class Evaluate:
     """Name from `mien models`, a weights file, or a folder with one. None: the default."""
     split: Literal["train", "valid", "test"] = "test"
     """Which official split. Choose models on valid; touch test once."""
+    keep: bool = False
+    """Write the figures into the record of the weights file, where `mien models` shows them."""
     json: bool = False
     """Print JSON."""
 
@@ -31,9 +33,13 @@ def main(args: Sequence[str]) -> int:
     """Run ``mien evaluate`` and return the exit code."""
     options = parse(Evaluate, "evaluate", args)
     from mien.evaluation.ferplus import evaluate_ferplus
+    from mien.models.weights import add_scores
     from mien.models.zoo import load_model
 
-    report = evaluate_ferplus(load_model(options.model), options.data, options.split)
+    model = load_model(options.model)
+    report = evaluate_ferplus(model, options.data, options.split)
+    if options.keep:
+        add_scores(Path(model.record.source), report.scores(f"ferplus_{options.split}"))
     if options.json:
         print_json(report.to_dict())
     else:

@@ -38,6 +38,11 @@ class Report:
     confusion: Int[np.ndarray, "c c"]
     labels: LabelSpace
 
+    def scores(self, prefix: str) -> dict[str, float]:
+        """The figures a weights record keeps, rounded to four places, their names beginning with ``prefix``."""
+        plain = {"war": self.war[0], "uar": self.uar[0], "ece": self.ece, "answered": self.answered}
+        return {f"{prefix}_{name}": round(value, 4) for name, value in plain.items()}
+
     def to_dict(self) -> dict[str, object]:
         """Plain values for JSON."""
         plain = {name: getattr(self, name) for name in ("items", "recall", "ece", "answered", "precision_answered")}

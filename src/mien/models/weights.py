@@ -89,6 +89,16 @@ def save_weights(
     if dtype is not None:
         state = {k: v.to(dtype) if v.dtype.is_floating_point else v for k, v in state.items()}
     path.parent.mkdir(parents=True, exist_ok=True)
+    return _write(state, record, path)
+
+
+def add_scores(path: Path, scores: dict[str, float]) -> ModelRecord:
+    """Put measured figures into the record of a weights file; the tensors stay as they are, the file's hash changes."""
+    record = read_record(path)
+    return _write(load_file(path), dataclasses.replace(record, scores={**record.scores, **scores}), path)
+
+
+def _write(state: dict[str, Tensor], record: ModelRecord, path: Path) -> ModelRecord:
     partial = path.with_suffix(".partial")
     save_file(state, partial, metadata={"mien": record.to_json()})
     os.replace(partial, path)

@@ -88,7 +88,7 @@ class ExpressionTask:
         self.size = sizes[min(epoch, len(sizes) - 1)] if sizes else self.plan.input_size
 
     def groups(self, weight_decay: float) -> list[dict[str, Any]]:
-        """One group per depth: layer decay for the backbone, the full rate for the head, a share of it for prompters."""
+        """One group per depth of the backbone, one for the head, one for the prompters: see :func:`layer_groups`."""
         recipe = self.recipe
         return layer_groups(self.recognizer.s2d, weight_decay, recipe.layer_decay, recipe.prompt_rate)
 
