@@ -12,6 +12,7 @@ from jaxtyping import Float, UInt8
 from mien.core.errors import ConfigError, InputError, MissingDependencyError, WeightsError
 from mien.core.registry import Registry, did_you_mean
 from mien.core.settings import cache_dir, offline, thread_count
+from mien.models.landmarks import fold
 from mien.models.record import SHIPPED, ModelRecord, shipped_records
 from mien.models.s2d import S2DConfig
 from mien.models.weights import Recognizer, load_weights
@@ -71,6 +72,8 @@ def load_model(name: str | Path | None = None) -> LoadedModel:
     """
     torch.set_num_threads(thread_count())
     network, record = load_weights(_find(name))
+    if network.landmarks is not None:
+        network.landmarks = fold(network.landmarks)
     return LoadedModel(network, record)
 
 
