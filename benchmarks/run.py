@@ -1,6 +1,6 @@
 """``make bench``: every benchmark on the sample clips, one table.
 
-    python benchmarks/run.py FOLDER        the folder with the sample clips
+python benchmarks/run.py FOLDER        the folder with the sample clips
 """
 
 import platform

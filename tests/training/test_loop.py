@@ -1,5 +1,6 @@
 """The loop: a killed and resumed run ends in the same weights, to the bit; the schedule and the average do their part."""
 
+import itertools
 import json
 from pathlib import Path
 
@@ -88,7 +89,7 @@ def test_learning_rate_warms_up_then_falls_to_its_floor() -> None:
     rates = [learning_rate(step, 100, plan) for step in range(100)]
     assert rates[:10] == pytest.approx([0.1 * i for i in range(1, 11)])
     assert max(rates) == pytest.approx(1)
-    assert all(a >= b for a, b in zip(rates[10:], rates[11:], strict=False))
+    assert all(a >= b for a, b in itertools.pairwise(rates[10:]))
     assert rates[-1] == pytest.approx(0.05, abs=0.01)
 
 
