@@ -1,0 +1,46 @@
+# Every target sets up what it needs, and is quick the second time.
+PYTHON ?= python3
+JOBS ?= 2
+VENV := .venv
+BIN := $(VENV)/bin
+SAMPLES := build/samples
+INSTALL := $(BIN)/python -m pip install --quiet -c constraints.txt
+
+.PHONY: demo test lint bench clean
+
+demo: $(VENV)/.installed $(SAMPLES)/.fetched  ## analyse two sample clips into out/ and print the tables
+	$(BIN)/mien analyze $(SAMPLES)/single_face.mp4 $(SAMPLES)/WolfgangLanger_Pexels.mp4 -o out --save-video --skip-existing
+
+test: $(VENV)/.installed-dev $(SAMPLES)/.fetched  ## run the tests; make test ARGS="tests/cli -k doctor"
+	$(BIN)/python -m pytest -n $(JOBS) $(ARGS)
+
+lint: $(VENV)/.installed-dev  ## style, format, types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: $(VENV)/.installed-dev $(SAMPLES)/.fetched  ## side-by-side measurements, printed as ratios
+	$(BIN)/python benchmarks/run.py $(ARGS)
+
+clean:  ## remove all that was made, but for .venv
+	rm -rf out build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find src tests tools -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(BIN)/python:
+	@command -v $(PYTHON) >/dev/null || { echo "make: no $(PYTHON) here; install Python 3.11 or newer, or name one: make PYTHON=python3.12 ..." >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "make: mien needs Python 3.11 or newer and $(PYTHON) is older; name a newer one: make PYTHON=python3.12 ..." >&2; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); echo "make: '$(PYTHON) -m venv' failed; on Debian and Ubuntu: apt-get install python3-venv" >&2; exit 1; }
+
+$(VENV)/.installed: pyproject.toml constraints.txt | $(BIN)/python
+	@echo "installing mien into $(VENV) (minutes the first time)"
+	$(INSTALL) -e .
+	@touch $@
+
+$(VENV)/.installed-dev: pyproject.toml constraints.txt | $(BIN)/python
+	@echo "installing mien and its development tools into $(VENV) (minutes the first time)"
+	$(INSTALL) -e '.[dev]'
+	@touch $@ $(VENV)/.installed
+
+$(SAMPLES)/.fetched: tools/fetch_samples.py | $(BIN)/python
+	$(BIN)/python tools/fetch_samples.py $(SAMPLES)
+	@touch $@

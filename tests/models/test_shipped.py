@@ -1,0 +1,45 @@
+"""The weights inside the package: small enough, honest about themselves, and what README and docs say of them is true."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mien.core.labels import LABEL_SPACES
+from mien.models.record import SHIPPED, shipped_records
+from mien.models.zoo import DEFAULT, load_model
+
+
+def test_the_default_is_shipped_and_loads_without_a_network() -> None:
+    model = load_model()
+    assert model.record.name == DEFAULT
+    assert model.record.labels == LABEL_SPACES["ferplus"]
+    probabilities = model.probabilities(np.full((1, 2, 3, 48, 48), 127, np.uint8))
+    assert probabilities.shape == (1, 8)
+    np.testing.assert_allclose(probabilities.sum(), 1)
+
+
+def test_all_weights_together_stay_within_60_mb() -> None:
+    files = list(SHIPPED.glob("*.safetensors"))
+    assert files
+    assert sum(path.stat().st_size for path in files) < 60e6
+
+
+@pytest.mark.parametrize("record", shipped_records(), ids=lambda record: record.name)
+def test_every_record_says_what_a_user_must_know(record) -> None:
+    assert record.licence
+    assert "FERPlus" in record.trained_on
+    assert 0 < record.threshold < 1
+    assert 0.05 < record.temperature < 20
+    assert record.parameters < 30e6
+    assert {"ferplus_test_war", "ferplus_test_uar", "ferplus_test_ece"} <= record.scores.keys()
+    assert Path(record.source).stem == record.name
+
+
+def test_readme_gives_the_figures_of_the_record(root: Path) -> None:
+    (record,) = [record for record in shipped_records() if record.name == DEFAULT]
+    text = (root / "README.md").read_text()
+    assert f"{100 * record.scores['ferplus_test_war']:.1f} %" in text
+    assert f"{100 * record.scores['ferplus_test_uar']:.1f} %" in text
+    assert re.search(rf"\b{record.scores['ferplus_test_ece']:.3f}\b", text)
