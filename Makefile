@@ -20,7 +20,7 @@ lint: $(VENV)/.installed-dev  ## style, format, types
 	$(BIN)/mypy
 
 bench: $(VENV)/.installed-dev $(SAMPLES)/.fetched  ## side-by-side measurements, printed as ratios
-	$(BIN)/python benchmarks/run.py $(ARGS)
+	$(BIN)/python benchmarks/run.py $(SAMPLES) $(ARGS)
 
 clean:  ## remove all that was made, but for .venv
 	rm -rf out build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
