@@ -60,8 +60,10 @@ def main(args: Sequence[str]) -> int:
     from mien.analysis.batch import analyze_many
     from mien.analysis.expressions import load
     from mien.analysis.folders import take_shard
+    from mien.faces import DETECTORS
     from mien.media import expand
 
+    DETECTORS[options.settings.faces.detector]  # a wrong name is said once, not for every source
     sources = expand(options.sources)
     show = _Show(options, len(take_shard(sources, options.shard)))
     outcomes = analyze_many(

@@ -41,11 +41,12 @@ class FrameProgress:
         if self._bar is None:
             columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), _Speed())
             self._bar = Progress(*columns, TimeRemainingColumn(), console=self._console, transient=True)
-            self._bar.add_task(source)
+            self._bar.add_task(source, total=None)
             self._bar.start()
-        # Headers lie about the number of frames: past it, no claim is made.
-        known = total if total is not None and total >= done else None
-        self._bar.update(self._bar.task_ids[0], completed=done, total=known)
+        task = self._bar.tasks[0]
+        # Headers lie about the number of frames: past it, no claim is made. (update() takes None for "as before".)
+        task.total = total if total is not None and total >= done else None
+        self._bar.update(task.id, completed=done)
 
     def finish(self, source: str, place: int) -> None:
         """Take the bar away before something is printed; where there is none, leave a line for the log."""

@@ -1,0 +1,234 @@
+"""``mien analyze`` on stills, with a model of random numbers: what is printed, written, left out, and the exit code."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from mien.analysis.expressions import ExpressionModel
+from mien.cli.analyze import print_spans, public_command
+from mien.cli.console import MOST_ROWS
+
+FACTS = ("--threshold", "0")
+
+
+@pytest.fixture
+def analyze(mien, tiny, tmp_path):
+    """``analyze(source, ...)``: into out, never unclear."""
+    return lambda *args: mien("analyze", *args, "-o", tmp_path / "out", "--model", tiny, *FACTS)
+
+
+@pytest.fixture
+def blank(tmp_path: Path) -> Path:
+    path = tmp_path / "blank.png"
+    cv2.imwrite(str(path), np.zeros((120, 160, 3), np.uint8))
+    return path
+
+
+def test_a_good_picture_gives_a_table_and_files(analyze, picture: Path, tmp_path: Path) -> None:
+    ran = analyze(picture)
+    assert ran.code == 0
+    assert ran.err == ""
+    assert "portrait.png: 1 face" in ran.out
+    assert "expression" in ran.out
+    assert "seconds" not in ran.out, "a still lasts no time"
+    folder = tmp_path / "out" / "portrait"
+    assert {path.name for path in folder.iterdir()} == {"spans.csv", "frames.csv", "result.json", "timeline.svg"}
+    (span,) = json.loads((folder / "result.json").read_text())["spans"]
+    assert span["label"] in ran.out
+    assert str(folder) in ran.out
+
+
+def test_two_faces_get_two_numbers(analyze, portrait: np.ndarray, tmp_path: Path) -> None:
+    head = portrait[:256, 96:352, ::-1]
+    cv2.imwrite(str(tmp_path / "two.png"), np.hstack([head, head[:, ::-1]]))
+    ran = analyze(tmp_path / "two.png", "--json")
+    (line,) = ran.lines
+    assert [track["track"] for track in line["result"]["tracks"]] == [1, 2]
+    assert "two.png: 2 faces" in analyze(tmp_path / "two.png").out
+
+
+def test_no_face_is_a_result(analyze, blank: Path) -> None:
+    ran = analyze(blank)
+    assert (ran.code, ran.err) == (0, "")
+    assert "blank.png: no face was found" in ran.out
+
+
+def test_a_missing_file_takes_one_line(analyze) -> None:
+    ran = analyze("nowhere.mp4")
+    assert (ran.code, ran.out) == (1, "")
+    assert ran.err == "mien: expected a file or folder that exists, got nowhere.mp4; check the path\n"
+
+
+def test_a_broken_file_in_a_folder_is_left_out_and_the_rest_done(analyze, picture: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "takes"
+    folder.mkdir()
+    picture.rename(folder / "good.png")
+    (folder / "broken.mp4").write_bytes(b"no video at all" * 100)
+    (folder / "notes.txt").write_text("not media")
+    ran = analyze(folder)
+    assert ran.code == 1
+    assert "good.png: 1 face" in ran.out
+    complaint, summary = ran.err.splitlines()
+    assert complaint.startswith(f"mien: {folder / 'broken.mp4'} left out: expected ")
+    assert summary == f"mien: 1 of 2 finished, 1 failed; results are in {tmp_path / 'out'}"
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["good"]
+
+
+@pytest.mark.parametrize(
+    ("args", "complaint"),
+    [
+        (("--window", "0"), "expected a window longer than 0 s"),
+        (("--step", "2"), "expected a step above 0"),
+        (("--detector", "mtcn"), "did you mean mtcnn?"),
+        (("--blur",), "expected save_video"),
+        (("--shard", "3/2"), "expected a shard i/n"),
+        (("--workers", "0"), "expected at least 1 worker"),
+        (("--model", "s2d-smal"), "expected the name of shipped weights or a path"),
+        (("--model", "gone.safetensors"), "no file at gone.safetensors"),
+    ],
+)
+def test_a_wrong_option_is_said_before_anything_is_done(mien, tiny, blank, tmp_path, args, complaint) -> None:
+    model = () if "--model" in args else ("--model", tiny)
+    ran = mien("analyze", blank, "-o", tmp_path / "out", *model, *args)
+    assert (ran.code, ran.out) == (1, "")
+    assert ran.err.count("\n") == 1
+    assert complaint in ran.err
+    assert not list((tmp_path / "out").glob("*"))
+
+
+def test_no_source_is_a_problem_of_the_user(mien, tmp_path) -> None:
+    ran = mien("analyze", "-o", tmp_path)
+    assert (ran.code, ran.out) == (1, "")
+    assert "at least one SRC" in ran.err
+
+
+def test_json_has_a_line_a_source_and_nothing_else_on_stdout(analyze, picture, blank, tmp_path) -> None:
+    ran = analyze(blank, "gone.mp4", picture, "--json")
+    assert ran.code == 1
+    by_name = {Path(line["source"]).name: line for line in ran.lines}
+    assert len(ran.lines) == 3
+    assert all(set(line) == {"source", "status", "folder", "error", "result"} for line in ran.lines)
+    good = by_name["portrait.png"]
+    assert (good["status"], good["error"]) == ("done", None)
+    assert good["result"] == json.loads((Path(good["folder"]) / "result.json").read_text())
+    assert set(good["result"]) == {"schema", "source", "label_space", "labels", "tracks", "spans", "provenance"}
+    assert set(good["result"]["spans"][0]) == {"track", "start", "end", "label", "score", "abstained", "reason"}
+    assert by_name["blank.png"]["result"]["spans"] == []
+    bad = by_name["gone.mp4"]
+    assert (bad["status"], bad["result"]) == ("failed", None)
+    assert set(bad["error"]) == {"kind", "message", "expected", "got", "fix"}
+    assert bad["error"]["kind"] == "SourceError"
+
+
+def test_every_key_and_column_is_in_the_documents(analyze, picture, root: Path, tmp_path: Path) -> None:
+    text = (root / "docs" / "outputs.md").read_text()
+    (line,) = analyze(picture, "--json").lines
+    columns = [
+        name
+        for table in ("spans.csv", "frames.csv")
+        for name in (tmp_path / "out" / "portrait" / table).read_text().splitlines()[0].split(",")
+        if not name.startswith("p_")
+    ]
+    for name in [*columns, *line, *line["result"]]:
+        assert f"`{name}`" in text, f"docs/outputs.md does not tell of {name}"
+
+
+def test_what_is_finished_is_not_done_again(analyze, picture, blank, tmp_path) -> None:
+    analyze(picture)
+    before = (tmp_path / "out" / "portrait" / "result.json").stat().st_mtime_ns
+    ran = analyze(blank, picture, "--skip-existing")
+    assert ran.code == 0
+    assert (tmp_path / "out" / "portrait" / "result.json").stat().st_mtime_ns == before
+    assert "portrait.png: 1 face" in ran.out, "its table is shown all the same"
+    assert "2 of 2 finished (1 of them before), 0 failed" in ran.err
+
+
+def test_shards_share_the_work(analyze, picture, blank, tmp_path) -> None:
+    first, second = (analyze(picture, blank, "--shard", f"{part}/2", "--json").lines for part in (1, 2))
+    assert [len(first), len(second)] == [1, 1]
+    assert {Path(line["source"]).name for line in (*first, *second)} == {"portrait.png", "blank.png"}
+
+
+def test_pictures_on_demand(analyze, picture, tmp_path) -> None:
+    assert analyze(picture, "--timeline", "png", "--save-video", "--blur", "--landmarks").code == 0
+    folder = tmp_path / "out" / "portrait"
+    assert {"annotated.png", "timeline.png"} <= {path.name for path in folder.iterdir()}
+    assert not (folder / "timeline.svg").exists()
+    before, after = cv2.imread(str(picture)), cv2.imread(str(folder / "annotated.png"))
+    assert after.shape == before.shape
+    face = np.s_[80:140, 100:150]
+    assert np.abs(after[face].astype(int) - before[face]).mean() > 10, "the face is to be seen"
+
+
+def test_a_bug_on_one_source_costs_only_that_source(analyze, picture, blank, monkeypatch) -> None:
+    proper = ExpressionModel.analyze
+
+    def flawed(self, source, *args):
+        if "blank" in str(source):
+            raise ZeroDivisionError("flaw")
+        return proper(self, source, *args)
+
+    monkeypatch.setattr(ExpressionModel, "analyze", flawed)
+    ran = analyze(blank, picture)
+    assert ran.code == 2
+    assert "portrait.png: 1 face" in ran.out
+    assert "ZeroDivisionError: flaw" in ran.err
+    assert "bug in mien" in ran.err
+
+
+def test_ctrl_c_says_what_is_kept(analyze, picture, blank, monkeypatch, tmp_path) -> None:
+    proper = ExpressionModel.analyze
+
+    def interrupted(self, source, *args):
+        if "portrait" in str(source):
+            raise KeyboardInterrupt
+        return proper(self, source, *args)
+
+    monkeypatch.setattr(ExpressionModel, "analyze", interrupted)
+    ran = analyze(blank, picture)
+    assert ran.code == 130
+    kept = tmp_path / "out"
+    assert ran.err == f"mien: stopped: 1 of 2 finished kept in {kept}; --skip-existing does only the rest\n"
+    assert [path.name for path in kept.iterdir()] == ["blank"]
+
+
+def test_damage_in_a_file_is_told(analyze, picture, monkeypatch) -> None:
+    from dataclasses import replace
+
+    proper = ExpressionModel.analyze
+
+    def damaged(self, *args):
+        result = proper(self, *args)
+        return replace(result, provenance={**result.provenance, "problems": ["it ends in the middle"]})
+
+    monkeypatch.setattr(ExpressionModel, "analyze", damaged)
+    ran = analyze(picture)
+    assert ran.code == 0
+    assert ran.err == f"mien: {picture}: it ends in the middle\n"
+
+
+def test_secrets_of_an_address_stay_out_of_the_record() -> None:
+    command = public_command(["rtsp://user:secret@camera/1", "-o", "my out"])
+    assert command == "mien analyze rtsp://camera/1 -o 'my out'"
+
+
+def test_a_long_table_ends_with_where_the_rest_is(capsys) -> None:
+    span = {"track": 1, "start": 0.0, "end": 1.0, "label": "neutral", "score": 0.5, "reason": None}
+    report = {"spans": [span] * (MOST_ROWS + 7), "source": {"name": "[b]long[/b]", "kind": "video"}, "tracks": [{}]}
+    print_spans(report, Path("out/long"))
+    printed = capsys.readouterr().out
+    assert printed.count("neutral") == MOST_ROWS
+    assert "7 more spans, and all else, in out/long" in printed
+    assert "[b]long[/b]: 1 face" in printed, "names are text, not markup"
+
+
+def test_the_reason_for_unclear_is_in_the_table(capsys) -> None:
+    span = {"track": 3, "start": 0.5, "end": 2.0, "label": "unclear", "score": 0.0, "reason": "too small"}
+    print_spans({"spans": [span], "source": {"name": "a.mp4", "kind": "video"}, "tracks": [{}]}, Path("out/a"))
+    row = next(line for line in capsys.readouterr().out.splitlines() if "unclear" in line)
+    assert row.split() == ["3", "0.50", "2.00", "1.50", "unclear", "(too", "small)", "0.00"]

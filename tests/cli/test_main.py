@@ -1,0 +1,107 @@
+"""Verbs, help, and what an exit code means."""
+
+from __future__ import annotations
+
+import importlib
+import subprocess
+import sys
+from types import SimpleNamespace
+
+import pytest
+
+from mien import __version__
+from mien.cli.main import VERBS
+from mien.core.errors import SourceError
+
+
+def test_help_names_every_verb_and_goes_to_stdout(mien) -> None:
+    ran = mien("--help")
+    assert ran.code == 0
+    assert ran.err == ""
+    for verb, line in VERBS.items():
+        assert f"mien {verb}" in ran.out
+        assert line in ran.out
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_verb_explains_itself_in_the_words_of_the_overview(mien, verb: str) -> None:
+    ran = mien(verb, "--help")
+    assert ran.code == 0
+    assert ran.out.startswith(f"usage: mien {verb} ")
+    options = getattr(importlib.import_module(f"mien.cli.{verb}"), verb.capitalize(), None)
+    if options is not None:  # train has no options of its own
+        assert options.__doc__.splitlines()[0] == VERBS[verb]
+
+
+def test_version(mien) -> None:
+    assert mien("--version").out == f"mien {__version__}\n"
+
+
+def test_no_verb_is_a_problem_of_the_user(mien) -> None:
+    ran = mien()
+    assert (ran.code, ran.out) == (1, "")
+    assert "mien analyze" in ran.err
+
+
+def test_a_misspelt_verb_gets_the_right_one(mien) -> None:
+    ran = mien("analise", "talk.mp4")
+    assert (ran.code, ran.out) == (1, "")
+    assert ran.err == "mien: expected a verb of mien, got 'analise'; did you mean analyze?\n"
+
+
+def plant(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
+    def fail(args: object) -> int:
+        raise error
+
+    monkeypatch.setitem(sys.modules, "mien.cli.models", SimpleNamespace(main=fail))
+
+
+def test_what_the_user_can_mend_takes_one_line(mien, monkeypatch) -> None:
+    plant(monkeypatch, SourceError("a file\nor folder", "none", "check"))
+    ran = mien("models")
+    assert (ran.code, ran.out, ran.err) == (1, "", "mien: expected a file or folder, got none; check\n")
+
+
+def test_a_bug_shows_its_traceback_and_asks_for_a_report(mien, monkeypatch) -> None:
+    plant(monkeypatch, ZeroDivisionError("oh"))
+    ran = mien("models")
+    assert (ran.code, ran.out) == (2, "")
+    assert "Traceback" in ran.err
+    assert "ZeroDivisionError: oh" in ran.err
+    assert "bug in mien" in ran.err
+
+
+def test_ctrl_c_is_130(mien, monkeypatch) -> None:
+    plant(monkeypatch, KeyboardInterrupt())
+    ran = mien("models")
+    assert (ran.code, ran.out, ran.err) == (130, "", "mien: stopped; nothing was written\n")
+
+
+def test_options_that_do_not_parse_are_no_bug(mien) -> None:
+    ran = mien("analyze", "a.mp4", "-o", "out", "--widow", "3")
+    assert (ran.code, ran.out) == (1, "")
+    assert "--window" in ran.err
+
+
+def test_a_reader_that_leaves_early_is_no_bug() -> None:
+    # More than a pipe holds, so that writing fails.
+    program = (
+        "import sys, types\n"
+        "from mien.cli.main import main\n"
+        "def talk(args):\n"
+        "    for _ in range(100000): print('span')\n"
+        "sys.modules['mien.cli.models'] = types.SimpleNamespace(main=talk)\n"
+        "sys.exit(main(['models']))"
+    )
+    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as run:
+        assert run.stdout is not None
+        assert run.stderr is not None
+        run.stdout.readline()
+        run.stdout.close()
+        complaint = run.stderr.read()
+    assert (run.returncode, complaint) == (0, b"")
+
+
+def test_python_m_mien_is_mien() -> None:
+    run = subprocess.run([sys.executable, "-m", "mien", "--version"], capture_output=True, text=True, check=True)
+    assert run.stdout == f"mien {__version__}\n"
