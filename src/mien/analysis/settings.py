@@ -31,7 +31,7 @@ class AnalysisSettings:
     """Seconds a clearly shown expression must last to interrupt another; a doubtful one, longer. 0: no smoothing."""
     frame_rate: float | None = None
     """Look at no more than this many frames a second. None: at every frame."""
-    batch: int = 8
+    batch: int = 2
     """Windows per call of the network. Changes speed and memory, not the answer."""
     hash_source: bool = False
     """Put the SHA-256 of the source file into the provenance."""
