@@ -1,4 +1,4 @@
-"""The weights inside the package: small enough, honest about themselves, and what README and docs say of them is true."""
+"""The weights inside the package: small enough, honest about themselves, and what the README says of them is true."""
 
 import re
 from pathlib import Path
