@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from mien.cli.models import headline
 from mien.models import record
 
 
@@ -59,3 +60,9 @@ def test_no_weights_at_all(mien, tmp_path, monkeypatch) -> None:
     ran = mien("models")
     assert (ran.code, ran.out) == (1, "")
     assert "install mien again" in ran.err
+
+
+def test_the_list_has_the_test_scores_and_one_model_has_all() -> None:
+    scores = {"set_valid_war": 0.9, "set_test_war": 0.8, "set_test_uar": 0.7, "set_test_ece": 0.1}
+    assert headline(scores) == {"set_test_war": 0.8, "set_test_uar": 0.7}
+    assert headline({"luck": 0.1}) == {"luck": 0.1}

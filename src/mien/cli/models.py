@@ -66,8 +66,13 @@ def record_facts(record: ModelRecord) -> dict[str, Any]:
 
 
 def _cells(record: ModelRecord) -> tuple[str, ...]:
-    scores = "\n".join(f"{name} {value:.3f}" for name, value in record.scores.items())
+    scores = "\n".join(f"{name} {value:.3f}" for name, value in headline(record.scores).items())
     return (record.name, ", ".join(record.labels.labels), _millions(record), _size(record), scores, record.trained_on)
+
+
+def headline(scores: dict[str, float]) -> dict[str, float]:
+    """The scores for the list: accuracy and mean recall on a test split; all where there are none."""
+    return {name: value for name, value in scores.items() if name.endswith(("_test_war", "_test_uar"))} or scores
 
 
 def _print_one(record: ModelRecord, as_json: bool) -> None:
