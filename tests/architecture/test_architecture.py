@@ -91,3 +91,7 @@ def test_the_measure_of_heavy_imports_works() -> None:
         [rules.PYTHON, "-c", f"import cv2\n{rules.LOADED}"], capture_output=True, text=True, check=True
     )
     assert run.stdout.splitlines()[-1] == "cv2"
+
+
+def test_everything_the_package_offers_is_there() -> None:
+    assert [name for name in mien.__all__ if getattr(mien, name, None) is None] == []
