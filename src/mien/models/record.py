@@ -59,6 +59,10 @@ class ModelRecord:
         temperature: logits are divided by it before the softmax (calibration, Guo et al., arXiv 1706.04599).
         threshold: probability under which the default analysis answers "unclear".
         trained_on: data and recipe, in a sentence.
+        dataset: name of the data set it was trained on, as `mien prepare` has it; empty when unknown.
+        fold: of that set; 0 without folds.
+        protocol: ``clean`` (choices made on held-out training data) or ``official`` (as published: on the test set);
+            empty when unknown.
         licence: of the weights, with what bears on it.
         scores: measured figures by name, in [0, 1] unless the name says otherwise.
         parameters: number of parameters, landmark net included.
@@ -74,6 +78,9 @@ class ModelRecord:
     temperature: float = 1.0
     threshold: float = 0.0
     trained_on: str = ""
+    dataset: str = ""
+    fold: int = 0
+    protocol: Literal["", "clean", "official"] = ""
     licence: str = ""
     scores: dict[str, float] = field(default_factory=dict)
     parameters: int = 0

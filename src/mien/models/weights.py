@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 from pathlib import Path
 
 import torch
@@ -13,6 +12,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from mien.core.errors import WeightsError
+from mien.core.files import whole_file
 from mien.models.landmarks import MobileFaceNet, landmark_input
 from mien.models.preprocess import normalise, to_unit
 from mien.models.record import ModelRecord, Preprocessing, read_record
@@ -88,7 +88,6 @@ def save_weights(
     }
     if dtype is not None:
         state = {k: v.to(dtype) if v.dtype.is_floating_point else v for k, v in state.items()}
-    path.parent.mkdir(parents=True, exist_ok=True)
     return _write(state, record, path)
 
 
@@ -99,9 +98,8 @@ def add_scores(path: Path, scores: dict[str, float]) -> ModelRecord:
 
 
 def _write(state: dict[str, Tensor], record: ModelRecord, path: Path) -> ModelRecord:
-    partial = path.with_suffix(".partial")
-    save_file(state, partial, metadata={"mien": record.to_json()})
-    os.replace(partial, path)
+    with whole_file(path) as draft:
+        save_file(state, draft, metadata={"mien": record.to_json()})
     return read_record(path)
 
 

@@ -14,8 +14,8 @@ import numpy as np
 from jaxtyping import Float, UInt8
 
 from mien.core.errors import ConfigError, SourceError
+from mien.core.files import whole_file
 from mien.core.types import UNCLEAR, FaceRow, Frame
-from mien.report.files import whole_file
 from mien.report.hide import FacePaths, hide
 from mien.report.palette import INK, WHITE, Colour, colours, text_colour
 from mien.report.tables import row_verdict, span_of_rows

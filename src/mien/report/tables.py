@@ -25,9 +25,9 @@ from typing import Any
 import numpy as np
 from jaxtyping import Int
 
+from mien.core.files import whole_file
 from mien.core.table import FaceTable
 from mien.core.types import UNCLEAR, FaceRow, Span
-from mien.report.files import whole_file
 
 SCHEMA = 1
 SPAN_COLUMNS = ("track", "start", "end", "duration", "label", "score", "abstained", "reason")

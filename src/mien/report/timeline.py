@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mien.core.errors import ConfigError
+from mien.core.files import whole_file
 from mien.core.types import UNCLEAR, Span
-from mien.report.files import whole_file
 from mien.report.palette import INK, Colour, colours, text_colour
 from mien.report.picture import Bar, Item, Letters, Line, Picture, to_pixels, to_svg
 

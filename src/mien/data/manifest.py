@@ -1,0 +1,172 @@
+"""The manifest: one row per labelled image or clip (and fold), whatever data set it comes from.
+
+On disk a prepared set is a folder with ``manifest.csv`` (the rows) and ``set.json`` (everything that holds for all of
+them); row paths start at the set's root.
+"""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, get_args
+
+import numpy as np
+from jaxtyping import Float32, Int64
+
+from mien.core.errors import DataError
+from mien.core.files import whole_file
+from mien.core.labels import LabelSpace
+
+Kind = Literal["image", "video", "frames", "array"]
+Split = Literal["train", "valid", "test"]
+SPLITS: tuple[Split, ...] = get_args(Split)
+COLUMNS = ("id", "path", "kind", "label", "split", "fold", "subject", "votes")
+FORMAT = 1
+ROWS, SET = "manifest.csv", "set.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One image or clip in one fold.
+
+    Attributes:
+        id: its name in the release, unique within a fold.
+        path: relative to the manifest's root, with ``/``. An image or video file; a folder of frames; for ``array``
+            ``file.npz#key/row``, a grey or RGB uint8 image.
+        kind: what ``path`` is.
+        label: name in the set's label space; empty where there is none.
+        split: official split of this fold; ``valid`` also for what :func:`mien.data.splits.hold_out` takes from train.
+        fold: from 1; 0 for a set without folds.
+        subject: the person, where the release says; else empty.
+        votes: share of each label, summing to 1, where several people labelled; else empty.
+    """
+
+    id: str
+    path: str
+    kind: Kind
+    label: str
+    split: Split
+    fold: int = 0
+    subject: str = ""
+    votes: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class Manifest:
+    """Labelled items and what holds for all of them.
+
+    Attributes:
+        name: of the data set.
+        labels: the classes, in the official order.
+        rows: sorted as the release lists them.
+        root: folder that row paths start from.
+        crop_size: side of the square, aligned face crops that the rows point to; None: whole pictures or the
+            release's own crops.
+        notes: what the reader found out about the release, one sentence each ("labels counted from 1").
+    """
+
+    name: str
+    labels: LabelSpace
+    rows: tuple[Row, ...]
+    root: Path
+    crop_size: int | None = None
+    notes: tuple[str, ...] = field(default=())
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    @property
+    def folds(self) -> tuple[int, ...]:
+        """The folds there are, in order; (0,) for a set without."""
+        return tuple(sorted({row.fold for row in self.rows}))
+
+    def select(self, split: Split | None = None, fold: int | None = None) -> Manifest:
+        """The rows of a split, of a fold, or of both; None takes all.
+
+        Raises:
+            DataError: no row is left.
+        """
+        rows = tuple(r for r in self.rows if split in (None, r.split) and fold in (None, r.fold))
+        if not rows:
+            there = sorted({(r.fold, r.split) for r in self.rows})
+            raise DataError(f"rows of split {split}, fold {fold} in {self.name}", f"only {there}", "choose one of them")
+        return dataclasses.replace(self, rows=rows)
+
+    def indices(self) -> Int64[np.ndarray, " n"]:
+        """Class index of every row; -1 for a row without a label."""
+        places = {label: place for place, label in enumerate(self.labels.labels)}
+        return np.array([places.get(row.label, -1) for row in self.rows], np.int64)
+
+    def targets(self) -> Float32[np.ndarray, "n c"]:
+        """Share of each label: the votes where there are any, else 1 for the row's label; zeros without a label."""
+        targets = np.zeros((len(self), len(self.labels)), np.float32)
+        for target, row, index in zip(targets, self.rows, self.indices(), strict=True):
+            if row.votes:
+                target[:] = row.votes
+            elif index >= 0:
+                target[index] = 1
+        return targets
+
+    def save(self, folder: Path) -> None:
+        """Write ``manifest.csv`` and ``set.json``, each whole or not at all; the set comes last, so it says "complete".
+
+        A root inside ``folder`` is stored relative to it, so that a prepared set can be moved.
+        """
+        with whole_file(folder / ROWS) as draft, draft.open("w", newline="") as file:
+            writer = csv.writer(file)
+            writer.writerow(COLUMNS)
+            writer.writerows(_cells(row) for row in self.rows)
+        root = self.root.resolve()
+        inside = root.is_relative_to(folder.resolve())
+        body = {
+            "format": FORMAT,
+            "name": self.name,
+            "labels": dataclasses.asdict(self.labels),
+            "root": os.path.relpath(root, folder.resolve()) if inside else str(root),
+            "crop_size": self.crop_size,
+            "notes": list(self.notes),
+        }
+        with whole_file(folder / SET) as draft:
+            draft.write_text(json.dumps(body, indent=2) + "\n")
+
+
+def load_manifest(folder: Path) -> Manifest:
+    """Read what :meth:`Manifest.save` wrote.
+
+    Raises:
+        DataError: no such folder, or files that do not say what they must.
+    """
+    expected, fix = f"a folder with {ROWS} and {SET}", "make it with `mien prepare`"
+    if not (folder / SET).is_file() or not (folder / ROWS).is_file():
+        raise DataError(expected, f"{folder} without them", fix)
+    try:
+        body = json.loads((folder / SET).read_text())
+        if body["format"] != FORMAT:
+            raise DataError(f"{SET} of format {FORMAT}", str(body["format"]), "update mien, or prepare the set again")
+        labels = LabelSpace(body["labels"]["name"], tuple(body["labels"]["labels"]))
+        with (folder / ROWS).open(newline="") as file:
+            rows = tuple(_row(cells, labels) for cells in csv.DictReader(file))
+    except (KeyError, TypeError, ValueError) as error:
+        raise DataError(expected, f"{folder}: {type(error).__name__}: {error}", fix) from error
+    root = (folder / body["root"]).resolve()
+    return Manifest(body["name"], labels, rows, root, body["crop_size"], tuple(body["notes"]))
+
+
+def _cells(row: Row) -> Sequence[object]:
+    votes = " ".join(f"{vote:.6g}" for vote in row.votes)
+    return (row.id, row.path, row.kind, row.label, row.split, row.fold, row.subject, votes)
+
+
+def _row(cells: dict[str, str], labels: LabelSpace) -> Row:
+    kind, label, split = cells["kind"], cells["label"], cells["split"]
+    if kind not in get_args(Kind) or split not in SPLITS or (label and label not in labels.labels):
+        raise ValueError(f"row {cells['id']}: kind {kind}, label {label}, split {split}")
+    votes = tuple(float(vote) for vote in cells["votes"].split())
+    if votes and len(votes) != len(labels):
+        raise ValueError(f"row {cells['id']}: {len(votes)} votes for {len(labels)} labels")
+    return Row(cells["id"], cells["path"], kind, label, split, int(cells["fold"]), cells["subject"], votes)  # type: ignore[arg-type]
