@@ -1,0 +1,35 @@
+"""In which order an epoch visits the items."""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Int64
+from torch import Tensor
+
+from mien.core.errors import ConfigError, DataError
+
+
+def epoch_order(
+    labels: Int64[Tensor, " n"] | None, items: int, balanced: bool, rng: torch.Generator
+) -> Int64[Tensor, " n"]:
+    """The items of one epoch.
+
+    Args:
+        labels: class of each item; needed where ``balanced``.
+        items: how many there are.
+        balanced: draw ``items`` of them with replacement, each with weight 1 / (items of its class), so that classes
+            come equally often (the oversampled variant of S2D); else every item comes once.
+        rng: what draws.
+
+    Raises:
+        ConfigError: balanced without labels.
+        DataError: not one label an item, or an item without a class.
+    """
+    if not balanced:
+        return torch.randperm(items, generator=rng)
+    if labels is None:
+        raise ConfigError("a class for every item", "balanced sampling without labels", "switch balanced off")
+    if len(labels) != items or (items and labels.min() < 0):
+        raise DataError(f"{items} classes >= 0", f"{len(labels)} labels", "leave out the items without a label")
+    weights = 1 / torch.bincount(labels).double()
+    return torch.multinomial(weights[labels], items, replacement=True, generator=rng)
