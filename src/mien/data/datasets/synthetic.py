@@ -1,0 +1,54 @@
+"""Clips of drawn faces as :func:`mien.data.synthetic.write_synthetic` writes them: a data set that needs no licence."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+from mien.core.errors import DataError
+from mien.core.labels import LabelSpace
+from mien.data.datasets import DataSet
+from mien.data.manifest import Manifest, Row
+from mien.data.synthetic import ABOUT, ITEMS
+
+LAYOUT = (
+    f"{ABOUT}: the classes and how the clips were drawn",
+    f"{ITEMS}: id,split,label,mixture",
+    "frames/<id>/000.png and on: the pictures of a clip",
+)
+
+
+def read(raw: Path) -> Manifest:
+    """The rows of a folder of drawn clips.
+
+    Raises:
+        DataError: not such a folder.
+    """
+    fix = "write one with mien.data.synthetic.write_synthetic"
+    if not (raw / ABOUT).is_file() or not (raw / ITEMS).is_file():
+        raise DataError(f"a folder with {ABOUT} and {ITEMS}", f"{raw} without them", fix)
+    try:
+        about = json.loads((raw / ABOUT).read_text())
+        kind, labels = str(about["kind"]), LabelSpace(f"synthetic-{about['kind']}", tuple(about["labels"]))
+        single = about["frames"] == 1
+        with (raw / ITEMS).open(newline="") as file:
+            rows = tuple(_row(cells, labels, single) for cells in csv.DictReader(file))
+    except (KeyError, TypeError, ValueError) as error:
+        raise DataError(f"{ABOUT} and {ITEMS} as mien writes them", f"{type(error).__name__}: {error}", fix) from error
+    notes = [f"drawn faces, {kind} classes, seed {about.get('seed')}"]
+    if about.get("ambiguous"):
+        notes.append(f"{about['ambiguous']:.0%} of the training clips blend two expressions and are labelled with one")
+    return Manifest("synthetic", labels, rows, raw, about.get("size"), tuple(notes))
+
+
+def _row(cells: dict[str, str], labels: LabelSpace, single: bool) -> Row:
+    name, split, label = cells["id"], cells["split"], cells["label"]
+    if split not in ("train", "valid", "test") or label not in labels.labels:
+        raise ValueError(f"item {name}: split {split}, label {label}")
+    if single:
+        return Row(name, f"frames/{name}/000.png", "image", label, split)  # type: ignore[arg-type]
+    return Row(name, f"frames/{name}", "frames", label, split)  # type: ignore[arg-type]
+
+
+DATASETS = {"synthetic": DataSet("synthetic", None, read, cropped=True, layout=LAYOUT)}
