@@ -114,9 +114,9 @@ def _labels(
     labels = np.empty(n, np.int64)
     targets = np.zeros((n, classes), np.float32)
     for i in range(n):
-        order = np.random.default_rng([seed, 2, i // classes]).permutation(classes)
+        of_run, rng = np.random.default_rng([seed, 2, i // classes]), np.random.default_rng([seed, 3, i])
+        order = of_run.permutation(classes)
         one, other = order[i % classes], order[(i + 1) % classes]
-        rng = np.random.default_rng([seed, 3, i])
         share = rng.uniform(0.35, 0.65) if rng.random() < ambiguous else 1.0
         targets[i, one], targets[i, other] = share, 1 - share
         labels[i] = one if share == 1 or rng.random() < 0.5 else other
