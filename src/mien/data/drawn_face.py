@@ -14,6 +14,7 @@ from jaxtyping import Float32, Float64, UInt8
 
 Values = Float64[np.ndarray, " t"]
 Plane = Float32[np.ndarray, "t h w"]
+Column = Float32[np.ndarray, "t 1 1"]
 Colour = Float64[np.ndarray, " 3"]
 
 
@@ -166,14 +167,14 @@ class _Canvas:
         """How much of each pixel is covered, from the signed distance to an outline (negative inside)."""
         return np.clip(0.5 - distance / self.pixel, 0, 1)
 
-    def ellipse(self, x: float | Plane, y: float | Plane, wide: float | Plane, high: float | Plane) -> Plane:
+    def ellipse(self, x: float, y: float, wide: float, high: float | Column) -> Plane:
         """Cover of an ellipse by its middle and half axes."""
         u, v = (self.x - x) / wide, (self.y - y) / high
         slope = np.sqrt((u / wide) ** 2 + (v / high) ** 2) + 1e-6
         return self.inside((u * u + v * v - 1) / (2 * slope))
 
 
-def _column(values: Values) -> Plane:
+def _column(values: Values) -> Column:
     return np.asarray(values, np.float32)[:, None, None]
 
 
