@@ -121,18 +121,8 @@ class Anchors(nn.Module):
         self.filled.copy_((self.filled + counts).clamp(max=queue))
 
     @torch.no_grad()
-    def nearest(
-        self, features: Float[Tensor, "b d"], top_k: int
-    ) -> tuple[Float[Tensor, "b c k"], Float[Tensor, "b c k c"]]:
-        """Cosine similarity and probabilities of the ``top_k`` anchors of each class that are most like a feature."""
-        with torch.autocast(features.device.type, enabled=False):
-            queries, keys = F.normalize(features.float(), dim=-1), F.normalize(self.features, dim=-1)
-            cosines, places = torch.einsum("bd,cqd->bcq", queries, keys).topk(top_k, dim=-1)
-        rows = torch.arange(len(keys), device=places.device)[:, None]
-        return cosines, self.probabilities[rows, places]
-
     def targets(self, features: Float[Tensor, "b d"], top_k: int, temperature: float | None) -> Float[Tensor, "b c"]:
-        """Soft targets: the mean probabilities of each class's ``top_k`` nearest anchors.
+        """Soft targets: the mean probabilities of the ``top_k`` anchors of each class nearest by cosine. In float32.
 
         Args:
             features: of the clips.
@@ -140,13 +130,16 @@ class Anchors(nn.Module):
             temperature: the anchors weigh exp(cosine / temperature), those of unseen classes nothing, and rows sum to
                 1. None: they weigh the cosine itself, as in the released code, negative ones too.
         """
-        cosines, probabilities = self.nearest(features, top_k)
-        if temperature is None:
-            weights = cosines / cosines.sum((1, 2), keepdim=True)
-        else:
-            seen = (self.filled > 0)[:, None]
-            weights = (cosines / temperature).masked_fill(~seen, -torch.inf).flatten(1).softmax(1).view_as(cosines)
-        return torch.einsum("bck,bckn->bn", weights, probabilities)
+        with torch.autocast(features.device.type, enabled=False):
+            queries, keys = F.normalize(features.float(), dim=-1), F.normalize(self.features, dim=-1)
+            cosines, places = torch.einsum("bd,cqd->bcq", queries, keys).topk(top_k, dim=-1)
+            probabilities = self.probabilities[torch.arange(len(keys), device=places.device)[:, None], places]
+            if temperature is None:
+                weights = cosines / cosines.sum((1, 2), keepdim=True)
+            else:
+                unseen = (self.filled == 0)[:, None]
+                weights = (cosines / temperature).masked_fill(unseen, -torch.inf).flatten(1).softmax(1)
+            return torch.einsum("bck,bckn->bn", weights.view_as(cosines), probabilities)
 
 
 class SelfDistillation(nn.Module):
