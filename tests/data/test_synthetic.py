@@ -17,13 +17,13 @@ from mien.data.synthetic import MOTIONS, SPACES, SyntheticClips, draw_motion, ma
 @pytest.fixture(scope="module")
 def static() -> tuple[SyntheticClips, SyntheticClips]:
     """Training and test clips of two frames."""
-    return make_clips("static", 400, 2, 32, 0), make_clips("static", 200, 2, 32, 1)
+    return make_clips("static", 400, 2, 24, 0), make_clips("static", 200, 2, 24, 1)
 
 
 @pytest.fixture(scope="module")
 def motion() -> tuple[SyntheticClips, SyntheticClips]:
     """Training and test clips of eight frames."""
-    return make_clips("motion", 320, 8, 32, 0), make_clips("motion", 200, 8, 32, 1)
+    return make_clips("motion", 240, 8, 32, 0), make_clips("motion", 200, 8, 32, 1)
 
 
 def probe(train: np.ndarray, test: np.ndarray, data: tuple[SyntheticClips, SyntheticClips]) -> float:
@@ -43,19 +43,19 @@ def mouths(clips: SyntheticClips) -> np.ndarray:
 
 
 def test_a_static_expression_is_visible_in_the_mean_frame(static: tuple[SyntheticClips, SyntheticClips]) -> None:
-    assert probe(*(flat(clips.images.mean(1)) for clips in static), static) > 0.6  # chance is 0.2
-    assert probe(*(flat(clips.images[:, 0]) for clips in static), static) > 0.6
+    assert probe(*(flat(clips.images.mean((1, 2))) for clips in static), static) > 0.55  # chance is 0.2
+    assert probe(*(flat(clips.images[:, 0].mean(1)) for clips in static), static) > 0.55
 
 
 def test_motion_is_at_chance_for_whatever_averages_over_frames(motion: tuple[SyntheticClips, SyntheticClips]) -> None:
     # 200 clips of 4 classes: three standard deviations are 0.09.
-    assert probe(*(flat(clips.images.mean(1)) for clips in motion), motion) < 0.25 + 0.09
+    assert probe(*(flat(clips.images.mean((1, 2))) for clips in motion), motion) < 0.25 + 0.09
     assert probe(*(np.sort(flat(clips.images.std((2, 3, 4))), 1) for clips in motion), motion) < 0.25 + 0.09
 
 
 def test_motion_is_visible_in_the_order(motion: tuple[SyntheticClips, SyntheticClips]) -> None:
     steps = [flat(np.diff(mouths(clips)[:, [0, 3, 4, 7]], axis=1)) for clips in motion]
-    assert probe(*steps, motion) > 0.7
+    assert probe(*steps, motion) > 0.8
 
 
 @pytest.mark.parametrize("frames", [4, 5, 8, 16])
