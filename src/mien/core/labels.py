@@ -1,7 +1,8 @@
 """Label spaces: which expressions, in which order, and maps between them.
 
-The orders are those of the data sets' own files (s2d-spec, "Datasets"). A model carries its label space in its weights
-file; nothing in the flow assumes an order.
+The orders are those of the data sets' own files. CREMA-D: the codes in its file names, by letter. RAVDESS: codes 01 to
+08. CK+: codes 1 to 7 of its emotion files. A model carries its label space in its weights file; nothing in the flow
+assumes an order.
 """
 
 from __future__ import annotations
@@ -51,14 +52,25 @@ class LabelSpace:
 
     def index(self, label: str) -> int:
         """Class index of ``label``; aliases such as ``happy`` are understood. Raises ConfigError for a stranger."""
-        word = canonical(label)
-        if word not in self.labels:
+        place = self._place(label)
+        if place is None:
+            word = canonical(label)
             raise ConfigError(f"a label of {self.name}", repr(label), did_you_mean(word, list(self.labels)))
-        return self.labels.index(word)
+        return place
 
     def to(self, other: LabelSpace) -> tuple[int | None, ...]:
-        """For every class here its index in ``other``, None where ``other`` has no such class."""
-        return tuple(other.labels.index(name) if name in other.labels else None for name in self.labels)
+        """For every class here its index in ``other``, None where ``other`` has no such class.
+
+        A class that only this space tells apart goes to what it is an alias of: ``calm`` of RAVDESS to ``neutral``.
+        """
+        return tuple(other._place(name) for name in self.labels)
+
+    def _place(self, label: str) -> int | None:
+        """Where ``label`` stands: by its own name if there is such a class, else as what it is an alias of."""
+        for word in (label, label.strip().lower(), canonical(label)):
+            if word in self.labels:
+                return self.labels.index(word)
+        return None
 
 
 def _space(name: str, *labels: str) -> tuple[str, LabelSpace]:
@@ -80,6 +92,9 @@ LABEL_SPACES: Registry[LabelSpace] = Registry(
                 *("anger", "anxiety", "contempt", "disappointment", "disgust", "fear"),
                 *("happiness", "helplessness", "neutral", "sadness", "surprise"),
             ),
+            _space("crema-d", "anger", "disgust", "fear", "happiness", "neutral", "sadness"),
+            _space("ravdess", "neutral", "calm", "happiness", "sadness", "anger", "fear", "disgust", "surprise"),
+            _space("ck+", "anger", "contempt", "disgust", "fear", "happiness", "sadness", "surprise"),
         ]
     ),
 )
