@@ -1,47 +1,151 @@
-"""``mien evaluate``: a model's figures on a labelled split."""
+"""``mien evaluate``: the figures of models on labelled items, one by one, fold by fold, or one against the other."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import dataclasses
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
 from mien.cli.console import print_json, print_line
 from mien.cli.parsing import parse
+from mien.core.errors import ConfigError
+from mien.evaluation.runs import Ground
+
+if TYPE_CHECKING:
+    from mien.evaluation.compare import Comparison
+    from mien.evaluation.folds import Table
+    from mien.evaluation.predictions import Predictions
+    from mien.evaluation.report import Report
 
 
 @dataclass(frozen=True)
 class Evaluate:
-    """Measure a model on a labelled split: accuracy, recalls, intervals, calibration."""
+    """Measure models on a labelled split: UAR, WAR, macro-F1, recalls, intervals, calibration.
 
-    data: Path
-    """The FERPlus .npz file."""
-    model: Annotated[str | None, tyro.conf.Positional] = None
-    """Name from `mien models`, a weights file, or a folder with one. None: the default."""
-    split: Literal["train", "valid", "test"] = "test"
-    """Which official split. Choose models on valid; touch test once."""
+    Several runs give a table with their mean: one run a fold, or repeated runs of one fold. Tables of predictions (CSV)
+    have the column id, one column with the probability of each class (or `label`, the answer alone), and `target`, the
+    true class.
+    """
+
+    runs: Annotated[tuple[str, ...], tyro.conf.Positional, tyro.conf.arg(metavar="[RUN...]")] = ()
+    """Run folders, weights files, names from `mien models`, or predictions.csv of an earlier evaluation. None: the
+    default model."""
+    ground: Ground = field(default_factory=Ground)
+    """What is measured, and how."""
+    compare: bool = False
+    """Test whether the first of two runs is better than the second, on the same items."""
+    predictions: tuple[Path, Path] | None = None
+    """Instead of runs: a CSV table of predictions and one of labels (columns id and label)."""
+    out: Annotated[Path | None, tyro.conf.arg(aliases=["-o"])] = None
+    """Folder for report.json, report.md, predictions.csv, confusion.csv and .png, reliability.png."""
+    device: str = "auto"
+    """cpu, cuda, or auto: a GPU where there is one."""
     keep: bool = False
     """Write the figures into the record of the weights file, where `mien models` shows them."""
     json: bool = False
     """Print JSON."""
 
+    def __post_init__(self) -> None:
+        if self.compare and len(self.runs) != 2:
+            raise ConfigError("two runs with --compare", f"{len(self.runs)}", "name A and B")
+        if self.predictions and (self.runs or self.keep):
+            raise ConfigError("--predictions alone", "a run or --keep beside it", "leave one of them out")
+        if self.keep and (self.compare or self.ground.map or any(map(_is_table, self.runs))):
+            raise ConfigError("--keep with weights on all their classes", "--compare, --map or a table", "leave it out")
+
 
 def main(args: Sequence[str]) -> int:
     """Run ``mien evaluate`` and return the exit code."""
     options = parse(Evaluate, "evaluate", args)
-    from mien.evaluation.ferplus import evaluate_ferplus
-    from mien.models.weights import add_scores
-    from mien.models.zoo import load_model
-
-    model = load_model(options.model)
-    report = evaluate_ferplus(model, options.data, options.split)
-    if options.keep:
-        add_scores(Path(model.record.source), report.scores(f"ferplus_{options.split}"))
+    outcome = _outcome(options)
+    if options.out is not None:
+        outcome.save(options.out)
     if options.json:
-        print_json(report.to_dict())
+        print_json(outcome.to_dict())
     else:
-        print_line(report.to_markdown())
+        print_line(outcome.to_markdown())
+    if options.out is not None:
+        _draw(outcome, options.out)
     return 0
+
+
+def _outcome(options: Evaluate) -> Report | Table | Comparison:
+    from mien.evaluation.compare import compare
+    from mien.evaluation.folds import Table, same_ground
+    from mien.evaluation.report import make_report
+
+    if options.predictions is not None:
+        return make_report(_from_tables(*options.predictions, options.ground))
+    found = [_predictions(name, options) for name in options.runs or (None,)]
+    if options.compare:
+        return compare(*found)
+    same_ground(found)
+    reports = tuple(make_report(predictions) for predictions in found)
+    return reports[0] if len(reports) == 1 else Table(reports)
+
+
+def _predictions(name: str | None, options: Evaluate) -> Predictions:
+    if name is not None and _is_table(name):
+        from mien.evaluation.predictions import load_predictions
+
+        return _stated(load_predictions(Path(name)), options.ground)
+    from mien.evaluation.report import make_report
+    from mien.evaluation.runs import open_run, predict_run
+
+    run = open_run(name, options.device)
+    with _progress(run.model.record.name) as progress:
+        predictions = predict_run(run, options.ground, progress)
+    if options.keep:
+        from mien.models.weights import add_scores
+
+        add_scores(Path(run.model.record.source), make_report(predictions).scores())
+    return predictions
+
+
+def _from_tables(table: Path, labels: Path, ground: Ground) -> Predictions:
+    from mien.evaluation.predictions import load_labels, load_predictions
+
+    targets = load_labels(labels)
+    return _stated(load_predictions(table, targets.values()).with_targets(targets), ground)
+
+
+def _stated(predictions: Predictions, ground: Ground) -> Predictions:
+    """The same with the protocol that the user states, where the table names none."""
+    protocol = predictions.protocol or ground.protocol or ""
+    if ground.protocol not in (None, protocol):
+        raise ConfigError(f"predictions of protocol {ground.protocol}", protocol, "leave out --protocol")
+    return dataclasses.replace(predictions, protocol=protocol)
+
+
+def _is_table(name: str) -> bool:
+    return name.endswith(".csv")
+
+
+def _draw(outcome: Report | Table | Comparison, folder: Path) -> None:
+    """Pictures come last: without matplotlib everything else is there."""
+    from mien.evaluation.folds import Table
+    from mien.evaluation.pictures import write_pictures
+    from mien.evaluation.report import Report
+
+    if isinstance(outcome, Report):
+        write_pictures(outcome, folder)
+    elif isinstance(outcome, Table):
+        for name, report in zip(outcome.folders(), outcome.reports, strict=True):
+            write_pictures(report, folder / name)
+
+
+@contextmanager
+def _progress(name: str) -> Iterator[Callable[[int, int], None]]:
+    """A bar on stderr where a person looks."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    console = Console(stderr=True)
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task(name, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)

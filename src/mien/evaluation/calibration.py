@@ -42,3 +42,17 @@ def coverage(
     kept = probabilities.max(1) >= threshold
     right = (probabilities.argmax(1) == labels)[kept]
     return float(kept.mean()), float(right.mean()) if kept.any() else float("nan")
+
+
+def risk_coverage(
+    probabilities: Float[np.ndarray, "n c"], labels: Int[np.ndarray, " n"]
+) -> tuple[Float[np.ndarray, " k"], Float[np.ndarray, " k"]]:
+    """What abstaining buys (El-Yaniv and Wiener, JMLR 2010): for every threshold that tells items apart, the share
+    answered, rising to 1, and the share of wrong answers among those.
+    """
+    confidence = probabilities.max(1)
+    order = np.argsort(-confidence, kind="stable")
+    wrong = np.cumsum((probabilities.argmax(1) != labels)[order])
+    # Items of one confidence are answered together or not at all.
+    last = np.flatnonzero(np.append(np.diff(confidence[order]) != 0, True))
+    return (last + 1) / len(labels), wrong[last] / (last + 1)

@@ -8,7 +8,8 @@ import numpy as np
 
 from mien.core.errors import ConfigError
 from mien.data.ferplus import LABELS, SplitName, read_ferplus
-from mien.evaluation.report import Report, evaluate_predictions
+from mien.evaluation.predictions import Predictions
+from mien.evaluation.report import Report, make_report
 from mien.models.zoo import LoadedModel
 
 
@@ -24,4 +25,11 @@ def evaluate_ferplus(model: LoadedModel, data: Path, split: SplitName = "test", 
     faces = read_ferplus(data, split)
     chunks = [faces.images[i : i + batch] for i in range(0, len(faces), batch)]
     probabilities = [model.probabilities(np.repeat(chunk[:, None, None], 3, axis=2)) for chunk in chunks]
-    return evaluate_predictions(np.concatenate(probabilities), faces.labels, LABELS, model.record.threshold)
+    ids = tuple(f"{split}-{row}" for row in range(len(faces)))
+    return make_report(
+        Predictions(
+            *(ids, LABELS, np.concatenate(probabilities), faces.labels, "ferplus", split),
+            model=model.record.name,
+            threshold=model.record.threshold,
+        )
+    )

@@ -1,15 +1,73 @@
-"""The report of a model on one labelled split: every figure with its interval, per class, calibrated."""
+"""The report of a model on labelled items: every figure with its interval, per class, calibrated."""
 
 from __future__ import annotations
 
+import csv
+import json
+from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 from jaxtyping import Float, Int
 
+from mien import __version__
+from mien.core.errors import DataError
+from mien.core.files import whole_file
 from mien.core.labels import LabelSpace
-from mien.evaluation.calibration import coverage
-from mien.evaluation.metrics import bootstrap, confusion, expected_calibration_error, recalls, uar, war
+from mien.evaluation.calibration import coverage, risk_coverage
+from mien.evaluation.metrics import (
+    Bins,
+    Interval,
+    bootstrap,
+    calibration_interval,
+    confusion,
+    macro_f1,
+    recalls,
+    reliability,
+    uar,
+    war,
+)
+from mien.evaluation.predictions import PROTOCOLS, Predictions
+
+CURVE_POINTS = 101
+"""Most points of a risk-coverage curve that are kept."""
+
+
+class Reported(Protocol):
+    """What can be written as JSON and Markdown."""
+
+    def to_dict(self) -> dict[str, object]:
+        """Plain values for JSON."""
+        ...
+
+    def to_markdown(self) -> str:
+        """Tables for people."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class Calibration:
+    """What probabilities are worth, beyond the answer they give.
+
+    Attributes:
+        ece: expected calibration error (15 bins) and its 95 % interval.
+        bins: items, mean confidence and accuracy by confidence.
+        risk: share of wrong answers when only the surest items are answered ...
+        covered: ... which are this share of all; rising to 1.
+        threshold: confidence from which the model answers in use.
+        answered: share of items at or above it.
+        precision_answered: accuracy on those; NaN where none is.
+    """
+
+    ece: Interval
+    bins: Bins
+    risk: Float[np.ndarray, " k"]
+    covered: Float[np.ndarray, " k"]
+    threshold: float
+    answered: float
+    precision_answered: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -17,68 +75,161 @@ class Report:
     """What a model does on labelled items.
 
     Attributes:
-        items: how many.
-        war: accuracy and its 95 % interval.
-        uar: mean recall and its 95 % interval.
-        recall: per label.
-        ece: expected calibration error (15 bins).
-        answered: share of items at or above the model's threshold.
-        precision_answered: accuracy on those.
+        predictions: what it was made from: model, data, split, fold, protocol, notes.
+        war: accuracy, which is the weighted average recall, and its 95 % interval, as for the next two.
+        uar: mean recall of the classes.
+        macro_f1: mean F1 of the classes.
+        recall: per label; NaN for one without items.
         confusion: true class in the row, predicted in the column.
-        labels: names of rows and columns.
+        calibration: None where the answers alone are known.
     """
 
-    items: int
-    war: tuple[float, float, float]
-    uar: tuple[float, float, float]
+    predictions: Predictions
+    war: Interval
+    uar: Interval
+    macro_f1: Interval
     recall: dict[str, float]
-    ece: float
-    answered: float
-    precision_answered: float
     confusion: Int[np.ndarray, "c c"]
-    labels: LabelSpace
+    calibration: Calibration | None
 
-    def scores(self, prefix: str) -> dict[str, float]:
-        """The figures a weights record keeps, rounded to four places, their names beginning with ``prefix``."""
-        plain = {"war": self.war[0], "uar": self.uar[0], "ece": self.ece, "answered": self.answered}
-        return {f"{prefix}_{name}": round(value, 4) for name, value in plain.items()}
+    @property
+    def items(self) -> int:
+        """How many were measured."""
+        return len(self.predictions)
+
+    @property
+    def labels(self) -> LabelSpace:
+        """Names of the rows and columns of the confusion."""
+        return self.predictions.labels
+
+    @property
+    def figures(self) -> dict[str, Interval]:
+        """The headline figures by name."""
+        figures = {"uar": self.uar, "war": self.war, "macro_f1": self.macro_f1}
+        return figures if self.calibration is None else {**figures, "ece": self.calibration.ece}
+
+    def scores(self) -> dict[str, float]:
+        """The figures that a weights record keeps, rounded to four places, named after data, fold and split."""
+        plain = {"war": self.war.value, "uar": self.uar.value}
+        if self.calibration is not None:
+            plain |= {"ece": self.calibration.ece.value, "answered": self.calibration.answered}
+        about = self.predictions
+        fold = f"_fold{about.fold}" if about.fold else ""
+        return {f"{about.dataset}{fold}_{about.split}_{name}": round(value, 4) for name, value in plain.items()}
 
     def to_dict(self) -> dict[str, object]:
-        """Plain values for JSON."""
-        plain = {name: getattr(self, name) for name in ("items", "recall", "ece", "answered", "precision_answered")}
-        for name in ("war", "uar"):
-            value, low, high = getattr(self, name)
-            plain[name] = {"value": value, "low": low, "high": high}
-        return plain | {"confusion": self.confusion.tolist(), "labels": list(self.labels.labels)}
+        """Plain values for JSON; None where there is no number."""
+        about = self.predictions
+        named = {name: getattr(about, name) for name in ("model", "dataset", "split", "fold")}
+        body: dict[str, object] = {
+            **named,
+            "protocol": about.protocol or PROTOCOLS[""],
+            "items": self.items,
+            **{name: value._asdict() for name, value in self.figures.items()},
+            "recall": {label: number(value) for label, value in self.recall.items()},
+            "labels": list(self.labels.labels),
+            "confusion": self.confusion.tolist(),
+            "notes": list(about.notes),
+            "mien": __version__,
+        }
+        return body if self.calibration is None else body | _calibration_dict(self.calibration)
 
     def to_markdown(self) -> str:
-        """A small table for people."""
-        rows = ["| figure | value | 95 % interval |", "|---|---|---|"]
-        for name in ("war", "uar"):
-            value, low, high = getattr(self, name)
-            rows.append(f"| {name.upper()} | {100 * value:.2f} % | {100 * low:.2f} to {100 * high:.2f} |")
-        rows.append(f"| ECE | {self.ece:.4f} | |")
-        rows.append(f"| answered at the threshold | {100 * self.answered:.1f} % | |")
-        rows.append(f"| right when answered | {100 * self.precision_answered:.2f} % | |")
-        rows += [f"| recall, {label} | {100 * value:.1f} % | |" for label, value in self.recall.items()]
+        """Tables for people."""
+        rows = [f"{self.items} items: {self.predictions.title}.", ""]
+        rows += [f"- {note}" for note in self.predictions.notes] + [""] * bool(self.predictions.notes)
+        rows += ["| figure | value | 95 % interval |", "|---|---|---|"]
+        rows += [
+            f"| {title} | {100 * figure.value:.2f} % | {100 * figure.low:.2f} to {100 * figure.high:.2f} |"
+            for title, figure in (("WAR", self.war), ("UAR", self.uar), ("macro-F1", self.macro_f1))
+        ]
+        if (calibration := self.calibration) is not None:
+            ece = calibration.ece
+            rows.append(f"| ECE | {ece.value:.4f} | {ece.low:.4f} to {ece.high:.4f} |")
+            rows.append(f"| answered at the threshold | {100 * calibration.answered:.1f} % | |")
+            rows.append(f"| right when answered | {percent(calibration.precision_answered, 2)} | |")
+        rows += ["", "| expression | recall | items |", "|---|---|---|"]
+        counts = self.confusion.sum(1).tolist()
+        rows += [
+            f"| {label} | {percent(value)} | {count} |"
+            for (label, value), count in zip(self.recall.items(), counts, strict=True)
+        ]
         return "\n".join(rows)
 
+    def save(self, folder: Path) -> None:
+        """Write ``report.json``, ``report.md``, ``predictions.csv`` and ``confusion.csv`` (true class in the row)."""
+        write_report(self, folder)
+        self.predictions.save(folder / "predictions.csv")
+        names = self.labels.labels
+        with whole_file(folder / "confusion.csv") as draft, draft.open("w", newline="", encoding="utf-8") as file:
+            writer = csv.writer(file)
+            writer.writerow(["true \\ predicted", *names])
+            writer.writerows([name, *row] for name, row in zip(names, self.confusion.tolist(), strict=True))
 
-def evaluate_predictions(
-    probabilities: Float[np.ndarray, "n c"], labels: Int[np.ndarray, " n"], space: LabelSpace, threshold: float
-) -> Report:
-    """All figures of calibrated probabilities against labels."""
-    predictions, classes = probabilities.argmax(1), len(space)
-    matrix = confusion(labels, predictions, classes)
-    answered, precision = coverage(threshold, probabilities, labels)
+
+def make_report(predictions: Predictions) -> Report:
+    """All figures of predictions against their targets.
+
+    Raises:
+        DataError: a target is not known.
+    """
+    labels, answers, space = predictions.targets, predictions.answers, predictions.labels
+    if (labels < 0).any():
+        got = f"{int((labels < 0).sum())} of {len(labels)} without"
+        raise DataError("the true class of every item", got, "give a file of labels with --predictions")
+    matrix = confusion(labels, answers, len(space))
+
+    def with_interval(figure: Callable[[Int[np.ndarray, "c c"]], float]) -> Interval:
+        return Interval(figure(matrix), *bootstrap(figure, labels, answers, len(space)))
+
     return Report(
-        items=len(labels),
-        war=(war(matrix), *bootstrap(war, labels, predictions, classes)),
-        uar=(uar(matrix), *bootstrap(uar, labels, predictions, classes)),
+        predictions=predictions,
+        war=with_interval(war),
+        uar=with_interval(uar),
+        macro_f1=with_interval(macro_f1),
         recall=dict(zip(space.labels, recalls(matrix).tolist(), strict=True)),
-        ece=expected_calibration_error(probabilities, labels),
+        confusion=matrix,
+        calibration=None if predictions.certain else _calibration(predictions),
+    )
+
+
+def _calibration(predictions: Predictions) -> Calibration:
+    probabilities, labels = predictions.probabilities, predictions.targets
+    answered, precision = coverage(predictions.threshold, probabilities, labels)
+    covered, risk = risk_coverage(probabilities, labels)
+    kept = np.unique(np.linspace(0, len(covered) - 1, CURVE_POINTS).round().astype(int))
+    return Calibration(
+        ece=calibration_interval(probabilities, labels),
+        bins=reliability(probabilities, labels),
+        risk=risk[kept],
+        covered=covered[kept],
+        threshold=predictions.threshold,
         answered=answered,
         precision_answered=precision,
-        confusion=matrix,
-        labels=space,
     )
+
+
+def _calibration_dict(calibration: Calibration) -> dict[str, object]:
+    plain = {name: getattr(calibration, name) for name in ("threshold", "answered")}
+    bins = {name: [number(value) for value in values.tolist()] for name, values in calibration.bins._asdict().items()}
+    curve = {"covered": calibration.covered.tolist(), "risk": calibration.risk.tolist()}
+    precision = number(calibration.precision_answered)
+    return {**plain, "precision_answered": precision, "reliability": bins, "risk_coverage": curve}
+
+
+def write_report(report: Reported, folder: Path) -> None:
+    """Write ``report.json`` and ``report.md``, each whole or not at all."""
+    with whole_file(folder / "report.json") as draft:
+        draft.write_text(json.dumps(report.to_dict(), indent=2) + "\n", "utf-8")
+    with whole_file(folder / "report.md") as draft:
+        draft.write_text(report.to_markdown() + "\n", "utf-8")
+
+
+def number(value: float) -> float | None:
+    """The same for JSON, which has no NaN: None."""
+    return value if np.isfinite(value) else None
+
+
+def percent(value: float, digits: int = 1) -> str:
+    """``12.3 %``, or ``none`` for NaN."""
+    return f"{100 * value:.{digits}f} %" if np.isfinite(value) else "none"

@@ -1,0 +1,169 @@
+"""From what a user names to predictions: a run, a data set, the split that may be measured."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from mien.core.errors import ConfigError, DataError, WeightsError
+from mien.data.manifest import Manifest, Split, load_manifest
+from mien.data.splits import hold_out
+from mien.evaluation.predictions import Predictions
+
+if TYPE_CHECKING:
+    from mien.evaluation.views import Progress
+    from mien.models.zoo import LoadedModel
+
+ProtocolName = Literal["clean", "official"]
+FACTS = "run.json"
+
+
+@dataclass(frozen=True)
+class Ground:
+    """What is measured, and how.
+
+    Attributes:
+        data: folder of a prepared set, or the FERPlus .npz; None: what the run was trained on.
+        split: which split; valid is what a clean run's training held out. Choose on valid, read test once.
+        fold: of a set with folds; None: the run's own.
+        protocol: clean or official, for weights that do not state theirs; runs of another one are refused.
+        views: temporal segments of a clip, as many views as are averaged.
+        map: where the labels of model and set differ, evaluate the classes that both have; else that is refused.
+    """
+
+    data: Path | None = None
+    split: Split = "test"
+    fold: int | None = None
+    protocol: ProtocolName | None = None
+    views: int = 2
+    map: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """Weights and what is known of their training.
+
+    Attributes:
+        model: ready for use.
+        facts: ``run.json`` of the run's folder; empty without one.
+    """
+
+    model: LoadedModel
+    facts: dict[str, Any]
+
+    @property
+    def protocol(self) -> str:
+        """``clean``, ``official``, or empty when not stated."""
+        return str(self.model.record.protocol or self.facts.get("protocol", ""))
+
+    @property
+    def dataset(self) -> str:
+        """Name of the data set it was trained on; empty when unknown."""
+        return str(self.model.record.dataset or self.facts.get("dataset", ""))
+
+    @property
+    def fold(self) -> int:
+        """The fold it was trained on; 0 when unknown, or for a set without folds."""
+        return int(self.model.record.fold or self.facts.get("fold", 0))
+
+    @property
+    def seed(self) -> int:
+        """Of the draw of the rows that a clean run held out."""
+        return int(self.facts.get("fields", {}).get("fit", {}).get("seed", 0))
+
+
+def open_run(name: str | None, device: str = "cpu") -> Run:
+    """Load a run's weights.
+
+    Args:
+        name: a run's folder, or whatever :func:`mien.models.zoo.load_model` takes.
+        device: as torch names them; ``auto`` takes a GPU where there is one.
+
+    Raises:
+        WeightsError: no weights there, or several, or a torn ``run.json``.
+        ConfigError: no such model or device.
+    """
+    from mien.models.zoo import load_model
+
+    facts = _facts(Path(name) / FACTS) if name is not None and (Path(name) / FACTS).is_file() else {}
+    model = load_model(name)
+    model.network.to(find_device(device))
+    return Run(model, facts)
+
+
+def find_device(name: str) -> str:
+    """``name``, or for ``auto`` a GPU where torch can use one. Raises ConfigError for a GPU that is not there."""
+    import torch
+
+    if name == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    if name.startswith("cuda") and not torch.cuda.is_available():
+        raise ConfigError("a GPU that torch can use", "none", "leave out --device")
+    return name
+
+
+def open_data(path: Path) -> Manifest:
+    """The rows of a prepared set, or of the FERPlus ``.npz`` (majority rule). Raises DataError."""
+    if path.is_dir():
+        return load_manifest(path)
+    if not path.is_file() or path.suffix != ".npz":
+        got = f"{path}" if path.is_file() else f"no file at {path}"
+        raise DataError("the folder of a prepared set, or the FERPlus .npz", got, "make it with `mien prepare`")
+    from mien.data.datasets import find_dataset
+
+    return find_dataset("ferplus").read(path)
+
+
+def predict_run(run: Run, ground: Ground, progress: Progress | None = None) -> Predictions:
+    """A run's answers.
+
+    Raises:
+        ConfigError: no data set is named, a protocol other than the run's, labels that differ.
+        DataError: a data set, split or fold that is not there; or a fold whose test items the run was trained on.
+    """
+    from mien.evaluation.views import predict_clips
+
+    named = ground.data or (Path(data) if (data := run.facts.get("data")) else None)
+    if named is None:
+        raise ConfigError("--data for a model without run.json", "none", "name a prepared set or the FERPlus .npz")
+    protocol = run.protocol or ground.protocol or ""
+    if ground.protocol not in (None, protocol):
+        got = f"{run.model.record.name} of protocol {protocol}"
+        raise ConfigError(f"runs of protocol {ground.protocol}", got, "leave out --protocol, or train again")
+    manifest = open_data(named)
+    own = manifest.name == run.dataset
+    fold = _fold(manifest, run.fold if own else 0, ground.fold, ground.split)
+    manifest = manifest.select(fold=fold)
+    if own and protocol == "clean" and ground.split != "test":
+        manifest = hold_out(manifest, seed=run.seed)
+    predictions = predict_clips(
+        run.model, manifest.select(ground.split), ground.views, progress=progress, shared=ground.map
+    )
+    return dataclasses.replace(predictions, protocol=protocol)
+
+
+def _fold(manifest: Manifest, trained: int, asked: int | None, split: Split) -> int:
+    if trained and asked not in (None, trained):
+        # Folds share their items: what one tests, the others train on.
+        got = f"a run trained on fold {trained} of {manifest.name}"
+        raise DataError(f"a run trained on fold {asked}", got, f"its {split} items are only those of its own fold")
+    fold = asked if asked is not None else trained
+    if fold == 0 and len(manifest.folds) == 1:
+        return manifest.folds[0]
+    if fold not in manifest.folds:
+        there = ", ".join(map(str, manifest.folds))
+        raise DataError(f"a fold of {manifest.name}: {there}", str(fold or "none"), "choose one with --fold")
+    return fold
+
+
+def _facts(path: Path) -> dict[str, Any]:
+    try:
+        facts = json.loads(path.read_text("utf-8"))
+        if not isinstance(facts, dict):
+            raise ValueError(type(facts).__name__)
+    except (OSError, ValueError) as error:
+        raise WeightsError("a run.json written by `mien train`", f"{path}: {error}", "give the weights file") from error
+    return facts
