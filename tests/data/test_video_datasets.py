@@ -124,7 +124,7 @@ def test_dfew_the_sixteen_frames_come_before_other_clips_and_empty_folders_do_no
     shutil.copytree(dfew_lists / "Clip/clip_224x224_16f", dfew_lists / "Clip/clip_224x224")
     assert read("dfew", dfew_lists).rows[0].path.startswith("Clip/clip_224x224_16f/")
     shutil.rmtree(dfew_lists / "Clip/clip_224x224_16f")
-    (dfew_lists / "Clip/clip_224x224_16f").mkdir()
+    (dfew_lists / "Clip/clip_224x224_16f/.cache").mkdir(parents=True)
     assert read("dfew", dfew_lists).rows[0].path.startswith("Clip/clip_224x224/")
 
 

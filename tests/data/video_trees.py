@@ -1,8 +1,8 @@
 """Small look-alikes of the video data sets: the exact layout of each release, with drawn pictures.
 
-Every function fills ``folder`` and returns it. ``per_class`` counts the clips of a class in every part: the test list of
-each fold, or train and test of a set without folds. ``form`` chooses between the release's own lists (``"own"``) and
-those of the S2D repository (``"s2d"``). Every clip is another pattern in its class's tint: nothing is a duplicate.
+Every function fills ``folder`` and returns it. ``per_class`` counts the clips of a class in every part: the test list
+of each fold, or train and test of a set without folds. ``form`` chooses between the release's own lists (``"own"``)
+and those of the S2D repository (``"s2d"``). Every clip has a pattern of its own in its class's tint: no duplicates.
 """
 
 from __future__ import annotations
