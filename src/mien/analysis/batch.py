@@ -19,6 +19,7 @@ from mien.analysis.provenance import source_facts
 from mien.analysis.settings import AnalysisSettings
 from mien.core.errors import ConfigError, MienError
 from mien.core.settings import thread_count
+from mien.report.film import demand_embeddable
 from mien.report.result import RESULT_FILE, Result
 from mien.report.tables import plain, read_json
 
@@ -38,10 +39,20 @@ class Outputs:
     """Draw the five points of every face in that video."""
     timeline: Literal["svg", "png", "none"] = "svg"
     """Write timeline.svg or timeline.png, a picture of who showed what, when."""
+    html: bool = False
+    """Write report.html: a page with the video (the annotated one where it is saved), timelines, totals and spans."""
+    embed: bool = False
+    """Put the video into that page, so that it can be sent alone; else the page links it."""
+    thumbnails: bool = False
+    """Put small pictures of the faces into that page."""
 
     def __post_init__(self) -> None:
         if (self.blur or self.landmarks) and not self.save_video:
             raise ConfigError("save_video with blur or landmarks", "save_video off", "switch save_video on as well")
+        if (self.embed or self.thumbnails) and not self.html:
+            raise ConfigError("html with embed or thumbnails", "html off", "switch html on as well")
+        if self.thumbnails and self.blur:
+            raise ConfigError("thumbnails or blur", "both", "leave one out: thumbnails show the faces that blur hides")
 
 
 @dataclass(frozen=True)
@@ -130,6 +141,8 @@ def _finish(
     try:
         if job.skip_existing and (report := finished(folder, model, job.settings, job.outputs, source)) is not None:
             return Outcome(source, "skipped", folder, report)
+        if job.outputs.embed and not job.outputs.save_video:
+            demand_embeddable(Path(source))  # before the work, not after it
         result = model.analyze(source, job.settings, partial(progress, source) if progress else None)
         asked = {"outputs": asdict(job.outputs), "command": job.command}
         result = replace(result, provenance={**result.provenance, **asked})
@@ -142,12 +155,16 @@ def _finish(
 
 def write_outputs(result: Result, folder: Path, outputs: Outputs) -> list[Path]:
     """Write the tables and whatever else ``outputs`` asks for into ``folder``; returns the paths."""
-    written = []
+    written, drawing = [], None
     still = result.source.kind == "image"
     if outputs.save_video:
-        written.append(result.draw(folder / _drawing(still), blur=outputs.blur, landmarks=outputs.landmarks))
+        drawing = result.draw(folder / _drawing(still), blur=outputs.blur, landmarks=outputs.landmarks)
+        written.append(drawing)
     if outputs.timeline != "none":
         written.append(result.timeline(folder / f"timeline.{outputs.timeline}"))
+    if outputs.html:
+        page = folder / "report.html"
+        written.append(result.html(page, drawing, embed=outputs.embed, thumbnails=outputs.thumbnails))
     return [*written, *result.save(folder)]
 
 

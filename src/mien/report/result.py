@@ -82,3 +82,29 @@ class Result:
         from mien.report.timeline import write_timeline
 
         return write_timeline(self, Path(path))
+
+    def html(
+        self,
+        path: str | Path,
+        video: str | Path | None = None,
+        embed: bool = False,
+        thumbnails: bool = False,
+    ) -> Path:
+        """Write a report for people: one file with the video, a timeline a face, totals and spans; returns the path.
+
+        The page asks no network for anything. No face is in it unless ``embed`` or ``thumbnails`` put it in.
+
+        Args:
+            path: the file to write, ``.html``.
+            video: file to show instead of the source, such as what :meth:`draw` wrote; None shows the source where it
+                is one file. It is linked by its place relative to ``path``: move both together.
+            embed: put the video into the page instead, which then can be moved alone.
+            thumbnails: put a small picture of every face and span in; the source is read once more.
+
+        Raises:
+            SourceError: ``video`` does not exist, there is none to embed, or a camera was asked for thumbnails.
+            ConfigError: the video is too large to embed.
+        """
+        from mien.report.html import write_html
+
+        return write_html(self, Path(path), Path(video) if video is not None else None, embed, thumbnails)
