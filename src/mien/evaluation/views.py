@@ -125,12 +125,14 @@ def _views(
             count = frame_count(manifest, row)
             # An image model's mean over copies of one frame is that frame's answer.
             distinct, place = unique_views(evaluation_views(count, 1 if stills and count == 1 else length, views))
-            clips = [read_clip(manifest, row, indices) for indices in distinct]
+            # Views overlap: every frame is read once.
+            numbers = np.unique(distinct)
+            pixels = read_clip(manifest, row, numbers)
         except DataError as error:
             failures[item] = error
             continue
-        for clip, times in zip(clips, np.bincount(place), strict=True):
-            yield item, float(times / views), clip
+        for indices, times in zip(distinct, np.bincount(place), strict=True):
+            yield item, float(times / views), pixels[np.searchsorted(numbers, indices)]
 
 
 def _answers(
