@@ -1,0 +1,179 @@
+"""Pre-training end to end on made-up pictures: read, learn, write, start a model from it."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from safetensors import safe_open
+
+from mien.core.errors import DataError
+from mien.core.labels import LABEL_SPACES
+from mien.data.clip_transforms import ClipAugmentation
+from mien.data.manifest import Manifest, Row
+from mien.models.pretrain import MaskedAutoencoder, MaskedAutoencoderConfig
+from mien.models.s2d import S2D, S2DConfig
+from mien.training.loop import FitPlan
+from mien.training.pretrain import FIT, CropItems, PretrainRecipe, PretrainRun, PretrainTask
+from mien.training.start import load_backbone
+from mien.training.unlabelled import open_crops
+
+TINY = MaskedAutoencoderConfig(32, 8, 48, 2, 4, decoder_dim=32, decoder_depth=1, decoder_heads=2)
+RECIPE = PretrainRecipe(TINY)
+QUICK = FitPlan(epochs=1, batch=8, lr=1e-3, precision="fp32", ema=0.0)
+
+
+def picture(number: int, size: int = 40) -> np.ndarray:
+    """A smooth pattern of its own for every number, RGB."""
+    rng = np.random.default_rng(number)
+    return cv2.resize(rng.integers(0, 255, (4, 4, 3), dtype=np.uint8), (size, size), interpolation=cv2.INTER_CUBIC)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    for number in range(12):
+        path = tmp_path / "faces" / f"person {number % 3}" / f"{number}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        cv2.imwrite(str(path), picture(number)[..., ::-1])
+    return tmp_path / "faces"
+
+
+def silent(text: str) -> None:
+    raise AssertionError(text)
+
+
+def test_the_recipe_is_the_papers() -> None:
+    assert FIT.peak_lr == pytest.approx(1.5e-4)
+    assert replace(FIT, batch=4096).peak_lr == pytest.approx(2.4e-3)
+    assert (FIT.epochs, round(FIT.warmup * 300), FIT.weight_decay, FIT.beta1, FIT.beta2) == (300, 40, 0.05, 0.9, 0.95)
+    assert PretrainRecipe().model.mask == 0.75
+
+
+def test_a_folder_is_searched_and_what_cannot_be_read_is_reported(folder: Path) -> None:
+    (folder / "person 0" / "torn.png").write_bytes((folder / "person 0" / "0.png").read_bytes()[:60])
+    (folder / "notes.txt").write_text("no picture")
+    problems: list[str] = []
+    crops = open_crops(folder, 0, problems.append)
+    assert len(crops) == 12
+    assert len(problems) == 1
+    assert "torn.png is left out" in problems[0]
+    np.testing.assert_array_equal(crops.read(0, 0.0), picture(0).transpose(2, 0, 1))
+
+
+@pytest.mark.parametrize("name", ["gone", "empty", "list.csv"])
+def test_places_without_pictures_are_refused(tmp_path: Path, name: str) -> None:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "list.csv").write_text("a,b")
+    with pytest.raises(DataError, match="pictures"):
+        open_crops(tmp_path / name, 0, silent)
+
+
+def test_of_a_prepared_set_only_training_items_are_seen(tmp_path: Path) -> None:
+    rows = []
+    for number, split in enumerate(["train", "train", "test", "valid", "train"]):
+        frames = tmp_path / "raw" / str(number)
+        frames.mkdir(parents=True)
+        for frame in range(4):
+            flat = np.full((40, 40, 3), 50 * number + 10 * frame, np.uint8)
+            cv2.imwrite(str(frames / f"{frame:03d}.png"), flat)
+        rows.append(Row(str(number), f"raw/{number}", "frames", "", split, fold=2))
+    Manifest("mine", LABEL_SPACES["dfew"], tuple(rows), tmp_path).save(tmp_path)
+    crops = open_crops(tmp_path, 2, silent)
+    assert len(crops) == 3
+    seen = [int(crops.read(item, share)[0, 0, 0]) for item in range(3) for share in (0.0, 0.5, 0.99)]
+    assert seen == [0, 20, 30, 50, 70, 80, 200, 220, 230]
+    with pytest.raises(DataError, match="fold 0"):
+        open_crops(tmp_path, 0, silent)
+
+
+def test_the_ferplus_archive_gives_its_training_faces(tmp_path: Path) -> None:
+    votes = 10 * np.eye(10, dtype=np.uint8)[:4]
+    faces = np.stack([np.full((48, 48), level, np.uint8) for level in range(4)])
+    np.savez(tmp_path / "faces.npz", train_images=faces, train_votes=votes)
+    crops = open_crops(tmp_path / "faces.npz", 0, silent)
+    assert len(crops) == 4
+    assert (crops.read(2, 0.0) == np.full((3, 48, 48), 2)).all()
+
+
+def test_an_item_depends_on_its_draw_alone(folder: Path) -> None:
+    crops = open_crops(folder, 0, silent)
+    items = CropItems(crops, list(range(12)), RECIPE, 0)
+    again = CropItems(crops, list(range(12)), RECIPE, 0)
+    again[(5, 1)]
+    for one, other in zip(items[(3, 7)], again[(3, 7)], strict=True):
+        assert torch.equal(one, other)
+    assert not torch.equal(items[(3, 7)][0], items[(3, 8)][0])
+    assert not torch.equal(items[(3, 7)][1], items[(3, 8)][1])
+    assert not torch.equal(CropItems(crops, list(range(12)), RECIPE, 1)[(3, 7)][1], items[(3, 7)][1])
+
+
+def test_held_out_crops_are_never_trained_on_and_are_judged_alike_every_time(folder: Path) -> None:
+    torch.manual_seed(0)
+    task = PretrainTask(open_crops(folder, 0, silent), replace(RECIPE, held_out=3))
+    assert task.items + len(task.held_out) == 12
+    assert not set(task.held_out) & set(task.data.numbers)
+    first, second = task.validate(task.module), task.validate(task.module)
+    assert first == second
+    assert first["score"] == -first["loss"]
+
+
+def test_every_learning_parameter_is_in_one_group(folder: Path) -> None:
+    task = PretrainTask(open_crops(folder, 0, silent), RECIPE)
+    decayed, free = task.groups(0.05)
+    names = {id(p): name for name, p in task.module.named_parameters()}
+    assert {names[id(p)] for p in decayed["params"] + free["params"]} == set(names.values()) - {"encoder.pos_embed"}
+    assert all(names[id(p)].endswith("weight") for p in decayed["params"])
+    assert {"mask_token", "encoder.cls_token", "encoder.norm.weight"} <= {names[id(p)] for p in free["params"]}
+
+
+def test_it_learns_to_paint_in_eight_pictures(folder: Path) -> None:
+    torch.manual_seed(0)
+    torch.set_num_threads(1)
+    model = MaskedAutoencoderConfig(48, 16, 64, 2, 4, decoder_dim=64, decoder_depth=1, decoder_heads=4, mask=0.5)
+    recipe = PretrainRecipe(model, ClipAugmentation())
+    task = PretrainTask(open_crops(folder, 0, silent), recipe)
+    optimizer = torch.optim.AdamW(task.groups(0.0), lr=2e-3, betas=(0.9, 0.95), foreach=True)
+    rng = torch.Generator().manual_seed(0)
+    losses = []
+    for step in range(400):
+        images, noise = zip(*(task.data[(item, 8 * step + item)] for item in range(8)), strict=True)
+        loss = task.loss(task.module, (torch.stack(images), torch.stack(noise)), rng)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    assert np.mean(losses[:5]) > 0.8
+    assert np.mean(losses[-20:]) < 0.25 * np.mean(losses[:5])
+
+
+def test_a_run_writes_an_encoder_that_starts_a_model(folder: Path, tmp_path: Path) -> None:
+    lines: list[dict] = []
+    run = PretrainRun(folder, tmp_path / "run", fit=QUICK, recipe=RECIPE)
+    path = run.run(lines.append)
+    with safe_open(path, "pt") as file:
+        facts = json.loads(file.metadata()["pretrain"])
+    assert facts["config"]["dim"] == 48
+    assert facts["crops"] == 12
+    assert facts["figures"]["loss"] > 0
+    assert json.loads((tmp_path / "run" / "run.json").read_text())["fields"]["recipe"]["model"]["mask"] == 0.75
+    s2d = S2D(S2DConfig(32, 8, 48, 2, 4, prompts=False)).eval()
+    load_backbone(s2d, path)
+    mae = MaskedAutoencoder(TINY)
+    mae.load_state_dict(torch.load(tmp_path / "run" / "best.pt", weights_only=True)["module"])
+    images = torch.randn(2, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        tokens = mae.eval().encode(images, torch.arange(16).expand(2, 16))
+        torch.testing.assert_close(s2d.backbone(images), tokens)
+    untrained = MaskedAutoencoder(TINY).encoder_state()
+    assert any(not torch.equal(untrained[name], p) for name, p in s2d.backbone.state_dict().items() if "bias" in name)
+
+
+def test_loading_workers_change_nothing(folder: Path, tmp_path: Path) -> None:
+    weights = []
+    for workers in (0, 2):
+        run = PretrainRun(folder, tmp_path / str(workers), fit=replace(QUICK, workers=workers), recipe=RECIPE)
+        weights.append(run.run().read_bytes())
+    assert weights[0] == weights[1]
