@@ -134,7 +134,8 @@ def paired_bootstrap(
         mine, theirs = (figure(cell.reshape(classes, classes)) for cell in cells)
         return mine - theirs
 
-    drawn = np.random.default_rng(seed).multinomial(len(labels), counts / len(labels), size=draws)
+    rng = np.random.default_rng(seed)
+    drawn = rng.multinomial(len(labels), counts / len(labels), size=draws)
     low, high = np.quantile([difference(weights) for weights in drawn], [0.025, 0.975])
     return Interval(difference(counts), float(low), float(high))
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-INK, BAR, WARN, GRID = "#101010", "#0072b2", "#d55e00", "#b8b8b8"
+INK, BAR, WARN = "#101010", "#0072b2", "#d55e00"
 """Okabe and Ito's blue and vermilion, told apart by colour-blind readers."""
 
 
@@ -70,24 +70,23 @@ def draw_reliability(report: Report) -> Figure:
     if np.isfinite(calibration.precision_answered) and calibration.threshold > 0:
         place = 100 * calibration.answered, 100 * (1 - calibration.precision_answered)
         right.plot(*place, "o", color=WARN, label=f"threshold {calibration.threshold:.2f}")
-        right.legend(loc="upper left", frameon=False)
-    right.set(xlabel="answered, %", ylabel="wrong among those, %", xlim=(0, 100), title="risk and coverage")
+        right.legend(loc="upper left", frameon=False, fontsize=7)
+    right.set(xlabel="answered, %", ylabel="wrong among those, %", xlim=(0, 100))
+    right.set_title("risk and coverage: only the surest are answered", fontsize=9)
     right.set_ylim(bottom=0)
     return figure
 
 
 def _draw_bins(axes: Axes, calibration: Calibration) -> None:
-    edges, bins = np.arange(BINS) / BINS, calibration.bins
+    width, bins = 1 / BINS, calibration.bins
     filled = bins.items > 0
-    axes.bar(
-        edges[filled], bins.accuracy[filled], 1 / BINS, align="edge", color=BAR, edgecolor="white", label="accuracy"
-    )
+    left, heights = np.arange(BINS)[filled] * width, bins.accuracy[filled]
+    axes.bar(left, heights, width, align="edge", color=BAR, edgecolor="white", label="accuracy")
     axes.plot([0, 1], [0, 1], "--", color=INK, linewidth=1, label="accuracy = confidence")
-    axes.plot(bins.confidence[filled], bins.accuracy[filled], ".", color=WARN, label="mean confidence")
-    for edge, height, items in zip(edges[filled], bins.accuracy[filled], bins.items[filled], strict=True):
-        axes.text(edge + 0.5 / BINS, min(height, 0.96) + 0.01, str(items), ha="center", fontsize=5, color=INK)
+    for edge, height, items in zip(left, heights, bins.items[filled], strict=True):
+        axes.text(edge + width / 2, height + 0.01, str(items), ha="center", fontsize=5, color=INK)
     ece = calibration.ece
-    axes.set(xlabel="confidence", ylabel="accuracy", xlim=(0, 1), ylim=(0, 1))
+    axes.set(xlabel="confidence", ylabel="accuracy", xlim=(0, 1), ylim=(0, 1.05))
     axes.set_title(f"ECE {ece.value:.3f} ({ece.low:.3f} to {ece.high:.3f}); items on the bars", fontsize=9)
     axes.legend(loc="upper left", frameon=False, fontsize=7)
 
