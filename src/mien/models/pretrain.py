@@ -136,7 +136,7 @@ class MaskedAutoencoder(nn.Module):
         x = torch.cat([x[:, :1], patches], dim=1) + self.decoder_positions.to(x.dtype)
         for block in self.decoder_blocks:
             x = block(x)
-        predicted: Tensor = self.decoder_head(self.decoder_norm(x))[:, 1:]
+        predicted: Tensor = self.decoder_head(self.decoder_norm(x[:, 1:]))
         return predicted
 
     def encoder_state(self) -> dict[str, Tensor]:
