@@ -84,7 +84,8 @@ def _in_sight(spans: Sequence[Span], first: int, length: int, step: float) -> Bo
     middles = (first + np.arange(length) + 0.5) * step
     starts, ends = (np.sort([getattr(span, edge) for span in spans]) for edge in ("start", "end"))
     begun = np.searchsorted(starts, middles, side="right")
-    return begun > np.searchsorted(ends, middles, side="right")
+    inside: Bool[np.ndarray, " n"] = begun > np.searchsorted(ends, middles, side="right")
+    return inside
 
 
 def _taken(places: Int[np.ndarray, " r"], length: int, in_sight: Bool[np.ndarray, " n"]) -> Int[np.ndarray, " n"]:

@@ -23,6 +23,7 @@ function buildHeading() {
   byId("now").hidden = !faces.length;
   byId("watch").classList.toggle("alone", !faces.length);
   byId("watch").classList.toggle("blind", !content.film);
+  document.body.classList.toggle("still", isStill);
 }
 
 function buildProvenance() {

@@ -147,6 +147,9 @@ const MOST_NOW = 3;
 function buildNow() {
   const panels = new Map();
   const rest = element("p", { class: "quiet" });
+  // Room for a face is kept when none is there: the timeline below must not move while it is used.
+  byId("now").style.setProperty("--panel", `${(1.4 * UNCLEAR + 4).toFixed(1)}rem`);
+  byId("now").classList.toggle("many", faces.length > 1);
   follow((time) => {
     byId("moment").textContent = isStill ? "In this picture" : `At ${clock(time)}`;
     const seen = faces.filter((face) => cellAt(face, time) >= 0);
@@ -173,7 +176,7 @@ function nowPanel(face) {
     return { fill, value, row: element("li", {}, element("span", { text: label.name }), element("b", {}, fill), value) };
   });
   const list = element("ul", { class: "bars" }, ...bars.map((bar) => bar.row));
-  const why = element("p", { class: "quiet", hidden: true });
+  const why = element("p", { class: "quiet why" });
   const panel = element("div", { class: "now-face" },
     element("h3", {}, portrait(face), element("span", { text: face.name }), mark, title), list, why);
   const update = (time) => {
@@ -186,7 +189,6 @@ function nowPanel(face) {
     const values = mixture(face, isStill ? 0 : time, isStill ? content.step : time);
     const read = typeof values !== "string";
     list.classList.toggle("faint", !read);
-    why.hidden = read;
     why.textContent = read ? "" : "This face cannot be read here.";
     bars.forEach(({ fill, value }, label) => {
       fill.style.width = `${read ? (100 * values[label]).toFixed(1) : 0}%`;

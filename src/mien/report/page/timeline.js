@@ -221,6 +221,7 @@ function scrubbing(lanes, ground) {
     if (ground.contains(event.target)) seek(timeAt(lanes, event.clientX));
   });
   lanes.addEventListener("pointermove", (event) => {
+    if (!event.buttons) pressed = null; // let go outside
     if (!pressed || event.pointerId !== pressed.pointerId) return;
     if (!dragging && Math.abs(event.clientX - pressed.clientX) < 4) return;
     if (!dragging) lanes.setPointerCapture(event.pointerId);

@@ -1,0 +1,423 @@
+"""The HTML report as a reader meets it: in a browser, with mouse, keys and a phone's width."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from browser import BOXES, HEIGHT, SECONDS, SPANS, WIDTH, film, result_about, still_about
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from mien.core.table import FaceTable
+from mien.report.palette import EXPRESSION_COLOURS
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+pytestmark = pytest.mark.skipif(
+    CHROMIUM is None, reason="there is no Chromium here; on Debian: apt-get install chromium"
+)
+
+NASTY = "<script>window.hurt = 1<\\script><img src=x onerror='window.hurt=2'>.mp4"
+WIDE, NARROW = (1200, 900), (380, 780)
+FRAME = 0.04
+CONTRASTS = """() => {
+  const linear = (part) => (part <= 0.03928 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4);
+  const light = (of, what) => {
+    const parts = getComputedStyle(document.querySelector(of))[what].match(/[\\d.]+/g);
+    const [r, g, b] = parts.map((part) => linear(part / 255));
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+  };
+  const ground = light("#timeline", "backgroundColor");
+  const inks = ["h2", ".quiet", ".link"].map((one) => light(one, "color"));
+  return [ground, Math.min(...inks.map((ink) => (Math.max(ink, ground) + 0.05) / (Math.min(ink, ground) + 0.05)))];
+}"""
+"""The luminance of a sheet, and the least contrast of what is written on it (WCAG 2.1)."""
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--mute-audio"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def talk(chromium: Browser, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A film that this browser plays: H.264 as mien writes it, VP8 where the browser was built without."""
+    page = chromium.new_page()
+    plays = page.evaluate("""document.createElement("video").canPlayType('video/mp4; codecs="avc1.640028"')""")
+    page.close()
+    return film(tmp_path_factory.mktemp("film") / ("talk.mp4" if plays else "talk.webm"))
+
+
+Show = Callable[..., Page]
+
+
+@pytest.fixture
+def show(chromium: Browser) -> Iterator[Show]:
+    """Opens a page; afterwards it must have asked for nothing but itself and its film, and complained of nothing."""
+    pages: list[tuple[Page, list[str], list[str]]] = []
+
+    def opened(path: Path, size: tuple[int, int] = WIDE, scheme: str = "light") -> Page:
+        context = chromium.new_context(
+            viewport={"width": size[0], "height": size[1]}, color_scheme=scheme, reduced_motion="reduce"
+        )
+        page, asked, said = context.new_page(), [], []
+        page.on("request", lambda request: asked.append(request.url))
+        page.on("console", lambda message: said.append(message.text) if message.type == "error" else None)
+        page.on("pageerror", lambda error: said.append(str(error)))
+        pages.append((page, asked, said))
+        page.goto(path.as_uri())
+        page.wait_for_selector("html[data-ready]", state="attached")
+        return page
+
+    yield opened
+    for page, asked, said in pages:
+        page.context.close()
+        assert said == []
+        assert all(url.startswith(("file://", "blob:", "data:")) for url in asked), asked
+
+
+@pytest.fixture
+def report(talk: Path, tmp_path: Path) -> Path:
+    return result_about(talk).html(tmp_path / "report.html")
+
+
+def video_time(page: Page) -> float:
+    return float(page.evaluate("document.querySelector('video').currentTime"))
+
+
+def playhead(page: Page) -> float:
+    return float(page.get_by_role("slider", name="Playhead").get_attribute("aria-valuenow") or "nan")
+
+
+def until(page: Page, met: str, seconds: float = 20.0) -> None:
+    """Wait for an expression to hold; the page's policy forbids Playwright's own wait, which evaluates text in it."""
+    deadline = time.monotonic() + seconds
+    while not page.evaluate(met):
+        assert time.monotonic() < deadline, f"waited {seconds:g} s for {met}"
+        page.wait_for_timeout(20)
+
+
+def ready(page: Page) -> Page:
+    """Once the film can be played."""
+    until(page, "document.querySelector('video').readyState >= 2")
+    return page
+
+
+def lanes_of(page: Page, face: int) -> dict[str, float]:
+    lanes = page.locator("#rows .lanes").nth(face - 1)
+    lanes.evaluate("lanes => lanes.scrollIntoView({ block: 'center' })")
+    box = lanes.bounding_box()
+    assert box is not None
+    return dict(box)
+
+
+class TestInStep:
+    def test_clicking_a_span_moves_the_film_to_its_first_frame(self, show: Show, report: Path) -> None:
+        page = ready(show(report))
+        for span in (SPANS[3], SPANS[1], SPANS[2]):
+            page.get_by_role(
+                "button", name=re.compile(f"^Face {span.track}: {span.label}.*{span.start:.2f} s to")
+            ).click()
+            assert span.start <= video_time(page) < span.start + FRAME / 2
+            assert playhead(page) == pytest.approx(span.start, abs=0.01)
+
+    def test_pressing_and_dragging_moves_the_film(self, show: Show, report: Path) -> None:
+        page = ready(show(report))
+        lanes = lanes_of(page, 1)
+
+        def at(share: float) -> float:
+            return lanes["x"] + share * lanes["width"]
+
+        band, spans = lanes["y"] + lanes["height"] - 20, lanes["y"] + 10
+        page.mouse.click(at(0.25), band)
+        assert video_time(page) == pytest.approx(0.25 * SECONDS, abs=0.05)
+        for height in (band, spans):
+            page.mouse.move(at(0.1), height)
+            page.mouse.down()
+            page.mouse.move(at(0.4), height, steps=4)
+            page.mouse.move(at(0.75), height, steps=4)
+            assert video_time(page) == pytest.approx(0.75 * SECONDS, abs=0.05)
+            page.mouse.up()
+            assert video_time(page) == pytest.approx(0.75 * SECONDS, abs=0.05), "the end of a drag is no click"
+
+    def test_the_film_moves_the_playhead(self, show: Show, report: Path) -> None:
+        page = ready(show(report))
+        page.evaluate("document.querySelector('video').currentTime = 4.5")
+        until(page, "Math.abs(document.getElementById('axis').ariaValueNow - 4.5) < 0.01")
+        expect(page.locator("#moment")).to_have_text("At 4.50 s")
+        page.evaluate("document.querySelector('video').currentTime = 1")
+        page.evaluate("document.querySelector('video').play()")
+        until(page, "document.getElementById('axis').ariaValueNow > 1.3")
+        page.evaluate("document.querySelector('video').pause()")
+        page.wait_for_timeout(300)
+        assert playhead(page) == pytest.approx(video_time(page), abs=0.02)
+
+    def test_the_table_moves_the_film_too(self, show: Show, report: Path) -> None:
+        page = ready(show(report))
+        page.locator("#span-rows tr").nth(3).locator("td").last.click()
+        assert video_time(page) == pytest.approx(SPANS[3].start, abs=0.01)
+        expect(page.locator("#span-rows tr").nth(3)).to_have_attribute("aria-current", "time")
+
+    def test_keys_do_all_that_the_mouse_does(self, show: Show, report: Path) -> None:
+        page = ready(show(report))
+        page.locator("#axis").focus()
+        page.keyboard.press("End")
+        assert video_time(page) == pytest.approx(SECONDS, abs=0.05)
+        page.keyboard.press("Home")
+        page.keyboard.press("PageDown")
+        assert video_time(page) == 0
+        for _ in range(3):
+            page.keyboard.press("PageUp")
+        page.keyboard.press("ArrowLeft")
+        assert video_time(page) == pytest.approx(0.3 * SECONDS - 0.06, abs=0.01)
+        page.keyboard.press("Tab")
+        expect(page.locator(":focus")).to_have_attribute("aria-label", re.compile("^Face 1: neutral"))
+        page.keyboard.press("ArrowRight")
+        page.keyboard.press("ArrowRight")
+        expect(page.locator(":focus")).to_have_attribute("aria-label", re.compile("^Face 1: happiness"))
+        page.keyboard.press("ArrowDown")
+        expect(page.locator(":focus")).to_have_attribute("aria-label", re.compile("^Face 2: unclear: low confidence"))
+        outline = page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
+        assert outline == "solid", "the focus is to be seen"
+        page.keyboard.press("Enter")
+        assert video_time(page) == pytest.approx(SPANS[4].start, abs=0.01)
+
+    def test_the_present_moment_is_told_in_numbers_and_over_the_film(self, show: Show, report: Path) -> None:
+        page = ready(show(report))
+        page.mouse.click(lanes_of(page, 1)["x"] + 0.75 * lanes_of(page, 1)["width"], lanes_of(page, 1)["y"] + 80)
+        now = page.locator(".now-face")
+        expect(now).to_have_count(2)
+        expect(now.first).to_contain_text(re.compile("Face 1.*happiness"))
+        expect(now.first.locator("li", has_text="happiness")).to_contain_text("0.80")
+        expect(now.last).to_contain_text("unclear: low confidence")
+        box, stage = page.locator(".box").first.bounding_box(), page.locator("#stage").bounding_box()
+        assert box is not None
+        assert stage is not None
+        assert (box["x"] - stage["x"]) / stage["width"] == pytest.approx(BOXES[1][0] / WIDTH, abs=0.01)
+        assert box["height"] / stage["height"] == pytest.approx((BOXES[1][3] - BOXES[1][1]) / HEIGHT, abs=0.01)
+        page.mouse.click(lanes_of(page, 1)["x"] + 0.4 * lanes_of(page, 1)["width"], lanes_of(page, 1)["y"] + 80)
+        expect(now.first).to_contain_text("This face cannot be read here.")
+        page.mouse.click(lanes_of(page, 1)["x"] + 0.95 * lanes_of(page, 1)["width"], lanes_of(page, 1)["y"] + 80)
+        expect(page.locator(".box")).to_have_count(1)
+
+    @pytest.mark.parametrize("size", [WIDE, NARROW])
+    @pytest.mark.parametrize("with_film", [True, False])
+    def test_the_timeline_stays_where_it_is(
+        self, show: Show, talk: Path, tmp_path: Path, size: tuple[int, int], with_film: bool
+    ) -> None:
+        """Faces come and go while the reader drags: what is under the pointer must stay under it."""
+        page = show(result_about(talk if with_film else None).html(tmp_path / "r.html"), size)
+        if with_film:
+            ready(page)
+        page.locator("#axis").focus()
+        tops = set()
+        for _ in range(11):
+            tops.add(page.evaluate("Math.round(document.getElementById('rows').getBoundingClientRect().top + scrollY)"))
+            page.keyboard.press("PageUp")
+        assert len(tops) == 1
+
+    def test_zoom(self, show: Show, report: Path) -> None:
+        page = ready(show(report))
+        button = page.get_by_role("button", name=re.compile("^Face 1: happiness"))
+        button.click()
+        before = button.bounding_box()
+        page.get_by_role("button", name="Zoom in").click()
+        page.get_by_role("button", name="Zoom in").click()
+        expect(page.get_by_role("slider", name="Scroll")).to_be_visible()
+        page.wait_for_timeout(100)
+        after = button.bounding_box()
+        assert before is not None
+        assert after is not None
+        lanes = lanes_of(page, 1)
+        assert after["x"] == pytest.approx(before["x"], abs=2), "the playhead's time stays where it was"
+        assert after["x"] + after["width"] == pytest.approx(lanes["x"] + lanes["width"], abs=2)
+        page.mouse.click(lanes["x"] + lanes["width"] - 1, lanes["y"] + 80)
+        assert video_time(page) == pytest.approx(3.0 + SECONDS / 4 / 2, abs=0.1)
+        page.get_by_role("button", name="Whole video").click()
+        expect(page.get_by_role("slider", name="Scroll")).to_be_hidden()
+
+
+class TestWhatIsShown:
+    def test_probabilities_are_stacked_in_the_colours_of_the_labels(self, show: Show, report: Path) -> None:
+        page = show(report)
+        pixel = """([share, height]) => {
+            const canvas = document.querySelectorAll("#rows canvas")[0], pen = canvas.getContext("2d");
+            return [...pen.getImageData(share * canvas.width, height * canvas.height, 1, 1).data]; }"""
+        until(page, "document.querySelector('#rows canvas').width > 300")
+        page.wait_for_timeout(100)
+        neutral, happiness = ((*EXPRESSION_COLOURS[name], 255) for name in ("neutral", "happiness"))
+        assert tuple(page.evaluate(pixel, [0.1, 0.95])) == neutral
+        assert tuple(page.evaluate(pixel, [0.1, 0.15])) == neutral, "nine tenths of the height"
+        assert tuple(page.evaluate(pixel, [0.8, 0.5])) == happiness
+        unread = {tuple(page.evaluate(pixel, [0.35 + x / 200, 0.5]))[:3] for x in range(20)}
+        assert len(unread) > 1
+        assert not unread & set(EXPRESSION_COLOURS.values()), "hatched"
+
+    def test_totals_reasons_and_provenance(self, show: Show, report: Path) -> None:
+        page = show(report)
+        card = page.locator(".card", has=page.get_by_role("heading", name="Face 1"))
+        expect(card.locator("tbody tr").nth(0)).to_have_text(re.compile(r"happiness\s*3\.00\ss\s*50 %"))
+        expect(card.locator("tbody tr").nth(2)).to_have_text(re.compile(r"unclear: turned away\s*1\.00\ss\s*17 %"))
+        expect(page.get_by_role("heading", name="All 2 faces")).to_be_visible()
+        page.get_by_text("Where these numbers come from").click()
+        expect(page.locator("#provenance-rows tr", has_text="command")).to_contain_text("mien analyze 'talk.mp4'")
+        expect(page.locator(".use")).to_contain_text("not what anyone feels")
+
+    def test_the_list_is_sorted_and_filtered(self, show: Show, report: Path) -> None:
+        page = show(report)
+        rows = page.locator("#span-rows tr")
+        expect(rows).to_have_count(len(SPANS))
+        page.get_by_role("button", name="Probability", exact=True).click()
+        page.get_by_role("button", name="Probability", exact=True).click()
+        expect(rows.first).to_contain_text("0.90")
+        expect(page.get_by_role("columnheader", name="Probability")).to_have_attribute("aria-sort", "descending")
+        page.get_by_label("Face", exact=True).select_option("2")
+        expect(rows).to_have_count(2)
+        page.get_by_label("Expression", exact=True).select_option(label="unclear")
+        expect(rows).to_have_count(1)
+        expect(rows.first).to_contain_text("low confidence")
+        expect(page.locator("#spans-note")).to_contain_text("1 span.")
+
+    @pytest.mark.parametrize("size", [WIDE, NARROW, (320, 600)])
+    def test_nothing_sticks_out(self, show: Show, talk: Path, tmp_path: Path, size: tuple[int, int]) -> None:
+        result = result_about(talk, "a_very_long_name_without_any_space_" * 4 + ".mp4")
+        page = show(result.html(tmp_path / "r.html", thumbnails=True), size)
+        for summary in page.locator("summary").all():
+            summary.click()
+        assert page.evaluate("document.documentElement.scrollWidth") <= size[0]
+        outside = page.evaluate(
+            """[...document.querySelectorAll("main *, header *")].filter((one) => one.clientWidth &&
+                one.getBoundingClientRect().right > innerWidth + 0.5).map((one) => one.outerHTML.slice(0, 80))"""
+        )
+        assert outside == []
+
+    def test_light_and_dark_are_both_readable(self, show: Show, report: Path) -> None:
+        light, dark = (show(report, scheme=scheme) for scheme in ("light", "dark"))
+        assert light.evaluate(CONTRASTS)[0] > 0.8
+        assert dark.evaluate(CONTRASTS)[0] < 0.1
+        toggle = light.get_by_role("button", name="Dark colours")
+        expect(toggle).to_have_attribute("aria-pressed", "false")
+        toggle.click()
+        expect(toggle).to_have_attribute("aria-pressed", "true")
+        assert light.evaluate(CONTRASTS)[0] < 0.1
+        for page in (light, dark):
+            assert page.evaluate(CONTRASTS)[1] > 4.5
+
+    def test_everything_that_can_be_pressed_has_a_name(self, show: Show, report: Path) -> None:
+        page = show(report)
+        page.wait_for_selector(".span")
+        nameless = page.evaluate(
+            """[...document.querySelectorAll("button, select, input, [role=slider], [role=img], video")].filter((one) =>
+                one.checkVisibility() && !one.ariaLabel && !one.labels?.length && !one.textContent.trim()).length"""
+        )
+        assert nameless == 0
+        hatched = page.locator(".span.hatched")
+        expect(hatched).to_have_count(2)
+        expect(hatched.first).to_have_attribute("aria-label", re.compile("unclear: turned away"))
+        words = page.locator(".span").evaluate_all("all => all.map(one => one.textContent)")
+        assert "happiness 0.80" in words, "told by words, not by colour alone"
+
+    def test_on_paper(self, show: Show, report: Path) -> None:
+        page = show(report, scheme="dark")
+        page.emulate_media(media="print")
+        page.evaluate("dispatchEvent(new Event('beforeprint'))")
+        expect(page.locator("#watch")).to_be_hidden()
+        expect(page.locator("#provenance-rows")).to_be_visible()
+        assert page.evaluate("getComputedStyle(document.body).color") == "rgb(27, 28, 32)"
+        page.evaluate("dispatchEvent(new Event('afterprint'))")
+        page.emulate_media(media="screen")
+        expect(page.locator("#watch")).to_be_visible()
+
+
+class TestOddThings:
+    def test_names_do_no_harm(self, show: Show, talk: Path, tmp_path: Path) -> None:
+        result = dataclasses.replace(result_about(talk, NASTY), provenance={"</script>": NASTY, "problems": [NASTY]})
+        page = show(result.html(tmp_path / f"{NASTY.replace('/', '')[:40]}.html"))
+        expect(page.get_by_role("heading", level=1)).to_have_text(NASTY)
+        expect(page.locator("#problems")).to_have_text(NASTY)
+        page.wait_for_timeout(100)
+        assert page.evaluate("window.hurt") is None
+
+    def test_the_policy_lets_nothing_out(self, show: Show, report: Path, chromium: Browser) -> None:
+        page = chromium.new_page()  # not by `show`: here the browser is meant to complain
+        page.goto(report.as_uri())
+        assert page.evaluate("fetch('data:,x').then(() => 'sent', () => 'refused')") == "refused"
+        inline = "document.body.insertAdjacentHTML('beforeend', '<img src=x onerror=\"window.hurt = 1\">')"
+        page.evaluate(inline)
+        page.wait_for_timeout(100)
+        assert page.evaluate("window.hurt") is None
+        page.close()
+
+    def test_a_film_that_cannot_be_played_is_said_and_the_rest_works(
+        self, show: Show, talk: Path, tmp_path: Path
+    ) -> None:
+        broken = tmp_path / "broken.mp4"
+        broken.write_bytes(b"this is no film" * 100)
+        page = show(result_about(talk).html(tmp_path / "r.html", broken))
+        expect(page.locator("#film-note")).to_contain_text("broken.mp4 is not where this report expects it")
+        page.get_by_role("button", name=re.compile("^Face 1: happiness")).click()
+        assert playhead(page) == pytest.approx(3.0, abs=0.01)
+        expect(page.locator("#moment")).to_have_text("At 3.00 s")
+        page.get_by_label("Show it from a file on this machine").set_input_files(talk)
+        ready(page)
+        assert video_time(page) == pytest.approx(3.0, abs=0.01)
+        expect(page.locator("#stage")).to_be_visible()
+
+    def test_embedded_it_plays_wherever_the_page_goes(self, show: Show, talk: Path, tmp_path: Path) -> None:
+        made = result_about(talk).html(tmp_path / "made" / "r.html", embed=True)
+        (tmp_path / "sent").mkdir()
+        page = ready(show(made.rename(tmp_path / "sent" / "r.html")))
+        page.get_by_role("button", name=re.compile("^Face 1: happiness")).click()
+        until(page, "!document.querySelector('video').seeking")
+        assert 3.0 <= video_time(page) < 3.02
+
+    def test_a_picture(self, show: Show, tmp_path: Path) -> None:
+        photo = tmp_path / "photo 100%.png"
+        cv2.imwrite(str(photo), np.full((HEIGHT, WIDTH, 3), 90, np.uint8))
+        page = show(still_about(photo).html(tmp_path / "r.html"), NARROW)
+        until(page, "document.querySelector('#stage img').naturalWidth === 160")
+        expect(page.locator(".box")).to_have_count(2)
+        expect(page.locator("#timeline")).to_be_hidden()
+        expect(page.locator("#totals")).to_be_hidden()
+        expect(page.locator("#span-rows tr")).to_have_text(
+            [re.compile("1.*happiness"), re.compile("2.*low confidence")]
+        )
+        expect(page.get_by_role("columnheader", name="From")).to_have_count(0)
+        expect(page.locator(".now-face").first.locator("li", has_text="happiness")).to_contain_text("0.80")
+        assert page.evaluate("document.documentElement.scrollWidth") <= NARROW[0]
+
+    def test_nobody(self, show: Show, talk: Path, tmp_path: Path) -> None:
+        empty = dataclasses.replace(result_about(talk), spans=(), frames=FaceTable(8))
+        page = ready(show(empty.html(tmp_path / "r.html")))
+        expect(page.locator("#nobody")).to_have_text("No face was found in this video.")
+        for part in ("#timeline", "#totals", "#spans", "#now"):
+            expect(page.locator(part)).to_be_hidden()
+
+    def test_without_any_film(self, show: Show, tmp_path: Path) -> None:
+        page = show(result_about(None).html(tmp_path / "r.html"))
+        expect(page.locator("#film-note")).to_contain_text("There is no video here")
+        page.locator("#axis").focus()
+        page.keyboard.press("End")
+        assert playhead(page) == SECONDS
+
+
+def test_analyze_writes_a_report_that_plays(desk, short_clip: Path, show: Show) -> None:
+    (desk.folder / "talk.mp4").write_bytes(short_clip.read_bytes())
+    ran = desk.run("mien", "analyze", "talk.mp4", "-o", "out", "--html", "--save-video", "--blur")
+    assert ran.returncode == 0, ran.stderr
+    page = ready(show(desk.folder / "out" / "talk" / "report.html", NARROW))
+    assert page.evaluate("document.querySelector('video').currentSrc").endswith("/out/talk/annotated.mp4")
+    expect(page.locator("#facts")).to_contain_text("1 face")
+    expect(page.locator(".box")).to_have_count(0)  # the annotated video has its own
+    page.get_by_role("button", name=re.compile("^Face 1: happiness")).click()
+    assert 0.3 < video_time(page) < 0.9
+    assert page.evaluate("document.documentElement.scrollWidth") <= NARROW[0]
