@@ -94,6 +94,40 @@ def test_drawings_on_demand(run: Run, sources: list[str]) -> None:
         Outputs(blur=True)
 
 
+def test_reports_on_demand(run: Run, sources: list[str], tmp_path: Path) -> None:
+    for outcome in run(sources, outputs=Outputs(html=True)):
+        text = (outcome.folder / "report.html").read_text("utf-8")
+        assert f'"link":"../../in/{Path(outcome.source).name}"' in text, "valid where the folder ends up"
+    drawn = run(sources, outputs=Outputs(html=True, save_video=True, blur=True))
+    for outcome, name in zip(drawn, ("annotated.mp4", "annotated.mp4", "annotated.png"), strict=True):
+        text = (outcome.folder / "report.html").read_text("utf-8")
+        assert f'"link":"{name}"' in text, "never the source, in which the faces are to be seen"
+        assert "image/jpeg" not in text
+    alone = run(sources[:1], outputs=Outputs(html=True, embed=True, thumbnails=True))[0].folder / "report.html"
+    assert "film-part" in alone.read_text("utf-8")
+    assert "data:image/jpeg" in alone.read_text("utf-8")
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"embed": True}, {"thumbnails": True}, {"html": True, "save_video": True, "blur": True, "thumbnails": True}],
+)
+def test_report_options_that_contradict_each_other(options: dict[str, bool]) -> None:
+    with pytest.raises(ConfigError):
+        Outputs(**options)  # type: ignore[arg-type]
+
+
+def test_what_cannot_be_embedded_is_said_before_the_work(
+    run: Run, sources: list[str], network: BrightnessNetwork, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from mien.report import film
+
+    monkeypatch.setattr(film, "MOST_EMBEDDED", 10)
+    (outcome,) = run(sources[:1], outputs=Outputs(html=True, embed=True))
+    assert isinstance(outcome.error, ConfigError)
+    assert network.batches == []
+
+
 def test_ctrl_c_keeps_what_is_finished_and_nothing_half_done(
     model: ExpressionModel, lenient: AnalysisSettings, sources: list[str], tmp_path: Path
 ) -> None:

@@ -106,7 +106,7 @@ def _cells(
     means, count = _means(places[readable], probabilities[readable], len(taken))
     coded = np.rint(means.clip(0, 1) * FULL).astype(np.uint8)
     coded[count == 0, 0] = UNREAD
-    cells = coded[taken]
+    cells: UInt8[np.ndarray, "n c"] = coded[taken]
     cells[taken < 0, 0] = AWAY
     return cells
 
