@@ -15,10 +15,11 @@ from mien.models.landmarks import MobileFaceNet
 from mien.models.s2d import S2D, S2DConfig
 from mien.models.vit import VisionTransformer
 from mien.models.zoo import load_model
-from mien.training.distill import point_error
-from mien.training.expression import ExpressionRecipe, layer_groups, load_backbone
+from mien.training.distill import LandmarkRun, point_error
+from mien.training.expression import ExpressionRecipe, FerPlusRun
 from mien.training.loop import FitPlan
-from mien.training.recipes import RECIPES, FerPlusRun, LandmarkRun
+from mien.training.recipes import RECIPES
+from mien.training.start import load_backbone, parameter_groups
 
 TINY = S2DConfig(28, 14, 32, 2, 2, classes=8, dropout=0.0)
 FIT = FitPlan(epochs=1, batch=16, lr=1e-3, precision="fp32")
@@ -98,7 +99,7 @@ def test_backbone_weights_start_the_first_blocks_of_a_deeper_trunk(tmp_path: Pat
 
 def test_layer_decay_falls_from_the_head_down_and_every_parameter_learns_once() -> None:
     s2d = S2D(TINY)
-    groups = layer_groups(s2d, 0.05, 0.5, 0.1)
+    groups = parameter_groups(s2d, 0.05, 0.5, 0.1)
     params = [p for group in groups for p in group["params"]]
     assert len(params) == len({id(p) for p in params}) == len(list(s2d.parameters()))
     scale = {id(p): group["scale"] for group in groups for p in group["params"]}

@@ -20,8 +20,10 @@ VERBS = {
     "analyze": "Which expression does each face show, when: tables and pictures for videos and stills.",
     "models": "The models that come with mien: labels, licence, training data, scores.",
     "doctor": "Check that this machine has what mien needs, and say what to do where it does not.",
+    "prepare": "Check a data set as released, crop its faces, and list them for training.",
+    "pretrain": "Pre-train a backbone on face crops without labels: a masked autoencoder.",
     "train": "Train a model by a named recipe.",
-    "evaluate": "Measure a model on a labelled split: accuracy, recalls, intervals, calibration.",
+    "evaluate": "Measure models on a labelled split, or compare two: accuracy, recalls, intervals, calibration.",
     "convert": "Turn a checkpoint of the released S2D code into weights for mien.",
 }
 """What there is, in the order of the help. Verb ``x`` is ``main(args) -> int`` in ``mien.cli.x``."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
@@ -58,3 +59,43 @@ class FrameProgress:
             of = f"{place}/{self._sources} " if self._sources > 1 else ""
             sys.stderr.write(f"{of}{source}: {self._frames} frames, {rate:.0f} frames/s\n")
         self._frames = 0
+
+
+class StepProgress:
+    """Progress of a training run: an instance is its ``report``. A bar with the time left where a person looks."""
+
+    def __init__(self) -> None:
+        self._console = Console(stderr=True)
+        self._bar: Progress | None = None
+
+    def __call__(self, line: dict[str, Any]) -> None:
+        """Take in a line of the log, or ``{"done", "total"}`` after a step."""
+        if "total" in line:
+            self._move(line["done"], line["total"])
+        else:
+            self._say(line)
+
+    def _move(self, done: int, total: int) -> None:
+        if not self._console.is_terminal:
+            return
+        if self._bar is None:
+            columns = (TextColumn("step"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+            self._bar = Progress(*columns, console=self._console, transient=True, speed_estimate_period=300)
+            self._bar.add_task("step", total=total, completed=done)
+            self._bar.start()
+        self._bar.update(self._bar.tasks[0].id, completed=done)
+        if done == total:
+            self.finish()
+
+    def _say(self, line: dict[str, Any]) -> None:
+        figures = (
+            f"{key} {value:.4g}" if isinstance(value, float) else f"{key} {value}" for key, value in line.items()
+        )
+        # Through the console, which draws its bar below what is printed.
+        self._console.print("  ".join(figures), markup=False, highlight=False, soft_wrap=True)
+
+    def finish(self) -> None:
+        """Take the bar away."""
+        if self._bar is not None:
+            self._bar.stop()
+            self._bar = None

@@ -9,6 +9,7 @@ from typing import Any
 from mien.cli.console import print_line
 from mien.cli.parsing import parse
 from mien.cli.problems import OK, STOPPED, USER, note
+from mien.cli.progress import StepProgress
 
 
 def main(args: Sequence[str]) -> int:
@@ -20,22 +21,24 @@ def main(args: Sequence[str]) -> int:
         return OK if args else USER
     name, *rest = args
     recipe: Any = RECIPES[name]
-    run = parse(recipe, f"train {name}", rest, flat=False)
+    return run_recipe(parse(recipe, f"train {name}", rest, flat=False))
+
+
+def run_recipe(run: Any) -> int:
+    """Run a recipe with a bar, print the path of what it made, and return the exit code."""
+    progress = StepProgress()
     try:
-        print_line(str(run.run(_report)))
+        print_line(str(run.run(progress)))
     except KeyboardInterrupt:
         note(f"stopped: the last checkpoint is kept in {run.out}; --resume goes on from it")
         return STOPPED
+    finally:
+        progress.finish()
     return OK
 
 
 def _usage(recipes: Any) -> str:
     lines = "\n".join(
-        f"  mien train {name:<10} {(recipe.__doc__ or '').split(chr(10))[0]}" for name, recipe in recipes.items()
+        f"  mien train {name:<20} {(recipe.__doc__ or '').split(chr(10))[0]}" for name, recipe in recipes.items()
     )
-    return f"usage: mien train RECIPE [OPTIONS]\n\n{lines}\n\n  mien train RECIPE --help   all fields of a recipe\n"
-
-
-def _report(line: dict[str, Any]) -> None:
-    figures = (f"{key} {value:.4g}" if isinstance(value, float) else f"{key} {value}" for key, value in line.items())
-    sys.stderr.write("  ".join(figures) + "\n")
+    return f"usage: mien train RECIPE [OPTIONS]\n\n{lines}\n\n  mien train RECIPE --help  all fields of a recipe\n"

@@ -14,10 +14,7 @@ LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601, the weights of cv2.cvtColor
 
 def to_unit(crops: UInt8[Tensor, "n 3 h w"], plan: Preprocessing) -> Float[Tensor, "n 3 s s"]:
     """Crops in [0, 1] at the network's input size, grey (three equal channels) where the weights were trained so."""
-    images = crops.to(torch.float32) / 255
-    if plan.colour == "grey":
-        weights = torch.tensor(LUMA, device=images.device).view(1, 3, 1, 1)
-        images = (images * weights).sum(1, keepdim=True)
+    images = to_colour(crops.to(torch.float32) / 255, plan)
     side = images.shape[-1]
     if side != plan.input_size:
         # Anti-aliasing only matters when shrinking; growing must equal the warp the training used.
@@ -25,6 +22,14 @@ def to_unit(crops: UInt8[Tensor, "n 3 h w"], plan: Preprocessing) -> Float[Tenso
         shrink = side > plan.input_size
         images = F.interpolate(images, size=size, mode="bilinear", align_corners=False, antialias=shrink)
     return images.expand(-1, 3, -1, -1)
+
+
+def to_colour(images: Float[Tensor, "n 3 h w"], plan: Preprocessing) -> Float[Tensor, "n _ h w"]:
+    """Images as they are, or one channel of luma where the weights were trained on grey ones."""
+    if plan.colour == "rgb":
+        return images
+    weights = torch.tensor(LUMA, device=images.device).view(1, 3, 1, 1)
+    return (images * weights).sum(1, keepdim=True)
 
 
 def normalise(images: Float[Tensor, "*n 3 h w"], plan: Preprocessing) -> Float[Tensor, "*n 3 h w"]:

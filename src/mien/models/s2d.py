@@ -14,6 +14,7 @@ import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from mien.core.errors import ConfigError
 from mien.models.prompts import LandmarkEmbed, Prompter
@@ -73,11 +74,15 @@ class S2D(nn.Module):
     Args:
         config: the network's shape.
         zero_init: fresh temporal adapters and embedding add nothing (see :mod:`mien.models.temporal`).
+
+    Attributes:
+        checkpoint_blocks: set it to compute every block again in the backward pass instead of keeping its activations.
     """
 
     def __init__(self, config: S2DConfig, zero_init: bool = True) -> None:
         super().__init__()
         c = self.config = config
+        self.checkpoint_blocks = False
         self.backbone = VisionTransformer(c.input_size, c.patch, c.dim, c.depth, c.heads, c.drop_path)
         if c.prompts:
             self.landmark_embed = LandmarkEmbed(c.dim)
@@ -131,12 +136,22 @@ class S2D(nn.Module):
         x = self.backbone.with_class_token(patches)
         if self.config.frames is not None:
             x = self._with_time(x, frames)
-        for i, block in enumerate(self.backbone.blocks):
-            if i and prompt is not None:
-                patches, prompt = self._prompted(i, x[:, 1:], prompt, frames)
-                x = torch.cat([x[:, :1], patches], dim=1)
-            x = block(x, last if i == len(self.backbone.blocks) - 1 else None)
+        for i in range(len(self.backbone.blocks)):
+            queries = last if i == len(self.backbone.blocks) - 1 else None
+            if self.checkpoint_blocks and torch.is_grad_enabled():
+                x, prompt = checkpoint(self._step, i, x, prompt, frames, queries, use_reentrant=False)
+            else:
+                x, prompt = self._step(i, x, prompt, frames, queries)
         return x
+
+    def _step(
+        self, i: int, x: Tensor, prompt: Tensor | None, frames: int, queries: int | None
+    ) -> tuple[Tensor, Tensor | None]:
+        """Block i with what S2D puts before it; block 0's prompt was added before the positions."""
+        if i and prompt is not None:
+            patches, prompt = self._prompted(i, x[:, 1:], prompt, frames)
+            x = torch.cat([x[:, :1], patches], dim=1)
+        return self.backbone.blocks[i](x, queries), prompt
 
     def _prompted(self, i: int, patches: Tensor, prompt: Tensor, frames: int) -> tuple[Tensor, Tensor]:
         """Patch tokens with block i's prompt (and adapter) added, and the prompt for the next block."""

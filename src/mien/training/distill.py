@@ -7,22 +7,26 @@ from random numbers.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import json
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from mien.core.errors import DataError
+from mien.core.settings import thread_count
 from mien.data.ferplus import read_ferplus
 from mien.data.transforms import Augmentation, augment, warp
 from mien.models.landmarks import LANDMARK_SIZE, MobileFaceNet, fold
 from mien.models.preprocess import normalise
 from mien.models.record import Preprocessing
+from mien.training.loop import FitPlan, Report, fit
+from mien.training.task import Task, device_of
 
 EYE_CORNERS = (36, 45)  # outer corners in iBUG's 68 points: their distance normalises the error (inter-ocular NME)
 
@@ -72,7 +76,7 @@ def point_error(ours: Float[Tensor, "n 68 2"], theirs: Float[Tensor, "n 68 2"]) 
     return error
 
 
-class DistillTask:
+class DistillTask(Task):
     """Teacher's points and map as targets for a fresh student.
 
     Args:
@@ -92,9 +96,6 @@ class DistillTask:
         self.module: nn.Module = MobileFaceNet().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.map_scale = self._measure_map(self.faces[:512])
 
-    def start_epoch(self, epoch: int) -> None:
-        """Every epoch is the same."""
-
     def groups(self, weight_decay: float) -> list[dict[str, Any]]:
         """Weight decay on matrices only."""
         params = list(self.module.parameters())
@@ -103,31 +104,32 @@ class DistillTask:
             {"params": [p for p in params if p.ndim < 2], "weight_decay": 0.0},
         ]
 
-    def loss(self, rows: Tensor, rng: torch.Generator) -> Tensor:
+    def loss(self, module: nn.Module, batch: Tensor, rng: torch.Generator) -> Tensor:
         """L1 on the points (in percent of the side) plus the squared error of the map in units of its own spread."""
-        grey = augment(self.faces[rows].float() / 255, LANDMARK_SIZE, self.recipe.augmentation, rng)
-        faces = grey.expand(-1, 3, -1, -1).contiguous(memory_format=torch.channels_last)
+        grey = augment(self.faces[batch].float() / 255, LANDMARK_SIZE, self.recipe.augmentation, rng)
+        faces = grey.expand(-1, 3, -1, -1).contiguous(memory_format=torch.channels_last).to(device_of(module))
         with torch.no_grad():
-            points, landmark_map = self.teacher(faces)
-        ours, our_map = self.module(normalise(faces, self.plan))
+            points, landmark_map = self.teacher.to(faces.device)(faces)
+        ours, our_map = module(normalise(faces, self.plan))
         by_point = F.smooth_l1_loss(ours.float() * 100, points.float() * 100)
-        by_map = (((our_map.float() - landmark_map.float()) / self.map_scale) ** 2).mean()
+        by_map = (((our_map.float() - landmark_map.float()) / self.map_scale.to(faces.device)) ** 2).mean()
         loss: Tensor = by_point + self.recipe.map_weight * by_map
         return loss
 
     def validate(self, module: nn.Module) -> dict[str, float]:
         """Median and mean point error against the teacher, and the share of the map's variance explained."""
-        module.eval()
+        device = device_of(module)
+        mean, scale = self.map_mean.to(device), self.map_scale.to(device)
         errors, residual, spread = [], 0.0, 0.0
         for batch in self.held_out.split(256):  # type: ignore[no-untyped-call]
             grey = warp(batch.float() / 255, torch.eye(2, 3).expand(len(batch), 2, 3), LANDMARK_SIZE)
-            faces = grey.expand(-1, 3, -1, -1)
+            faces = grey.expand(-1, 3, -1, -1).to(device)
             with torch.no_grad():
-                points, landmark_map = self.teacher(faces)
+                points, landmark_map = self.teacher.to(device)(faces)
                 ours, our_map = module(normalise(faces, self.plan))
             errors.append(point_error(ours, points))
-            residual += float((((our_map - landmark_map) / self.map_scale) ** 2).sum())
-            spread += float((((landmark_map - self.map_mean) / self.map_scale) ** 2).sum())
+            residual += float((((our_map - landmark_map) / scale) ** 2).sum())
+            spread += float((((landmark_map - mean) / scale) ** 2).sum())
         error = torch.cat(errors)
         figures = {
             "nme_mean": error.mean().item(),
@@ -144,3 +146,35 @@ class DistillTask:
         scale = landmark_map.std((0, 2, 3), keepdim=True)
         # Channels that hardly vary would otherwise rule the loss.
         return scale.clamp(min=0.1 * scale.median().item())
+
+
+@dataclass(frozen=True)
+class LandmarkRun:
+    """Distil the 68-point landmark net from a teacher on FERPlus faces.
+
+    Attributes:
+        data: the FERPlus .npz.
+        teacher: MobileFaceNet-68 weights (.safetensors).
+        out: folder of the run; gets landmarks.safetensors.
+        resume: go on from the last checkpoint.
+        fit: optimisation.
+        recipe: what the student is shown.
+    """
+
+    data: Path
+    teacher: Path
+    out: Path = Path("runs/landmarks")
+    resume: bool = False
+    fit: FitPlan = FitPlan(epochs=2, batch=32, lr=2e-3, warmup=0.05, weight_decay=0.01, clip=5.0, ema=0.998)
+    recipe: DistillRecipe = field(default_factory=DistillRecipe)
+
+    def run(self, report: Report | None = None) -> Path:
+        """Train; the path of the student's weights comes back."""
+        torch.set_num_threads(thread_count())
+        torch.manual_seed(self.fit.seed)
+        task = DistillTask(self.data, load_teacher(self.teacher), self.recipe)
+        best = torch.load(fit(task, self.fit, self.out, self.resume, report), weights_only=True)
+        path = self.out / "landmarks.safetensors"
+        state = {k: v.contiguous() for k, v in best["module"].items() if not k.endswith("num_batches_tracked")}
+        save_file(state, path, metadata={"figures": json.dumps(best["figures"])})
+        return path

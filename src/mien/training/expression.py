@@ -2,25 +2,39 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import dataclasses
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from mien.core.errors import DataError
-from mien.data.ferplus import FerPlusSplit, read_ferplus
+from mien.core.settings import thread_count
+from mien.data.ferplus import LABELS, FerPlusSplit, read_ferplus
 from mien.data.transforms import Augmentation, augment, mixup
 from mien.models.landmarks import MobileFaceNet, fold
 from mien.models.preprocess import normalise
-from mien.models.record import Preprocessing
+from mien.models.record import ModelRecord, Preprocessing
 from mien.models.s2d import S2D, S2DConfig
-from mien.models.vit import resize_positions
-from mien.models.weights import Recognizer
+from mien.models.weights import Recognizer, save_weights
+from mien.training.finish import calibrate
+from mien.training.loop import FitPlan, Report, fit
+from mien.training.start import load_backbone, load_landmarks, parameter_groups
+from mien.training.task import Task, device_of
+
+FRAMES = 8
+"""Frames of a clip in use: the image model averages them, and more of the same half second would cost time only."""
+
+
+LICENCE = (
+    "Apache-2.0 for the weights. Trained on FER2013 images, which carry no redistribution licence (FER+ labels: MIT), "
+    "from DINOv2 ViT-S/14 (Apache-2.0), with landmarks distilled from a teacher trained on 300-W (research use): "
+    "check that this suits your use before a commercial one."
+)
 
 
 @dataclass(frozen=True)
@@ -55,7 +69,7 @@ class ExpressionRecipe:
         return Preprocessing(crop_size=48, input_size=self.model.input_size, colour="grey")
 
 
-class ExpressionTask:
+class ExpressionTask(Task):
     """Images, votes and the image model.
 
     Args:
@@ -73,6 +87,7 @@ class ExpressionTask:
         self.split = read_ferplus(data, "train", recipe.majority_only)
         self.images = torch.from_numpy(self.split.images)[:, None]
         self.targets = torch.from_numpy(self.split.targets)
+        self.labels = torch.from_numpy(self.split.labels)
         self.held_out = read_ferplus(data, "valid")
         self.items = len(self.split)
         self.start_epoch(0)
@@ -81,6 +96,7 @@ class ExpressionTask:
             load_backbone(s2d, backbone)
         self.recognizer = Recognizer(s2d, None if landmarks is None else fold(landmarks), self.plan)
         self.module: nn.Module = s2d
+        self.idle_parameters = recipe.model.prompts
 
     def start_epoch(self, epoch: int) -> None:
         """Set the epoch's input size."""
@@ -88,21 +104,25 @@ class ExpressionTask:
         self.size = sizes[min(epoch, len(sizes) - 1)] if sizes else self.plan.input_size
 
     def groups(self, weight_decay: float) -> list[dict[str, Any]]:
-        """One group per depth of the backbone, one for the head, one for the prompters: see :func:`layer_groups`."""
+        """By depth, see :func:`mien.training.start.parameter_groups`."""
         recipe = self.recipe
-        return layer_groups(self.recognizer.s2d, weight_decay, recipe.layer_decay, recipe.prompt_rate)
+        return parameter_groups(self.recognizer.s2d, weight_decay, recipe.layer_decay, recipe.prompt_rate)
 
-    def loss(self, rows: Tensor, rng: torch.Generator) -> Tensor:
+    def loss(self, module: nn.Module, batch: Tensor, rng: torch.Generator) -> Tensor:
         """Cross-entropy against the votes."""
-        grey = augment(self.images[rows].float() / 255, self.size, self.recipe.augmentation, rng)
-        grey, targets = mixup(grey, self.targets[rows], self.recipe.mixup, rng)
-        frames = normalise(grey.expand(-1, 3, -1, -1), self.plan)
-        logits = self.recognizer.logits(frames[:, None])
-        return F.cross_entropy(logits.float(), targets)
+        grey = augment(self.images[batch].float() / 255, self.size, self.recipe.augmentation, rng)
+        grey, targets = mixup(grey, self.targets[batch], self.recipe.mixup, rng)
+        device = device_of(module)
+        frames = normalise(grey.expand(-1, 3, -1, -1), self.plan).to(device)
+        logits, _ = module(frames[:, None], self.recognizer.to(device).landmark_map(frames))
+        return F.cross_entropy(logits.float(), targets.to(device))
+
+    def pictures(self, batch: Tensor) -> Tensor:
+        """The faces as they are stored."""
+        return self.images[batch].float().expand(-1, 3, -1, -1) / 255
 
     def validate(self, module: nn.Module) -> dict[str, float]:
         """Accuracy and loss on the validation split (majority rule); the accuracy is the score."""
-        module.eval()
         recognizer = Recognizer(module, self.recognizer.landmarks, self.plan)  # type: ignore[arg-type]
         logits = predict(recognizer, self.held_out)
         targets = torch.from_numpy(self.held_out.targets)
@@ -112,50 +132,80 @@ class ExpressionTask:
 
 def predict(recognizer: Recognizer, split: FerPlusSplit, flip: bool = False, batch: int = 128) -> Float[Tensor, "n c"]:
     """Logits of a split's images through the path use takes; ``flip`` averages with the mirrored image."""
-    outs = []
+    outs, device = [], device_of(recognizer)
     for images in torch.from_numpy(split.images).split(batch):  # type: ignore[no-untyped-call]
         clips = images[:, None, None].expand(-1, 1, 3, -1, -1)
         with torch.inference_mode():
-            logits = recognizer(clips)
+            logits = recognizer(clips.to(device))
             if flip:
-                logits = (logits + recognizer(clips.flip(-1))) / 2
-        outs.append(logits.float())
+                logits = (logits + recognizer(clips.to(device).flip(-1))) / 2
+        outs.append(logits.float().cpu())
     return torch.cat(outs)
 
 
-def load_backbone(s2d: S2D, path: Path) -> None:
-    """Initial ViT weights with timm names into the trunk: the first blocks of a deeper one, positions resampled.
+@dataclass(frozen=True)
+class FerPlusRun:
+    """Fine-tune the S2D image model on FERPlus, calibrate it on the validation split and write its weights.
 
-    Raises:
-        DataError: missing, or of another width or patch.
+    Attributes:
+        data: the FERPlus .npz.
+        backbone: initial ViT weights with timm names (.safetensors).
+        landmarks: the landmark net, landmarks.safetensors of a landmark run.
+        out: folder of the run; gets NAME.safetensors.
+        name: of the model.
+        resume: go on from the last checkpoint.
+        fit: optimisation.
+        recipe: model and augmentation.
     """
-    if not path.is_file():
-        raise DataError("a .safetensors file with ViT weights (timm names)", f"no file at {path}", "check the path")
-    state = {name: tensor.float() for name, tensor in load_file(path).items()}
-    own = s2d.backbone.state_dict()
-    state["pos_embed"] = resize_positions(state["pos_embed"], s2d.config.grid)
-    kept = {name: tensor for name, tensor in state.items() if name in own}
-    wrong = sorted(own.keys() - kept.keys()) or [k for k in own if own[k].shape != kept[k].shape]
-    if wrong:
-        raise DataError(
-            "weights that fit the model", f"{path}: not for {', '.join(wrong[:3])}", "change the model's shape"
+
+    data: Path
+    backbone: Path | None = None
+    landmarks: Path | None = None
+    out: Path = Path("runs/ferplus")
+    name: str = "s2d-small"
+    resume: bool = False
+    fit: FitPlan = field(default_factory=FitPlan)
+    recipe: ExpressionRecipe = field(default_factory=ExpressionRecipe)
+
+    def run(self, report: Report | None = None) -> Path:
+        """Train; the path of the model's weights comes back."""
+        torch.set_num_threads(thread_count())
+        torch.manual_seed(self.fit.seed)
+        task = ExpressionTask(self.data, self.recipe, self.landmark_net(), self.backbone)
+        return self.write(fit(task, self.fit, self.out, self.resume, report))
+
+    def landmark_net(self) -> MobileFaceNet | None:
+        """The frozen landmark net; None for a model without prompts. Raises DataError when it is needed and absent."""
+        if not self.recipe.model.prompts:
+            return None
+        if self.landmarks is None or not self.landmarks.is_file():
+            fix = "make it with `mien train landmarks`"
+            raise DataError("landmarks.safetensors for a model with prompts", str(self.landmarks), fix)
+        return load_landmarks(self.landmarks)
+
+    def write(self, best: Path) -> Path:
+        """Calibrate the best epoch on the validation split and write record and weights as float16."""
+        state = torch.load(best, weights_only=True)
+        s2d = S2D(self.recipe.model)
+        s2d.load_state_dict(state["module"])
+        recognizer = Recognizer(s2d, self.landmark_net(), self.recipe.preprocessing).eval()
+        split = read_ferplus(self.data, "valid")
+        logits = predict(recognizer, split).numpy()
+        calibration = calibrate(logits, split.labels)
+        record = ModelRecord(
+            name=self.name,
+            labels=LABELS,
+            preprocessing=self.recipe.preprocessing,
+            config=dataclasses.asdict(self.recipe.model),
+            frames=FRAMES,
+            temperature=calibration.temperature,
+            threshold=calibration.threshold,
+            trained_on="FERPlus training split (25,045 majority images, 48x48 grey), crowd votes as soft labels",
+            licence=LICENCE,
+            dataset="ferplus",
+            protocol="clean",
+            scores={f"ferplus_valid_{name}": value for name, value in calibration.figures.items()},
         )
-    s2d.backbone.load_state_dict(kept)
-
-
-def layer_groups(s2d: S2D, weight_decay: float, layer_decay: float, prompt_rate: float) -> list[dict[str, Any]]:
-    """Optimizer groups by depth: block i's rate is scaled by ``layer_decay`` ** (depth - i), embeddings by one more.
-
-    The last norm and the head learn at the full rate, everything of the prompts at ``prompt_rate`` of it.
-    """
-    trunk, depth = s2d.backbone, s2d.config.depth
-    prompts = [p for name, p in s2d.named_parameters() if name.startswith(("prompt", "landmark_embed"))]
-    layers = [[*trunk.patch_embed.parameters(), trunk.cls_token, trunk.pos_embed]]
-    layers += [list(block.parameters()) for block in trunk.blocks]
-    layers += [[*trunk.norm.parameters(), *s2d.head.parameters()], prompts]
-    scales = [layer_decay ** (depth + 1 - i) for i in range(depth + 2)] + [prompt_rate]
-    groups: list[dict[str, Any]] = []
-    for params, scale in zip(layers, scales, strict=True):
-        groups.append({"params": [p for p in params if p.ndim == 2], "weight_decay": weight_decay, "scale": scale})
-        groups.append({"params": [p for p in params if p.ndim != 2], "weight_decay": 0.0, "scale": scale})
-    return [group for group in groups if group["params"]]
+        path = self.out / f"{self.name}.safetensors"
+        save_weights(recognizer, record, path, torch.float16)
+        return path

@@ -1,228 +1,295 @@
-"""The training loop: seeded, resumable to the bit, one process.
+"""The training loop: seeded, on any number of devices, resumable to the bit.
 
 A task says what an item is and what its loss is; the loop owns order, rate, averaging, checkpoints and the log.
-Everything random is drawn from the run's generator or from torch's global one, and both are in the checkpoint, so a run
-killed at any moment and resumed gives the weights of an uninterrupted run.
+Everything random is drawn from a device's generator, from torch's global one there, or from an item's own number
+(:class:`mien.training.task.Task`), and all of it is in the checkpoint: a run killed at any moment and resumed gives the
+weights of an uninterrupted run.
 """
 
 from __future__ import annotations
 
-import copy
+import dataclasses
 import json
 import math
-import os
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor, distributed
+from torch.utils.data import DataLoader, Dataset, default_collate
 
-from mien.core.errors import ConfigError
+from mien.core.errors import ConfigError, InputError
+from mien.core.files import whole_file
+from mien.data.sampling import epoch_order
+from mien.training import machine
+from mien.training.average import Average
+from mien.training.checkpoints import Checkpoints, save_state
+from mien.training.logs import Log, Report
+from mien.training.plan import FitPlan, learning_rate
+from mien.training.task import Task
 
-Report = Callable[[dict[str, Any]], None]
+__all__ = ["FitPlan", "Report", "fit", "learning_rate"]
 
-
-@dataclass(frozen=True)
-class FitPlan:
-    """How a task is fitted.
-
-    Attributes:
-        epochs: passes over the data.
-        batch: items a step.
-        lr: peak learning rate of the groups with scale 1.
-        min_lr: learning rate at the end, as a share of ``lr``.
-        warmup: share of all steps in which the rate rises from 0.
-        weight_decay: of AdamW, for parameters with two dimensions or more.
-        beta2: of AdamW.
-        clip: largest norm of the gradient.
-        ema: decay of the averaged weights that are validated and shipped; 0 turns averaging off.
-        precision: bf16 computes in bfloat16 and keeps the weights in float32.
-        seed: of everything random.
-        checkpoint_minutes: how often the state is kept.
-    """
-
-    epochs: int = 6
-    batch: int = 64
-    lr: float = 2.5e-4
-    min_lr: float = 0.01
-    warmup: float = 0.05
-    weight_decay: float = 0.05
-    beta2: float = 0.999
-    clip: float = 1.0
-    ema: float = 0.998
-    precision: Literal["fp32", "bf16"] = "bf16"
-    seed: int = 0
-    checkpoint_minutes: float = 5.0
-
-    def __post_init__(self) -> None:
-        if self.epochs < 1 or self.batch < 1 or self.lr <= 0:
-            raise ConfigError(
-                "epochs >= 1, batch >= 1, lr > 0", f"{self.epochs}, {self.batch}, {self.lr}", "change them"
-            )
-        if not 0 <= self.ema < 1 or not 0 <= self.warmup < 1:
-            raise ConfigError("ema and warmup in [0, 1)", f"{self.ema}, {self.warmup}", "change them")
-
-
-class Task(Protocol):
-    """What the loop needs to know of a training problem."""
-
-    module: nn.Module
-    items: int
-
-    def start_epoch(self, epoch: int) -> None:
-        """Told before every epoch, from 0; for curricula."""
-
-    def groups(self, weight_decay: float) -> list[dict[str, Any]]:
-        """Optimizer groups; ``scale`` in a group multiplies the learning rate."""
-
-    def loss(self, rows: Tensor, rng: torch.Generator) -> Tensor:
-        """Mean loss of the items ``rows``."""
-
-    def validate(self, module: nn.Module) -> dict[str, float]:
-        """Figures on held-out items; the run keeps the epoch with the highest ``"score"``."""
+RANK_STRIDE = 1_000_003
+"""Between the seeds of two processes; the first has the plan's own."""
 
 
 def fit(task: Task, plan: FitPlan, folder: Path, resume: bool = False, report: Report | None = None) -> Path:
     """Run a task and return the path of its best weights (a ``.pt`` state dict with its figures).
 
+    With several processes only the first returns: the others end here, their part being done.
+
     Args:
         task: the problem.
         plan: how to fit it.
-        folder: gets ``plan.json``, ``log.jsonl``, ``checkpoint.pt`` and ``best.pt``.
-        resume: go on from ``checkpoint.pt`` where there is one.
-        report: called with every line of the log.
+        folder: gets ``plan.json``, ``log.jsonl``, ``checkpoints/`` and ``best.pt``.
+        resume: go on from the last whole checkpoint, where there is one.
+        report: called with every line of the log, and with ``{"done", "total"}`` after every step.
+
+    Raises:
+        ConfigError: the folder holds a run and ``resume`` is off, or a checkpoint of another number of processes.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    if not resume and (folder / "checkpoint.pt").exists():
-        raise ConfigError("a new run folder", f"{folder} with a checkpoint", "add --resume or choose another folder")
-    (folder / "plan.json").write_text(json.dumps(asdict(plan), indent=2))
-    run = _Run(task, plan, folder, report or (lambda line: None))
-    if resume:
-        run.load()
-    for epoch in range(run.epoch, plan.epochs):
-        run.train_epoch(epoch)
-        run.validate(epoch)
+    if not resume and Checkpoints(folder / "checkpoints", plan.keep):
+        raise ConfigError("a new run folder", f"{folder} with checkpoints", "add --resume or choose another folder")
+    run = _Run(task, plan, folder, report)
+    try:
+        if resume:
+            run.load()
+        run.train()
+    finally:
+        run.log.close()
+    if run.fabric.world_size > 1:
+        run.fabric.barrier()
+        distributed.destroy_process_group()
+    if not run.main:
+        raise SystemExit(0)
     return folder / "best.pt"
 
 
-def learning_rate(step: int, steps: int, plan: FitPlan) -> float:
-    """Linear warm-up, then a half cosine down to ``min_lr``; as a share of ``lr``."""
-    warm = max(int(plan.warmup * steps), 1)
-    if step < warm:
-        return (step + 1) / warm
-    done = (step - warm) / max(steps - warm, 1)
-    return plan.min_lr + (1 - plan.min_lr) * 0.5 * (1 + math.cos(math.pi * done))
-
-
 class _Run:
-    def __init__(self, task: Task, plan: FitPlan, folder: Path, report: Report) -> None:
-        self.task, self.plan, self.folder, self.report = task, plan, folder, report
-        torch.manual_seed(plan.seed)
-        self.rng = torch.Generator().manual_seed(plan.seed)
+    def __init__(self, task: Task, plan: FitPlan, folder: Path, report: Report | None) -> None:
+        self.task, self.plan, self.folder = task, plan, folder
+        self.fabric = machine.make_fabric(plan, task.idle_parameters)
+        self.main = self.fabric.is_global_zero
+        if self.main:
+            with whole_file(folder / "plan.json") as draft:
+                draft.write_text(json.dumps(dataclasses.asdict(plan), indent=2))
+        self.log = Log(folder, report, plan.tensorboard, self.main)
+        self.checkpoints = Checkpoints(folder / "checkpoints", plan.keep)
+        seed = plan.seed + RANK_STRIDE * self.fabric.global_rank
+        torch.manual_seed(seed)
+        self.rng = torch.Generator().manual_seed(seed)
+        self.net = task.module
+        self.module = self.fabric.setup_module(task.module)
         groups = task.groups(plan.weight_decay)
         self.scales = [group.pop("scale", 1.0) for group in groups]
-        self.optimizer = torch.optim.AdamW(groups, lr=plan.lr, betas=(0.9, plan.beta2))
         self.learning = [p for group in groups for p in group["params"]]
-        self.average = copy.deepcopy(task.module).eval().requires_grad_(False) if plan.ema else task.module
-        self.epoch = self.step = 0
-        self.best = -math.inf
+        adamw = torch.optim.AdamW(groups, lr=plan.peak_lr, betas=(plan.beta1, plan.beta2))
+        self.optimizer: Any = self.fabric.setup_optimizers(adamw)
+        self.average = Average(self.net, plan.ema)
+        if task.extras is not None:
+            task.extras.to(self.fabric.device)
         self.order: Tensor | None = None
+        self.epoch = self.step = 0
+        self.validated = -1
         self.steps = math.ceil(task.items / plan.batch)
+        self.best = -math.inf
         self.saved = time.monotonic()
 
-    def train_epoch(self, epoch: int) -> None:
+    @property
+    def done(self) -> int:
+        """Steps since the start."""
+        return self.epoch * self.steps + self.step
+
+    @property
+    def total(self) -> int:
+        everything = self.plan.epochs * self.steps
+        return min(self.plan.max_steps, everything) if self.plan.max_steps else everything
+
+    def train(self) -> None:
+        counts = [sum(p.numel() for p in part) for part in (self.learning, self.net.parameters())]
+        self.log.write({"done": self.done, "learning": counts[0], "parameters": counts[1]})
+        while self.validated < self.total:
+            self._train_epoch()
+            self._validate()
+
+    def _train_epoch(self) -> None:
         if self.order is None:
-            self.order = torch.randperm(self.task.items, generator=self.rng)
-        self.task.start_epoch(epoch)
-        self.task.module.train()
-        start, total = time.monotonic(), 0.0
-        for count, rows in enumerate(self._batches(self.order), 1):
-            total += self._train_step(rows, epoch)
-            if time.monotonic() - self.saved > 60 * self.plan.checkpoint_minutes:
-                self.save(epoch)
-            if count % 50 == 0:
-                line = {"epoch": epoch, "step": self.step, "of": self.steps, "loss": total / count}
-                self._log(line | {"seconds_per_step": (time.monotonic() - start) / count})
-        self.order, self.step = None, 0
+            self.order = epoch_order(self.task.labels, self.task.items, self.plan.balanced, self.rng)
+            self.order = self.fabric.broadcast(self.order)
+        self.task.start_epoch(self.epoch)
+        self.module.train()
+        stop = min(self.steps, self.total - self.epoch * self.steps)
+        parts = self._parts(self.order, stop)
+        start, first, loss = time.monotonic(), self.step, 0.0
+        while self.step < stop:
+            loss += self._train_step(parts)
+            self.log.say({"done": self.done, "total": self.total})
+            if self._due():
+                self.save()
+            if self.step % self.plan.log_every == 0:
+                taken = self.step - first
+                line: dict[str, float] = {"done": self.done, "epoch": self.epoch, "step": self.step, "of": self.steps}
+                line |= {"loss": self._mean(loss / taken), "seconds_per_step": (time.monotonic() - start) / taken}
+                self.log.write(line)
 
-    def _batches(self, order: Tensor) -> Iterator[Tensor]:
-        for i in range(self.step, self.steps):
-            yield order[i * self.plan.batch : (i + 1) * self.plan.batch]
+    def _mean(self, value: float) -> float:
+        """Over all processes."""
+        if self.fabric.world_size == 1:
+            return value
+        mean: Any = self.fabric.all_reduce(torch.tensor(value, device=self.fabric.device), reduce_op="mean")
+        return float(mean)
 
-    def _train_step(self, rows: Tensor, epoch: int) -> float:
-        share = learning_rate(epoch * self.steps + self.step, self.plan.epochs * self.steps, self.plan)
+    def _due(self) -> bool:
+        """Whether the state should be kept now; one clock decides for all processes."""
+        due = time.monotonic() - self.saved > 60 * self.plan.checkpoint_minutes
+        return bool(self.fabric.broadcast(due)) if self.fabric.world_size > 1 else due
+
+    def _parts(self, order: Tensor, stop: int) -> Iterator[tuple[Any, float]]:
+        """This device's batches from here on, ``accumulate`` a step, each with its weight in the step's mean loss."""
+        pieces: list[Tensor] = []
+        weights: list[float] = []
+        share = self.fabric.world_size * self.plan.accumulate
+        for step in range(self.step, stop):
+            rows = order[step * self.plan.batch : (step + 1) * self.plan.batch]
+            for part in range(self.plan.accumulate):
+                mine = torch.arange(len(rows))[self.fabric.global_rank * self.plan.accumulate + part :: share]
+                # The last batch may leave a device without an item; it takes one along that counts nothing.
+                pieces.append(mine + step * self.plan.batch if len(mine) else torch.tensor([step * self.plan.batch]))
+                weights.append(len(mine) * self.fabric.world_size / len(rows))
+        yield from zip(self._load(order, pieces), weights, strict=True)
+
+    def _load(self, order: Tensor, pieces: list[Tensor]) -> Iterator[Any]:
+        if self.task.data is None:
+            yield from (order[piece] for piece in pieces)
+            return
+        first = self.epoch * self.steps * self.plan.batch
+        keys = [[(int(order[place]), first + place) for place in piece.tolist()] for piece in pieces]
+        loader: DataLoader[Any] = DataLoader(
+            _Told(self.task.data),
+            batch_sampler=keys,
+            collate_fn=_collate,
+            num_workers=self.plan.workers,
+            # A generator of its own: without it every start of a loader would draw from torch's global one.
+            generator=torch.Generator(),
+        )
+        for batch in loader:
+            if isinstance(batch, InputError):
+                raise batch
+            yield self.fabric.to_device(batch)
+
+    def _train_step(self, parts: Iterator[tuple[Any, float]]) -> float:
+        share = learning_rate(self.done, self.plan.epochs * self.steps, self.plan)
         for group, scale in zip(self.optimizer.param_groups, self.scales, strict=True):
-            group["lr"] = self.plan.lr * share * scale
-        with torch.autocast("cpu", torch.bfloat16, enabled=self.plan.precision == "bf16"):
-            loss = self.task.loss(rows, self.rng)
+            group["lr"] = self.plan.peak_lr * share * scale
         self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
-        nn.utils.clip_grad_norm_(self.learning, self.plan.clip)
+        total = 0.0
+        for part in range(self.plan.accumulate):
+            batch, weight = next(parts)
+            with self.fabric.no_backward_sync(self.module, enabled=part < self.plan.accumulate - 1):
+                with self.fabric.autocast():
+                    loss = self.task.loss(self.module, batch, self.rng) * weight
+                self.fabric.backward(loss)
+            total += loss.item()
+        if self.step == 0:
+            self.log.pictures(self.task.pictures(batch), self.done)
+        self.fabric.clip_gradients(self.module, self.optimizer, max_norm=self.plan.clip, error_if_nonfinite=False)
         self.optimizer.step()
         self.step += 1
-        if self.plan.ema:
-            self._update_average(epoch)
-        return loss.item()
+        self.average.update(self.done)
+        return total
 
-    def _update_average(self, epoch: int) -> None:
-        # A young average forgets faster, so that the random start does not linger in it.
-        done = epoch * self.steps + self.step
-        decay = min(self.plan.ema, (1 + done) / (10 + done))
-        with torch.no_grad():
-            for mean, now in zip(
-                self.average.state_dict().values(), self.task.module.state_dict().values(), strict=True
-            ):
-                if mean.dtype.is_floating_point:
-                    mean.lerp_(now, 1 - decay)
-                else:
-                    mean.copy_(now)
+    def _validate(self) -> None:
+        with self.average.in_place():
+            self.module.eval()
+            # Not the wrapped module: what is shipped computes in float32, and so does what is validated.
+            figures = self.task.validate(self.net)
+            if figures["score"] > self.best:
+                self.best = figures["score"]
+                state = {"module": machine.whole_state(self.net), "epoch": self.epoch, "figures": figures}
+                if self.main:
+                    save_state(state, self.folder / "best.pt")
+        line = {"done": self.done, "epoch": self.epoch, **figures, "best": self.best}
+        self.validated = self.done
+        if self.step == self.steps:
+            self.epoch, self.step, self.order = self.epoch + 1, 0, None
+        self.save()
+        self.log.write(line)
 
-    def validate(self, epoch: int) -> None:
-        figures = self.task.validate(self.average)
-        if figures["score"] > self.best:
-            self.best = figures["score"]
-            _write({"module": self.average.state_dict(), "epoch": epoch, "figures": figures}, self.folder / "best.pt")
-        self.save(epoch + 1)
-        self._log({"epoch": epoch, **figures, "best": self.best})
-
-    def _log(self, line: dict[str, Any]) -> None:
-        with (self.folder / "log.jsonl").open("a") as log:
-            log.write(json.dumps(line) + "\n")
-        self.report(line)
-
-    def save(self, epoch: int) -> None:
+    def save(self) -> None:
+        """Keep everything that the next step depends on."""
         state = {
-            "module": self.task.module.state_dict(),
-            "average": self.average.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
-            "rng": self.rng.get_state(),
-            "torch_rng": torch.get_rng_state(),
+            "module": machine.whole_state(self.net),
+            "optimizer": machine.whole_optimizer_state(self.net, self.optimizer.optimizer),
+            "scaler": self.fabric.strategy.precision.state_dict(),
+            "extras": self.task.extras.state_dict() if self.task.extras is not None else {},
+            "generators": self._generators(),
             "order": self.order,
-            "epoch": epoch,
+            "epoch": self.epoch,
             "step": self.step,
+            "validated": self.validated,
             "best": self.best,
         }
-        _write(state, self.folder / "checkpoint.pt")
+        with self.average.in_place():
+            # The state shares memory with the module, which takes its own weights back below.
+            state["average"] = {name: tensor.clone() for name, tensor in machine.whole_state(self.net).items()}
+        if self.main:
+            self.checkpoints.save(state, self.done)
         self.saved = time.monotonic()
 
     def load(self) -> None:
-        path = self.folder / "checkpoint.pt"
-        if not path.exists():
+        """Go back to where the last whole checkpoint was made."""
+        state = self.checkpoints.latest(lambda text: self.log.say({"warning": text}))
+        if state is None:
             return
-        state = torch.load(path, weights_only=True)
-        self.task.module.load_state_dict(state["module"])
-        self.average.load_state_dict(state["average"])
-        self.optimizer.load_state_dict(state["optimizer"])
-        self.rng.set_state(state["rng"])
-        torch.set_rng_state(state["torch_rng"])
-        self.order, self.epoch, self.step, self.best = state["order"], state["epoch"], state["step"], state["best"]
+        if len(state["generators"]) != self.fabric.world_size:
+            got = f"{self.fabric.world_size}, and a checkpoint of {len(state['generators'])}"
+            raise ConfigError("as many processes as before", got, "resume with the same devices and nodes")
+        with self.average.in_place():
+            machine.load_whole_state(self.net, state["average"])
+        machine.load_whole_state(self.net, state["module"])
+        machine.load_whole_optimizer_state(self.net, self.optimizer.optimizer, state["optimizer"])
+        self.fabric.strategy.precision.load_state_dict(state["scaler"])
+        if self.task.extras is not None:
+            self.task.extras.load_state_dict(state["extras"])
+        own, cpu, gpu = state["generators"][self.fabric.global_rank]
+        self.rng.set_state(own)
+        torch.set_rng_state(cpu)
+        if gpu is not None:
+            torch.cuda.set_rng_state(gpu)
+        self.order, self.epoch, self.step = state["order"], state["epoch"], state["step"]
+        self.validated, self.best = state["validated"], state["best"]
+        self.log.forget_after(self.done)
+
+    def _generators(self) -> list[Any]:
+        """The states of every process' generators, by rank."""
+        gpu = torch.cuda.get_rng_state() if self.fabric.device.type == "cuda" else None
+        mine = (self.rng.get_state(), torch.get_rng_state(), gpu)
+        everybody: list[Any] = [mine]
+        if self.fabric.world_size > 1:
+            everybody *= self.fabric.world_size
+            distributed.all_gather_object(everybody, mine)
+        return everybody
 
 
-def _write(state: dict[str, Any], path: Path) -> None:
-    """Atomic: a kill leaves the old file or the new one, never half of one."""
-    partial = path.with_suffix(".partial")
-    torch.save(state, partial)
-    os.replace(partial, path)
+class _Told(Dataset[Any]):
+    """Items, or what is wrong with one as a value: a worker's exception would arrive as another one, without its parts.
+
+    Args:
+        data: the task's items.
+    """
+
+    def __init__(self, data: Dataset[Any]) -> None:
+        self.data = data
+
+    def __getitem__(self, key: Any) -> Any:
+        try:
+            return self.data[key]
+        except InputError as error:
+            return error
+
+
+def _collate(items: list[Any]) -> Any:
+    return next((item for item in items if isinstance(item, InputError)), None) or default_collate(items)

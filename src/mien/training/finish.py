@@ -1,0 +1,44 @@
+"""The last step of a run: temperature and threshold from held-out items, for the weights' record."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from mien.evaluation.calibration import fit_temperature, softmax, threshold_for
+from mien.evaluation.metrics import confusion, expected_calibration_error, uar, war
+
+ABSTAIN_PRECISION = 0.9
+"""Share of right answers, on the validation split, among those at or above the default threshold."""
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """What makes probabilities of logits, and what they are then worth on the items it was fitted on.
+
+    Attributes:
+        temperature: logits are divided by it.
+        threshold: the least confidence above which :data:`ABSTAIN_PRECISION` of the answers are right.
+        figures: ``war``, ``uar`` and ``ece`` there, in [0, 1].
+    """
+
+    temperature: float
+    threshold: float
+    figures: dict[str, float]
+
+
+def calibrate(logits: Float[np.ndarray, "n c"], labels: Int[np.ndarray, " n"]) -> Calibration:
+    """Fit both. Never on test items."""
+    temperature = fit_temperature(logits, labels)
+    probabilities = softmax(logits, temperature)
+    threshold = threshold_for(ABSTAIN_PRECISION, probabilities, labels)
+    return Calibration(temperature, threshold, figures(probabilities, labels))
+
+
+def figures(probabilities: Float[np.ndarray, "n c"], labels: Int[np.ndarray, " n"]) -> dict[str, float]:
+    """``war``, ``uar`` and ``ece``."""
+    matrix = confusion(labels, probabilities.argmax(1), probabilities.shape[1])
+    ece = expected_calibration_error(probabilities, labels)
+    return {"war": war(matrix), "uar": uar(matrix), "ece": ece}

@@ -1,0 +1,157 @@
+"""What a run starts from: weights of mien, a plain ViT, or random numbers; an image model becomes a video model."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import load_file
+from torch import nn
+
+from mien.core.errors import ConfigError, DataError
+from mien.core.labels import LabelSpace
+from mien.models.landmarks import MobileFaceNet
+from mien.models.record import Preprocessing
+from mien.models.s2d import S2D, to_video
+from mien.models.vit import resize_positions
+from mien.models.weights import Recognizer, load_weights
+from mien.models.zoo import find_weights, make_config
+
+
+def load_backbone(s2d: S2D, path: Path) -> None:
+    """Initial ViT weights with timm names into the trunk: the first blocks of a deeper one, positions resampled.
+
+    Raises:
+        DataError: missing, or of another width or patch.
+    """
+    if not path.is_file():
+        raise DataError("a .safetensors file with ViT weights (timm names)", f"no file at {path}", "check the path")
+    state = {name: tensor.float() for name, tensor in load_file(path).items()}
+    own = s2d.backbone.state_dict()
+    state["pos_embed"] = resize_positions(state["pos_embed"], s2d.config.grid)
+    kept = {name: tensor for name, tensor in state.items() if name in own}
+    wrong = sorted(own.keys() - kept.keys()) or [k for k in own if own[k].shape != kept[k].shape]
+    if wrong:
+        raise DataError(
+            "weights that fit the model", f"{path}: not for {', '.join(wrong[:3])}", "change the model's shape"
+        )
+    s2d.backbone.load_state_dict(kept)
+
+
+def load_landmarks(source: str | Path) -> MobileFaceNet:
+    """The frozen landmark net of a landmark run (``landmarks.safetensors``) or of weights of mien.
+
+    Raises:
+        DataError, WeightsError, ConfigError: there is none.
+    """
+    path = Path(source)
+    if not _is_bare(path):
+        net = load_weights(find_weights(source))[0].landmarks
+        if net is None:
+            raise DataError("weights with a landmark net", str(source), "make one with `mien train landmarks`")
+        return net
+    net = MobileFaceNet()
+    counters = {k: v for k, v in net.state_dict().items() if k.endswith("num_batches_tracked")}
+    net.load_state_dict({**counters, **load_file(path)})
+    return net.eval().requires_grad_(False)
+
+
+def start_recognizer(
+    shape: dict[str, Any],
+    labels: LabelSpace,
+    start: str | None,
+    landmarks: str,
+    preprocessing: Preprocessing,
+    zero_init: bool = True,
+) -> Recognizer:
+    """The networks a run begins with.
+
+    Args:
+        shape: ``model``, a name of :data:`mien.models.zoo.CONFIGS` or empty for the shape of the weights, and any
+            other field of :class:`mien.models.s2d.S2DConfig` to change.
+        labels: the classes to learn.
+        start: weights of mien (name, file, folder or hub address), or a plain ViT's ``.safetensors``; None: random.
+        landmarks: see :func:`load_landmarks`; unread where the weights bring a net or there are no prompts.
+        preprocessing: how crops become input, for a model that brings none; else only its crop size counts.
+        zero_init: whether fresh temporal parts add nothing at first.
+
+    Raises:
+        ConfigError: neither a shape nor weights that have one, or two that differ.
+        DataError, WeightsError: files that do not fit.
+    """
+    changes = dict(shape)
+    name = changes.pop("model", "")
+    changes["classes"] = len(labels)
+    if start is not None and not _is_bare(Path(start)):
+        return _from_weights(name, changes, labels, start, preprocessing, zero_init)
+    if not name:
+        raise ConfigError("--recipe.model, or --start with weights of mien", "neither", "give one of them")
+    s2d = S2D(make_config(name, **changes), zero_init)
+    if start is not None:
+        load_backbone(s2d, Path(start))
+    net = load_landmarks(landmarks).requires_grad_(False) if s2d.config.prompts else None
+    return Recognizer(s2d, net, replace(preprocessing, input_size=s2d.config.input_size))
+
+
+def _is_bare(path: Path) -> bool:
+    """Whether a file has tensors alone, without mien's record."""
+    if path.suffix != ".safetensors" or not path.is_file():
+        return False
+    try:
+        with safe_open(path, "pt") as file:
+            return "mien" not in (file.metadata() or {})
+    except (SafetensorError, OSError) as error:
+        raise DataError("a readable .safetensors file", f"{path}: {error}", "copy it again") from error
+
+
+def _from_weights(
+    name: str, changes: dict[str, Any], labels: LabelSpace, start: str, preprocessing: Preprocessing, zero_init: bool
+) -> Recognizer:
+    old, record = load_weights(find_weights(start))
+    old.requires_grad_(True)
+    frames = changes.pop("frames", None)
+    config = replace(old.s2d.config, **changes)
+    if name and replace(make_config(name, **changes), frames=config.frames) != config:
+        raise ConfigError(f"weights with the shape of {name}", start, "leave out --recipe.model, or choose others")
+    s2d = S2D(config)
+    state = old.s2d.state_dict()
+    _keep_head(s2d.head, state, record.labels, labels)
+    s2d.load_state_dict(state)
+    if frames is not None and config.frames is None:
+        s2d = to_video(s2d, frames, zero_init)
+    if old.landmarks is not None:
+        old.landmarks.requires_grad_(False)
+    return Recognizer(s2d, old.landmarks, replace(record.preprocessing, crop_size=preprocessing.crop_size))
+
+
+def _keep_head(head: nn.Linear, state: dict[str, torch.Tensor], old: LabelSpace, new: LabelSpace) -> None:
+    """Rows of labels that both spaces know go over; the others start afresh."""
+    weight, bias = head.weight.detach().clone(), head.bias.detach().clone()
+    for row, place in enumerate(new.to(old)):
+        if place is not None:
+            weight[row], bias[row] = state["head.weight"][place], state["head.bias"][place]
+    state["head.weight"], state["head.bias"] = weight, bias
+
+
+def parameter_groups(s2d: S2D, weight_decay: float, layer_decay: float, prompt_rate: float) -> list[dict[str, Any]]:
+    """Optimizer groups of what learns, by depth: block i's rate is scaled by ``layer_decay`` ** (depth - i).
+
+    Embeddings get one more; the last norm and the head learn at the full rate; everything of prompts, adapters and the
+    temporal embedding at ``prompt_rate`` of it. Weight decay is for matrices only.
+    """
+    trunk, depth = s2d.backbone, s2d.config.depth
+    added = ("prompt", "landmark_embed", "adapters", "temporal_embed")
+    prompts = [p for name, p in s2d.named_parameters() if name.startswith(added)]
+    layers = [[*trunk.patch_embed.parameters(), trunk.cls_token, trunk.pos_embed]]
+    layers += [list(block.parameters()) for block in trunk.blocks]
+    layers += [[*trunk.norm.parameters(), *s2d.head.parameters()], prompts]
+    scales = [layer_decay ** (depth + 1 - i) for i in range(depth + 2)] + [prompt_rate]
+    groups: list[dict[str, Any]] = []
+    for params, scale in zip(layers, scales, strict=True):
+        learning = [p for p in params if p.requires_grad]
+        groups.append({"params": [p for p in learning if p.ndim == 2], "weight_decay": weight_decay, "scale": scale})
+        groups.append({"params": [p for p in learning if p.ndim != 2], "weight_decay": 0.0, "scale": scale})
+    return [group for group in groups if group["params"]]

@@ -1,0 +1,69 @@
+"""What the loop needs to know of a training problem."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.utils.data import Dataset
+
+
+class Task(ABC):
+    """A training problem: what an item is, what its loss is, which parameters learn. The loop owns all the rest.
+
+    Attributes:
+        module: what learns. The loop moves it to its device.
+        items: training items.
+        labels: class of every item, for balanced sampling; None where there are no classes.
+        data: from ``(item, draw)`` to tensors, loaded ahead of the step by ``plan.workers`` processes. ``draw`` is
+            another number every time the item comes up: a generator seeded with it makes the item the same for any
+            number of workers, devices and restarts. None: a batch is the item numbers alone.
+        idle_parameters: some learning parameters take no part in the loss, as S2D's last prompt norm, which its
+            checkpoints carry and nothing reads; several processes must know, or they wait for its gradient.
+        extras: state beside the module that a resumed run needs, such as SDL's anchors; None where there is none.
+    """
+
+    module: nn.Module
+    items: int
+    labels: Tensor | None = None
+    data: Dataset[Any] | None = None
+    idle_parameters: bool = False
+    extras: nn.Module | None = None
+
+    def start_epoch(self, epoch: int) -> None:  # noqa: B027 - most tasks have nothing to prepare
+        """Told before every epoch, from 0; for curricula."""
+
+    @abstractmethod
+    def groups(self, weight_decay: float) -> list[dict[str, Any]]:
+        """Optimizer groups; ``scale`` in a group multiplies the learning rate. Asked once the module is set up."""
+
+    @abstractmethod
+    def loss(self, module: nn.Module, batch: Any, rng: torch.Generator) -> Tensor:
+        """Mean loss of a batch, which is what ``data`` gave, stacked and moved to the module's device.
+
+        Args:
+            module: call this one: it is ``self.module``, perhaps wrapped so that devices stay in step.
+            batch: see ``data``.
+            rng: of this device, on the CPU; all that is random is drawn from it or from torch's global one.
+        """
+
+    @abstractmethod
+    def validate(self, module: nn.Module) -> dict[str, float]:
+        """Figures on held-out items; the run keeps the epoch with the highest ``"score"``.
+
+        Every process is asked, and must come to the same figures.
+
+        Args:
+            module: ``self.module`` with its averaged weights, in eval mode, computing in float32.
+        """
+
+    def pictures(self, batch: Any) -> Tensor | None:
+        """What a batch looks like after augmentation, (n, 3, h, w) in [0, 1], for the log; None: nothing to see."""
+        return None
+
+
+def device_of(module: nn.Module) -> torch.device:
+    """Where a module computes."""
+    return next(module.parameters()).device
