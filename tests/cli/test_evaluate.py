@@ -183,7 +183,8 @@ def test_other_labels_need_to_be_asked_for(mien, bare, prepared, tmp_path) -> No
         (("no-such-model",), "did you mean|use one of"),
         ((), "--data for a model without run.json"),
         (("--data", "gone.npz"), "no file at gone.npz"),
-        (("--device", "cuda", "--data", "gone.npz"), "a GPU that torch can use"),
+        (("--device", "cuda", "--data", "gone.npz"), "a device of this machine: cpu"),
+        (("--views", "0", "--data", "gone.npz"), "at least one view"),
     ],
 )
 def test_mistakes_are_answered_in_a_line(mien, words, said, monkeypatch) -> None:

@@ -42,6 +42,10 @@ class Ground:
     views: int = 2
     map: bool = False
 
+    def __post_init__(self) -> None:
+        if self.views < 1:
+            raise ConfigError("at least one view", str(self.views), "use --views 2, as the paper does")
+
 
 @dataclass(frozen=True, eq=False)
 class Run:
@@ -96,13 +100,15 @@ def open_run(name: str | None, device: str = "cpu") -> Run:
 
 
 def find_device(name: str) -> str:
-    """``name``, or for ``auto`` a GPU where torch can use one. Raises ConfigError for a GPU that is not there."""
+    """``name``, or for ``auto`` a GPU where torch can use one. Raises ConfigError for a device that is not there."""
     import torch
 
     if name == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
-    if name.startswith("cuda") and not torch.cuda.is_available():
-        raise ConfigError("a GPU that torch can use", "none", "leave out --device")
+    there = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
+    there += [f"cuda:{number}" for number in range(torch.cuda.device_count())]
+    if name not in there:
+        raise ConfigError(f"a device of this machine: {', '.join(there)}", repr(name), "leave out --device")
     return name
 
 
