@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+import av
 import cv2
 import numpy as np
 import pytest
@@ -136,18 +137,28 @@ def test_what_cannot_be_read_is_named(tmp_path: Path, path: str, kind: str, port
         read_clip(*at(tmp_path, path, kind))
 
 
-def test_a_video_cut_off_says_what_is_missing(sample_clip, tmp_path: Path) -> None:
+def test_a_video_without_its_index_is_named(sample_clip, tmp_path: Path) -> None:
     whole, torn = sample_clip("face_noface.mov"), tmp_path / "torn.mov"
     data = whole.read_bytes()
     assert video_frames(whole)[1] == ()
     torn.write_bytes(data[: len(data) * 3 // 4])
-    try:
-        frames, problems = video_frames(torn)
-    except DataError as error:  # its index was at the end
-        assert "torn.mov" in str(error)
-    else:
-        assert 0 < frames < video_frames(whole)[0]
-        assert problems
+    with pytest.raises(DataError, match=r"torn\.mov"):  # its index was at the end
+        video_frames(torn)
+
+
+def test_a_video_that_breaks_off_says_so(tmp_path: Path, portrait: np.ndarray) -> None:
+    path = tmp_path / "torn.avi"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mjpeg", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 512, 512, "yuvj420p"
+        for _ in range(50):
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(portrait, format="rgb24")))
+        container.mux(stream.encode(None))
+    assert video_frames(path) == (50, ())
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    frames, problems = video_frames(path)
+    assert 10 < frames < 40
+    assert any("torn.avi" in problem for problem in problems)
 
 
 def test_a_count_is_not_remembered_past_a_change(video, tmp_path: Path) -> None:
