@@ -79,7 +79,7 @@ def test_a_model_with_other_labels_is_not_evaluated_on_ferplus(npz: Path, tmp_pa
     model = load_model(FerPlusRun(npz, None, None, tmp_path, "plain", fit=FIT, recipe=recipe).run())
     from mien.core.labels import LABEL_SPACES
 
-    stranger = replace(model, record=replace(model.record, labels=LABEL_SPACES["affectnet8"]))
+    stranger = replace(model, record=replace(model.record, labels=LABEL_SPACES["mafw"]))
     with pytest.raises(ConfigError, match="ferplus"):
         evaluate_ferplus(stranger, npz)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from jaxtyping import Int64
 from torch import Tensor
@@ -33,3 +34,11 @@ def epoch_order(
         raise DataError(f"{items} classes >= 0", f"{len(labels)} labels", "leave out the items without a label")
     weights = 1 / torch.bincount(labels).double()
     return torch.multinomial(weights[labels], items, replacement=True, generator=rng)
+
+
+def item_generator(seed: int, draw: int) -> torch.Generator:
+    """What is random about one showing of one item: ``draw`` numbers the showings of a run.
+
+    The same for any number of workers and devices, and after a restart.
+    """
+    return torch.Generator().manual_seed(int(np.random.default_rng((seed, draw)).integers(2**63)))

@@ -22,6 +22,7 @@ from mien.data.clip_transforms import ClipAugmentation, augment_clip
 from mien.data.manifest import Manifest
 from mien.data.mixing import Mixing, mix
 from mien.data.pixels import frame_count, read_clip
+from mien.data.sampling import item_generator
 from mien.evaluation.metrics import confusion, uar, war
 from mien.evaluation.predictions import Predictions
 from mien.evaluation.views import predict_clips
@@ -44,6 +45,7 @@ class ClipRecipe:
         model: name of a configuration (``mien.models.zoo.CONFIGS``); empty for the shape of the weights it starts from.
         frames: frames of a clip; 1 for images.
         temporal: a video model, with temporal adapters; off: the image model, averaged over the frames of a clip.
+        prompts: landmark prompters (MCP); off: a plain ViT, for ablations of the image model.
         rate: every how many frames one is taken.
         dropout: before the head.
         drop_path: stochastic depth of the last block.
@@ -62,6 +64,7 @@ class ClipRecipe:
     model: str = ""
     frames: int = 1
     temporal: bool = False
+    prompts: bool = True
     rate: int = 1
     dropout: float = 0.0
     drop_path: float = 0.0
@@ -86,7 +89,7 @@ class ClipRecipe:
     @property
     def shape(self) -> dict[str, Any]:
         """What :func:`mien.training.start.start_recognizer` wants to know."""
-        changes = {"model": self.model, "dropout": self.dropout, "drop_path": self.drop_path}
+        changes = {name: getattr(self, name) for name in ("model", "dropout", "drop_path", "prompts")}
         return changes | ({"frames": self.frames} if self.temporal else {})
 
 
@@ -106,13 +109,11 @@ class ClipItems(Dataset[tuple[Tensor, Tensor, Tensor]]):
 
     def __getitem__(self, key: tuple[int, int]) -> tuple[Tensor, Tensor, Tensor]:
         item, draw = key
-        seeds = np.random.SeedSequence((self.seed, draw))
-        rng = np.random.default_rng(seeds)
-        row = self.manifest.rows[item]
-        chosen = random_window(frame_count(self.manifest, row), self.recipe.frames, self.recipe.rate, rng)
+        row, place = self.manifest.rows[item], np.random.default_rng((self.seed, draw))
+        chosen = random_window(frame_count(self.manifest, row), self.recipe.frames, self.recipe.rate, place)
         clip = torch.from_numpy(read_clip(self.manifest, row, chosen))
-        own = torch.Generator().manual_seed(int(seeds.generate_state(1, np.uint64)[0] >> 1))
-        images = augment_clip(clip, self.preprocessing.input_size, self.recipe.augmentation, own)
+        rng = item_generator(self.seed, draw)
+        images = augment_clip(clip, self.preprocessing.input_size, self.recipe.augmentation, rng)
         return images, self.targets[item], self.labels[item]
 
 

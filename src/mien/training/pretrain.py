@@ -13,7 +13,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from jaxtyping import Float
 from safetensors.torch import save_file
@@ -24,6 +23,7 @@ from mien.core.errors import DataError
 from mien.core.files import whole_file
 from mien.core.settings import thread_count
 from mien.data.clip_transforms import ClipAugmentation, augment_clip, plain_clip
+from mien.data.sampling import item_generator
 from mien.models.preprocess import normalise
 from mien.models.pretrain import MaskedAutoencoder, MaskedAutoencoderConfig, reconstruction_loss
 from mien.models.record import Preprocessing
@@ -72,8 +72,7 @@ class CropItems(Dataset[tuple[Tensor, Tensor]]):
 
     def __getitem__(self, key: tuple[int, int]) -> tuple[Tensor, Tensor]:
         item, draw = key
-        seed = int(np.random.SeedSequence((self.seed, draw)).generate_state(1, np.uint64)[0] >> 1)
-        rng = torch.Generator().manual_seed(seed)
+        rng = item_generator(self.seed, draw)
         share = torch.rand((), generator=rng, dtype=torch.float64).item()
         crop = torch.from_numpy(self.crops.read(self.numbers[item], share))
         model = self.recipe.model

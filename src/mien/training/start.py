@@ -112,6 +112,8 @@ def _from_weights(
 ) -> Recognizer:
     old, record = load_weights(find_weights(start))
     old.requires_grad_(True)
+    if changes.pop("prompts", True) != old.s2d.config.prompts:
+        raise ConfigError("weights that have prompts exactly if the recipe does", start, "change --recipe.prompts")
     frames = changes.pop("frames", None)
     config = replace(old.s2d.config, **changes)
     if name and replace(make_config(name, **changes), frames=config.frames) != config:
