@@ -1,4 +1,4 @@
-"""In which order an epoch visits the items."""
+"""In which order an epoch visits the items, and what is random about each visit."""
 
 from __future__ import annotations
 
@@ -41,4 +41,5 @@ def item_generator(seed: int, draw: int) -> torch.Generator:
 
     The same for any number of workers and devices, and after a restart.
     """
-    return torch.Generator().manual_seed(int(np.random.default_rng((seed, draw)).integers(2**63)))
+    rng = np.random.default_rng((seed, draw))
+    return torch.Generator().manual_seed(int(rng.integers(2**63)))
