@@ -1,0 +1,159 @@
+"""``mien prepare``: a data set's release to a prepared set, and what was found in it as tables on stdout."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import tyro
+
+from mien.cli.console import print_json, print_line, print_table
+from mien.cli.parsing import parse
+from mien.cli.problems import OK, STOPPED, USER, note
+from mien.core.errors import ConfigError
+from mien.core.settings import thread_count
+from mien.data.crop_settings import CropSettings
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
+    from mien.data.prepare import Report
+
+NUMBERS = ("found", "published", "difference", "number", "rows", "left out")
+
+
+@dataclass(frozen=True)
+class Prepare:
+    """Check a data set's release, crop its faces, and write a manifest to train and evaluate by.
+
+    Counts are held against the paper's; files are looked for and decoded; pictures and persons are looked for in two
+    splits. A run that was stopped is taken up by the same command.
+    """
+
+    name: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="NAME")]
+    """Data set, such as rafdb, affectnet7, ferplus, dfew, ferv39k, mafw, or folder for <split>/<class>/ of your own."""
+    raw: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RAW")]
+    """The release as it lies on disk; it is only read."""
+    out: Annotated[Path, tyro.conf.arg(aliases=["-o"])]
+    """Folder for the prepared set; made if it is not there."""
+    crop: bool = False
+    """Find and crop faces also where the release is made of face crops."""
+    no_crop: bool = False
+    """Keep the release's pictures: the manifest points into RAW."""
+    check_only: bool = False
+    """Stop after the checks."""
+    strict: bool = False
+    """Stop after the checks, with exit code 1, if they find something serious."""
+    workers: int | None = None
+    """Processes; the CPU cores by default. The files do not depend on it."""
+    json: bool = False
+    """Print the report as a line of JSON instead of tables."""
+    settings: CropSettings = field(default_factory=CropSettings)
+    """How crops are made."""
+
+    def __post_init__(self) -> None:
+        if self.crop and self.no_crop:
+            raise ConfigError("--crop or --no-crop", "both", "leave one out")
+
+
+def main(args: Sequence[str]) -> int:
+    """Run ``mien prepare`` and return the exit code."""
+    options = parse(Prepare, "prepare", args)
+    from mien.data.prepare import prepare
+
+    bar = _Bar()
+    try:
+        report = prepare(
+            options.name,
+            options.raw,
+            options.out,
+            options.settings,
+            crop=True if options.crop else False if options.no_crop else None,
+            workers=thread_count() if options.workers is None else options.workers,
+            check_only=options.check_only,
+            strict=options.strict,
+            progress=bar,
+        )
+    except KeyboardInterrupt:
+        bar.finish()
+        note(f"stopped: what is cropped is kept in {options.out}; the same command goes on from there")
+        return STOPPED
+    finally:
+        bar.finish()
+    if options.json:
+        print_json(report.to_dict())
+    else:
+        show(report, options.out)
+    return _judge(report, options)
+
+
+def show(report: Report, out: Path) -> None:
+    """Tables of what was found and made."""
+    findings = report.findings
+    for title, columns, rows in findings.tables():
+        numbers = columns[1:] if title.startswith("Labels") else NUMBERS
+        print_table(f"{findings.dataset}: {title}", columns, rows, numbers)
+    for line in (report.manifest or findings).notes:
+        print_line(f"- {line}")
+    if report.manifest is None:
+        return
+    rows = [[str(part["fold"] or ""), part["split"], str(part["rows"]), str(part["left_out"])] for part in report.parts]
+    print_table(f"\n{findings.dataset}: prepared", ("fold", "split", "rows", "left out"), rows, NUMBERS)
+    faces = len(report.ids("cropped"))
+    if report.outcomes:
+        print_line(f"{faces} of {len(report.outcomes)} items cropped; no face in {_without_face(report)}")
+    print_line(f"manifest and report are in {out}")
+
+
+def _without_face(report: Report) -> int:
+    return len(report.ids("no face")) + len(report.ids("kept"))
+
+
+def _judge(report: Report, options: Prepare) -> int:
+    """Say on stderr what is serious; the exit code."""
+    findings = report.findings
+    serious = {problem.kind: len(findings.of(problem.kind)) for problem in findings.problems if problem.serious}
+    if serious:
+        kinds = ", ".join(f"{n} {kind}" for kind, n in serious.items())
+        where = "checks.json" if report.manifest is None else "report.json"
+        note(f"serious: {kinds}; every one is listed in {options.out / where}")
+    return USER if serious and options.strict else OK
+
+
+class _Bar:
+    """A bar on stderr where a person looks, a line for every stage where a log is kept."""
+
+    def __init__(self) -> None:
+        self._stage, self._began = "", 0.0
+        self._bar: Progress | None = None
+
+    def __call__(self, stage: str, done: int, total: int) -> None:
+        """Note that ``done`` of ``total`` items of a stage are done."""
+        if stage != self._stage:
+            self.finish()
+            self._stage, self._began = stage, time.monotonic()
+            if sys.stderr.isatty():
+                self._open(stage, total)
+        if self._bar is not None:
+            self._bar.update(self._bar.tasks[0].id, completed=done)
+        elif done == total:
+            sys.stderr.write(f"{stage}: {total} items, {time.monotonic() - self._began:.0f} s\n")
+
+    def _open(self, stage: str, total: int) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        self._bar = Progress(*columns, console=Console(stderr=True), transient=True, speed_estimate_period=120)
+        self._bar.add_task(stage, total=total)
+        self._bar.start()
+
+    def finish(self) -> None:
+        """Take the bar away."""
+        if self._bar is not None:
+            self._bar.stop()
+            self._bar = None
