@@ -76,6 +76,18 @@ def test_the_report_as_json(mien, raw: Path, tmp_path: Path) -> None:
     }
 
 
+def test_labels_of_many_folds_are_left_to_the_report(mien, raw: Path, tmp_path: Path, monkeypatch) -> None:
+    rows = tuple(
+        Row("face", "face.png", "image", "sadness", "test" if fold == 1 else "train", fold) for fold in range(1, 7)
+    )
+    folds = DataSet("own", LABELS, lambda root: Manifest("own", LABELS, rows, root))
+    monkeypatch.setattr("mien.data.prepare.find_dataset", lambda name: folds)
+    ran = mien("prepare", "own", raw, "-o", tmp_path / "out", "--no-crop", "--workers", 1)
+    assert ran.code == 0
+    assert f"labels of every fold and split: {tmp_path / 'out' / 'report.md'}" in ran.out
+    assert "| sadness |" in (tmp_path / "out" / "report.md").read_text()
+
+
 def test_checks_only_and_strict(mien, raw: Path, tmp_path: Path) -> None:
     for flag, code in (("--check-only", 0), ("--strict", 1)):
         ran = mien("prepare", "own", raw, "-o", tmp_path / flag, flag, "--workers", 1)

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from mien.data.prepare import Report
 
 NUMBERS = ("found", "published", "difference", "number", "rows", "left out")
+MOST_COLUMNS = 6
+"""Of a table that fits a terminal."""
 
 
 @dataclass(frozen=True)
@@ -95,7 +97,12 @@ def show(report: Report, out: Path) -> None:
     """Tables of what was found and made."""
     findings = report.findings
     for title, columns, rows in findings.tables():
-        numbers = columns[1:] if title.startswith("Labels") else NUMBERS
+        if len(columns) > MOST_COLUMNS:
+            print_line(
+                f"labels of every fold and split: {out / ('checks.md' if report.manifest is None else 'report.md')}"
+            )
+            continue
+        numbers = columns[1:] if columns[0] == "label" else NUMBERS
         print_table(f"{findings.dataset}: {title}", columns, rows, numbers)
     for line in (report.manifest or findings).notes:
         print_line(f"- {line}")
