@@ -50,6 +50,13 @@ def majority(votes: UInt8[np.ndarray, "n 10"]) -> Bool[np.ndarray, " n"]:
     return keep
 
 
+def vote_shares(votes: UInt8[np.ndarray, "n 10"]) -> Float32[np.ndarray, "n c"]:
+    """Share of each expression in what is left of the votes once single ones are dropped; rows sum to 1, or are 0."""
+    kept = np.where(votes > 1, votes, 0)[:, : len(LABELS)].astype(np.float32)
+    shares: Float32[np.ndarray, "n c"] = kept / np.maximum(kept.sum(1, keepdims=True), 1)
+    return shares
+
+
 def read_ferplus(path: Path, split: SplitName, majority_only: bool = True) -> FerPlusSplit:
     """Read one split.
 
@@ -62,12 +69,9 @@ def read_ferplus(path: Path, split: SplitName, majority_only: bool = True) -> Fe
         DataError: the file is missing or is not such an archive.
     """
     votes, images = _arrays(path, split)
-    keep = majority(votes)
-    kept = np.where(votes > 1, votes, 0)[:, : len(LABELS)].astype(np.float32)
-    if not majority_only:
-        keep = kept.sum(1) > 0
-    kept = kept[keep]
-    targets = kept / kept.sum(1, keepdims=True)
+    shares = vote_shares(votes)
+    keep = majority(votes) if majority_only else shares.any(1)
+    targets = shares[keep]
     return FerPlusSplit(images[keep], targets, targets.argmax(1).astype(np.int64))
 
 
