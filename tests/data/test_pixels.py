@@ -117,6 +117,17 @@ def test_rows_of_an_archive_are_grey_or_colour_and_read_from_disk_once(tmp_path:
     assert frame_count(*at(tmp_path, "faces#1.npz#grey/0", "array")) == 1
 
 
+def test_a_row_of_numbers_as_text(tmp_path: Path) -> None:
+    grey = np.random.default_rng(0).integers(0, 256, (2, 48, 48))
+    lines = [f"0,{' '.join(map(str, image.ravel()))},Training" for image in grey]
+    (tmp_path / "fer2013.csv").write_text("\n".join(["emotion,pixels,Usage", *lines]))
+    for number in range(2):
+        clip = read_clip(*at(tmp_path, f"fer2013.csv#pixels/{number}", "array"))
+        assert np.array_equal(clip, np.repeat(grey[number][None, None], 3, 1))
+    with pytest.raises(DataError, match=r"fer2013\.csv"):
+        read_clip(*at(tmp_path, "fer2013.csv#pixels/2", "array"))
+
+
 @pytest.mark.parametrize(
     ("path", "kind"),
     [

@@ -158,7 +158,8 @@ class Findings:
         parts = [(count.fold, count.split) for count in self._totals()]
         columns = ["label", *(f"{split} {fold}" if fold else split for fold, split in parts)]
         rows = [[label, *(_short(found.get(part)) for part in parts)] for label, found in by_label.items()]
-        return "Labels (in brackets: found less published)", columns, rows
+        compared = any(count.label and count.published is not None for count in self.counts)
+        return "Labels, less published in brackets" if compared else "Labels", columns, rows
 
 
 def check(
