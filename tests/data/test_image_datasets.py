@@ -113,6 +113,13 @@ def test_ferplus_forms_agree_with_the_one_place_of_the_vote_rules(tmp_path: Path
     assert rows.rows[0].votes[:2] == pytest.approx((0.8, 0.2))
 
 
+def test_a_torn_archive_is_refused(tmp_path: Path) -> None:
+    npz = trees.ferplus_npz(tmp_path, 1)
+    npz.write_bytes(npz.read_bytes()[:500])
+    with pytest.raises(DataError, match=r"ferplus_48\.npz"):
+        read("ferplus", npz)
+
+
 def test_ferplus_tables_that_do_not_belong_together(tmp_path: Path) -> None:
     trees.ferplus_csv_tree(tmp_path, 1)
     votes = tmp_path / "fer2013new.csv"

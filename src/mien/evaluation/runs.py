@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from mien.core.errors import ConfigError, DataError, WeightsError
+from mien.data.datasets import find_dataset
 from mien.data.manifest import Manifest, Split, load_manifest
 from mien.data.splits import hold_out
-from mien.evaluation.ferplus import ferplus_rows
 from mien.evaluation.predictions import Predictions
 
 if TYPE_CHECKING:
@@ -119,7 +119,7 @@ def open_data(path: Path) -> Manifest:
     if not path.is_file() or path.suffix != ".npz":
         got = f"{path}" if path.is_file() else f"no file at {path}"
         raise DataError("the folder of a prepared set, or the FERPlus .npz", got, "make it with `mien prepare`")
-    return ferplus_rows(path)
+    return find_dataset("ferplus").read(path)
 
 
 def predict_run(run: Run, ground: Ground, progress: Progress | None = None) -> Predictions:
