@@ -18,6 +18,7 @@ from mien.data.manifest import Manifest, load_manifest
 from mien.data.pixels import read_clip
 from mien.data.splits import hold_out
 from mien.models.record import ModelRecord, Preprocessing
+from mien.models.s2d import S2D
 from mien.models.weights import Recognizer, save_weights
 from mien.training.clips import ClipRecipe, ClipTask
 from mien.training.finish import Calibration, calibrate, figures
@@ -102,15 +103,17 @@ class ClipRun:
 
     def write(self, task: ClipTask, best: Path) -> Path:
         """Write the best epoch's weights, calibrated on the held-out rows of the clean protocol."""
-        task.module.load_state_dict(torch.load(best, weights_only=True)["module"])
-        found = task.predict(task.module, task.held_out)
+        # A network of its own: the task's may be split over devices that are gone by now.
+        s2d = S2D(task.recognizer.s2d.config)
+        s2d.load_state_dict(torch.load(best, weights_only=True)["module"])
+        recognizer = Recognizer(s2d, task.recognizer.landmarks, task.preprocessing).cpu().eval()
+        found = task.predict(s2d, task.held_out)
         if self.protocol == "clean":
             logits = np.log(found.probabilities.clip(1e-12))
             calibration, split = calibrate(logits, found.targets), "valid"
         else:
             # The test items of the official protocol must not calibrate what they then measure.
             calibration, split = Calibration(1.0, 0.0, figures(found.probabilities, found.targets)), "official_test"
-        recognizer = Recognizer(task.recognizer.s2d, task.recognizer.landmarks, task.preprocessing).eval()
         record = ModelRecord(
             name=self.name,
             labels=found.labels,

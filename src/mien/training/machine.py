@@ -101,4 +101,5 @@ def whole_optimizer_state(module: nn.Module, optimizer: torch.optim.Optimizer) -
 
 def load_whole_optimizer_state(module: nn.Module, optimizer: torch.optim.Optimizer, state: dict[str, Any]) -> None:
     """The inverse of :func:`whole_optimizer_state`."""
-    set_optimizer_state_dict(module, optimizer, state, options=StateDictOptions(full_state_dict=True))
+    # Not strict: a parameter that takes no part in the loss learns nothing and has no moments.
+    set_optimizer_state_dict(module, optimizer, state, options=StateDictOptions(full_state_dict=True, strict=False))
