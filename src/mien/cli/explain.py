@@ -1,0 +1,167 @@
+"""``mien explain``: why this label. Maps over the face, regions, and the comparison with theory."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import tyro
+
+from mien.analysis.settings import AnalysisSettings
+from mien.cli.console import print_json, print_line, print_table
+from mien.cli.parsing import parse
+from mien.cli.problems import note
+from mien.cli.progress import FrameProgress
+from mien.core.errors import ConfigError, MissingDependencyError
+
+if TYPE_CHECKING:
+    from mien.explain.explanation import Explanation
+    from mien.explain.source import Chosen
+    from mien.models.zoo import LoadedModel
+
+REPORT = "explain.json"
+
+
+@dataclass(frozen=True)
+class Explain:
+    """Why this label: where in the face, and when, the answer comes from, and what theory would expect.
+
+    For every face the surest moment, or the one at --at. OUT gets explain.json and, for every face, a picture of the
+    maps over the crops; it shows the face. A comparison with published action units of posed expressions: no proof that
+    a label is right, and none of an emotion felt.
+    """
+
+    source: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="SRC")]
+    """A video or picture, or whatever else `mien analyze` takes."""
+    out: Annotated[Path, tyro.conf.arg(aliases=["-o"])]
+    """Folder for the results; made if it is not there."""
+    method: Literal["rollout", "fovea", "occlusion", "all"] = "all"
+    """rollout: where attention comes from in the end. fovea: where the prompters look closer. occlusion: what the label
+    loses while a place is hidden; the slowest, and the only one that asks about this label."""
+    track: int | None = None
+    """Number of the only face to explain, as `mien analyze` has it. None: all."""
+    at: float | None = None
+    """Seconds: explain what is shown at this moment. None: where the label is surest."""
+    model: str | None = None
+    """Name from `mien models`, a weights file, a folder with one, or hf://owner/repository@revision."""
+    json: bool = False
+    """Print explain.json instead of tables."""
+    settings: AnalysisSettings = field(default_factory=AnalysisSettings)
+    """How the source is looked at."""
+
+    def __post_init__(self) -> None:
+        if self.at is not None and self.at < 0:
+            raise ConfigError("a moment of 0 s or later", f"{self.at} s", "give seconds from the start of the video")
+
+
+def main(args: Sequence[str]) -> int:
+    """Run ``mien explain`` and return the exit code."""
+    options = parse(Explain, "explain", args)
+    from mien.analysis.folders import demand_writable
+    from mien.explain.explanation import explain_clip, methods_of
+    from mien.explain.source import choose_clips
+    from mien.models.zoo import load_model
+    from mien.report.tables import write_json
+
+    demand_writable(options.out)
+    model, methods = load_model(options.model), methods_of(options.method)
+    if options.method == "all" and not model.network.s2d.config.prompts:
+        methods = [method for method in methods if method.name != "fovea"]
+    progress = FrameProgress(1)
+    report_frame = partial(progress, options.source)
+    chosen = choose_clips(options.source, model, options.settings, options.at, options.track, progress=report_frame)
+    progress.finish(options.source, 1)
+    explanations = []
+    for clip in chosen.clips:
+        note(f"face {clip.track}: {', '.join(method.name for method in methods)}")
+        explanations.append(explain_clip(model, clip, methods, options.settings.threshold))
+    report = _report(options, model, chosen, explanations)
+    write_json(options.out / REPORT, report)
+    if options.json:
+        from mien.report.tables import plain
+
+        print_json(plain(report))
+    else:
+        _print(options, chosen, explanations)
+    _draw(options, chosen, explanations)
+    return 0
+
+
+def _report(options: Explain, model: LoadedModel, chosen: Chosen, explanations: list[Explanation]) -> dict[str, Any]:
+    from dataclasses import asdict
+
+    from mien.analysis.provenance import provenance
+    from mien.explain.explanation import NOTE
+
+    record, settings = model.record, options.settings
+    threshold = record.threshold if settings.threshold is None else settings.threshold
+    facts = provenance(record, settings, options.source, settings.faces.detector, threshold)
+    return {
+        "schema": 1,
+        "note": NOTE,
+        "source": asdict(chosen.source),
+        "label_space": record.labels.name,
+        "at": options.at,
+        "tracks": list(chosen.faces),
+        "faces": [explanation.to_dict() for explanation in explanations],
+        "provenance": {**facts, "problems": chosen.problems},
+    }
+
+
+def _print(options: Explain, chosen: Chosen, explanations: list[Explanation]) -> None:
+    if not explanations:
+        at = f" at {options.at:g} s" if options.at is not None and chosen.faces else ""
+        print_line(f"{chosen.source.name}: no face was found{at}\n")
+    for explanation in explanations:
+        _print_face(chosen.source.name, explanation)
+    print_line(f"all files in {options.out}")
+
+
+def _print_face(name: str, explanation: Explanation) -> None:
+    clip, found = explanation.clip, explanation.evidence
+    likeliest = f"unclear, likeliest {explanation.label}" if explanation.unclear else explanation.label
+    when = f", {clip.start:.2f} to {clip.end:.2f} s" if clip.end > clip.start else ""
+    title = f"{name}: face {clip.track}{when}: {likeliest} {explanation.probability:.2f}"
+    if found[0].regions is None:
+        print_line(f"{title}\nThis model has no landmark net: no regions of the face.\n")
+        return
+    expected = explanation.expected.regions if explanation.expected else ()
+    rows = [
+        (
+            region,
+            "yes" if region in expected else "",
+            f"{100 * found[0].regions[region].area:.0f} %",
+            *(f"{100 * one.regions[region].share:.0f} %" for one in found if one.regions is not None),
+        )
+        for region in found[0].regions
+    ]
+    names = [one.method for one in found]
+    print_table(title, ("region", "expected", "area", *names), rows, numbers=("area", *names))
+    _print_theory(explanation)
+
+
+def _print_theory(explanation: Explanation) -> None:
+    if explanation.expected is None:
+        print_line(f"Theory expects no region for {explanation.label}.\n")
+        return
+    units = " + ".join(map(str, explanation.expected.units))
+    print_line(f"Expected of {explanation.label}: action units {units} ({explanation.expected.source}).")
+    for one in explanation.evidence:
+        if one.overlap is not None:
+            agreement = f"IoU {one.overlap.iou:.2f} (chance {one.overlap.chance:.2f}), r {one.overlap.correlation:.2f}"
+            print_line(f"  {one.method}: {agreement}")
+    print_line("")
+
+
+def _draw(options: Explain, chosen: Chosen, explanations: list[Explanation]) -> None:
+    """Pictures come last: without matplotlib everything else is there."""
+    from mien.explain.picture import write_strip
+
+    try:
+        for explanation in explanations:
+            write_strip(explanation, options.out / f"face-{explanation.clip.track}.png", chosen.source.name)
+    except MissingDependencyError as error:
+        raise MissingDependencyError(error.expected, error.got, f"{error.fix}; {REPORT} is written") from error

@@ -1,0 +1,121 @@
+"""What ``mien analyze`` wrote, read back: the tables of one source or of many."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float64, Int64
+
+from mien.core.errors import ConfigError, DataError
+from mien.core.types import Span
+from mien.report.result import RESULT_FILE
+from mien.report.tables import SCHEMA, read_json
+
+FRAMES_FILE = "frames.csv"
+REMEDY = "give a folder that `mien analyze -o` wrote, or analyse the source again"
+
+
+@dataclass(frozen=True, eq=False)
+class Analysis:
+    """One source's results.
+
+    Attributes:
+        name: of its folder.
+        source: name of the file that was looked at.
+        labels: of the model, in the order of the probabilities.
+        spans: by start, then track.
+        duration: seconds; 0 for a still.
+        tracks: of every row of frames.csv, the person.
+        times: of every row, seconds.
+        probabilities: of every row, one a label; NaN where the face could not be read.
+    """
+
+    name: str
+    source: str
+    labels: tuple[str, ...]
+    spans: tuple[Span, ...]
+    duration: float
+    tracks: Int64[np.ndarray, " n"]
+    times: Float64[np.ndarray, " n"]
+    probabilities: Float64[np.ndarray, "n c"]
+
+    @property
+    def people(self) -> list[int]:
+        """Numbers of the persons, in order."""
+        return sorted({span.track for span in self.spans})
+
+
+def find_folders(places: Iterable[Path]) -> list[Path]:
+    """The folders with results among ``places`` and directly below them, in order of name, none twice.
+
+    Raises:
+        DataError: one of them neither is nor holds such a folder.
+    """
+    found: dict[Path, None] = {}
+    for place in places:
+        inside = (
+            [place]
+            if (place / RESULT_FILE).is_file()
+            else sorted(path.parent for path in place.glob(f"*/{RESULT_FILE}"))
+        )
+        if not inside:
+            got = "no result.json in it" if place.is_dir() else "no such folder"
+            raise DataError("a folder of results", f"{place}: {got}", REMEDY)
+        found.update(dict.fromkeys(inside))
+    return list(found)
+
+
+def read_analyses(places: Sequence[Path]) -> list[Analysis]:
+    """The results in ``places``; all must be of the same labels.
+
+    Raises:
+        DataError: not folders of results, or torn ones.
+        ConfigError: results of models with different labels.
+    """
+    analyses = [read_analysis(folder) for folder in find_folders(places)]
+    first = analyses[0]
+    for other in analyses[1:]:
+        if other.labels != first.labels:
+            got = f"{', '.join(first.labels)} in {first.name}; {', '.join(other.labels)} in {other.name}"
+            raise ConfigError("results of the same labels", got, "plot them apart")
+    return analyses
+
+
+def read_analysis(folder: Path) -> Analysis:
+    """The result in ``folder``. Raises DataError where its files are missing, torn or of another schema."""
+    try:
+        content = read_json(folder / RESULT_FILE)
+        if content["schema"] != SCHEMA:
+            raise ValueError(f"schema {content['schema']}, not {SCHEMA}")
+        labels = tuple(content["labels"])
+        spans = tuple(Span(**span) for span in content["spans"])
+        tracks, times, probabilities = _read_frames(folder / FRAMES_FILE, labels)
+        end = max((span.end for span in spans), default=0.0)
+        return Analysis(
+            name=folder.resolve().name,
+            source=content["source"]["name"],
+            labels=labels,
+            spans=spans,
+            duration=max(end, content["source"]["duration"] or 0.0),
+            tracks=tracks,
+            times=times,
+            probabilities=probabilities,
+        )
+    except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
+        raise DataError("result.json and frames.csv of mien", f"{folder}: {error!r}", REMEDY) from error
+
+
+def _read_frames(
+    path: Path, labels: Sequence[str]
+) -> tuple[Int64[np.ndarray, " n"], Float64[np.ndarray, " n"], Float64[np.ndarray, "n c"]]:
+    with path.open(encoding="utf-8", newline="") as file:
+        rows = csv.reader(file)
+        header = next(rows, [])
+        wanted = [header.index(name) for name in ("track", "time", *(f"p_{label}" for label in labels))]
+        cells = [[row[place] or "nan" for place in wanted] for row in rows]
+    table = np.array(cells, np.float64).reshape(len(cells), len(wanted))
+    return table[:, 0].astype(np.int64), table[:, 1], table[:, 2:]
