@@ -1,0 +1,89 @@
+"""The how-tos work as written: their blocks are run one after the other, on what they speak of."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cuts import frames_of, write_video
+
+from mien.core.errors import DataError
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "data"))
+
+import video_trees
+
+DOCS = Path(__file__).resolve().parents[2] / "docs"
+
+
+def blocks(document: str) -> list[str]:
+    found = re.findall(r"<!-- test \w+ -->\n```bash\n(.*?)```", (DOCS / document).read_text("utf-8"), re.DOTALL)
+    assert found
+    return found
+
+
+@pytest.mark.slow
+def test_train_on_my_own_videos(furnished, short_clip: Path) -> None:
+    frames = frames_of(short_clip)
+    cuts = {"calm": frames[:12], "joy": frames[-12:]}
+    for split, number in (("train", 3), ("test", 1)):
+        for name, images in cuts.items():
+            for i in range(number):
+                folder = furnished.folder / "my-videos" / split / name
+                folder.mkdir(parents=True, exist_ok=True)
+                shift = i + (split == "test") * 3
+                write_video(folder / f"{i}.mp4", [(time, image) for time, image in images[shift : shift + 8]])
+    for text in blocks("train-your-own.md"):
+        ran = furnished.run("bash", "-euc", text)
+        assert ran.returncode == 0, ran.stderr[-3000:]
+    assert (furnished.folder / "report" / "report.md").is_file()
+    spans = (furnished.folder / "out" / "talk" / "spans.csv").read_text()
+    assert "joy" in spans or "happiness" in spans or "unclear" in spans
+
+
+def test_reproduce_on_dfew_begins_as_written(desk) -> None:
+    video_trees.dfew_tree(desk.folder / "DFEW", 1)
+    for text in blocks("reproduce-dfew.md"):
+        ran = desk.run("bash", "-euc", text)
+        assert ran.returncode == 0, ran.stderr[-3000:]
+    assert (desk.folder / "prepared" / "dfew" / "manifest.csv").is_file()
+    assert "9356" in (desk.folder / "prepared" / "dfew" / "report.md").read_text()
+
+
+VERBS = ("train videos", "train dfew", "train ferplus", "train landmarks", "evaluate", "prepare", "analyze", "convert")
+
+
+@pytest.fixture(scope="module")
+def helps() -> str:
+    mien = Path(sys.executable).with_name("mien")
+    return "".join(subprocess.check_output([mien, *verb.split(), "--help"], text=True) for verb in VERBS)
+
+
+@pytest.mark.parametrize("document", ["reproduce-dfew.md", "train-your-own.md", "add-a-loss.md", "train-ferplus.md"])
+def test_every_flag_that_a_howto_names_exists(helps: str, document: str) -> None:
+    text = (DOCS / document).read_text("utf-8")
+    made_up = {"--recipe.adjust"}  # what add-a-loss.md adds
+    named = set(re.findall(r"(?<![\w-])--[a-z][a-z.0-9-]+", text)) - made_up
+    assert {flag for flag in named if not re.search(rf"{re.escape(flag)}(?![\w-])", helps)} == set()
+
+
+def test_the_data_set_that_a_howto_adds_is_read(tmp_path: Path) -> None:
+    (code,) = re.findall(r"```python\n(.*?)```", (DOCS / "add-a-data-set.md").read_text("utf-8"), re.DOTALL)
+    space: dict[str, Any] = {}
+    exec(code, space)
+    (tmp_path / "clips").mkdir()
+    for name in ("ann_H_1", "ann_N_2", "bob_C_1"):
+        (tmp_path / "clips" / f"{name}.mp4").touch()
+    with pytest.raises(DataError, match=r"split\.txt"):
+        space["read"](tmp_path)
+    (tmp_path / "split.txt").write_text("bob\n")
+    rows = space["DATASETS"]["myset"].read(tmp_path).rows
+    assert [(row.label, row.split, row.subject) for row in rows] == [
+        ("happiness", "train", "ann"),
+        ("neutral", "train", "ann"),
+        ("contempt", "test", "bob"),
+    ]
