@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from jaxtyping import Float, UInt8
 
+from mien.analysis.current import Now, follow_live
 from mien.analysis.live import LiveSpans
 from mien.analysis.provenance import provenance
 from mien.analysis.reading import FrameClock, Network, Reading, read
@@ -16,7 +17,7 @@ from mien.analysis.settings import AnalysisSettings
 from mien.analysis.smoothing import SpanRule, TrackReadings, frame_probabilities, track_spans
 from mien.core.errors import ConfigError
 from mien.core.table import FaceTable
-from mien.core.types import FaceRow, Prediction, Span
+from mien.core.types import FaceRow, Frame, Prediction, Span
 from mien.report.result import Result
 
 if TYPE_CHECKING:
@@ -142,6 +143,19 @@ class ExpressionModel:
         with media.open(camera, frame_rate=settings.frame_rate) as frames:
             for reading in read(frames, self._network, settings, 1, detector):
                 yield from live.push(reading)
+
+    def live(
+        self, frames: Iterable[Frame], settings: AnalysisSettings | None = None, detector: Detector | None = None
+    ) -> Iterator[Now]:
+        """What every face shows at each frame, and the spans that end, while the frames still come.
+
+        Args:
+            frames: in order of time, such as a :class:`mien.media.newest.Newest`, which drops what is too late.
+            settings: how to look; defaults when None.
+            detector: used instead of the one ``settings.faces`` names.
+        """
+        settings = settings or AnalysisSettings()
+        return follow_live(frames, self._network, self._rule(settings), settings, detector)
 
     def _rule(self, settings: AnalysisSettings) -> SpanRule:
         threshold = self.record.threshold if settings.threshold is None else settings.threshold

@@ -1,0 +1,122 @@
+"""What every face shows at this moment; the spans of :mod:`mien.analysis.live` are surer but come later."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from jaxtyping import Float64
+
+from mien.analysis.live import LiveSpans
+from mien.analysis.reading import Network, Reading, read
+from mien.analysis.settings import AnalysisSettings
+from mien.analysis.smoothing import LOW_CONFIDENCE, SpanRule
+from mien.core.types import UNCLEAR, Face, FaceCrop, Frame, Prediction, Span
+
+if TYPE_CHECKING:
+    from mien.faces import Detector
+
+HALF_LIFE = 0.3
+"""Seconds after which a window's answer counts half as much as the newest one's."""
+FORGET = 2.0
+"""Seconds after which it does not count at all."""
+NOT_YET = "not read yet"
+"""Reason of a face whose first window is not over."""
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class FaceNow:
+    """One face of the newest frame.
+
+    Attributes:
+        track: the person's number.
+        face: box and five points, in pixels of the frame.
+        label: expression shown now, or ``"unclear"``.
+        score: its probability; None where unclear.
+        reason: why it is unclear, else None.
+        probabilities: mean of the last windows, newer ones counting more, one per label; None where nothing was read.
+    """
+
+    track: int
+    face: Face
+    label: str
+    score: float | None
+    reason: str | None
+    probabilities: Float64[np.ndarray, " c"] | None
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Now:
+    """News of one frame.
+
+    Attributes:
+        frame: the frame; None when the source has ended.
+        faces: who is in it, by number.
+        ended: spans that became final with this frame, by start, then track.
+    """
+
+    frame: Frame | None
+    faces: tuple[FaceNow, ...]
+    ended: tuple[Span, ...]
+
+
+def follow_live(
+    frames: Iterable[Frame],
+    network: Network,
+    rule: SpanRule,
+    settings: AnalysisSettings,
+    detector: Detector | None = None,
+) -> Iterator[Now]:
+    """What is shown, frame by frame as they come; the last news has no frame and every span still open.
+
+    Memory holds a few seconds of answers a face, however long the source lasts. A frame with a face seen for the first
+    time is held back until a second detection confirms it (``settings.faces.detect_every`` frames at most).
+    """
+    spans, faces = LiveSpans(rule, settings.window, settings.stride), CurrentFaces(rule)
+    for reading in read(frames, network, settings, 1, detector):
+        seen = faces.push(reading)
+        yield Now(reading.frame, seen, tuple(spans.push(reading)))
+
+
+class CurrentFaces:
+    """A rolling mean of each person's last windows.
+
+    Args:
+        rule: labels, the threshold under which a face is unclear, and how long a face may be out of sight.
+    """
+
+    def __init__(self, rule: SpanRule) -> None:
+        self._rule = rule
+        self._answers: dict[int, list[Prediction]] = {}
+        self._seen: dict[int, float] = {}
+
+    def push(self, reading: Reading) -> tuple[FaceNow, ...]:
+        """The faces of the reading's frame, by number; readings come in order."""
+        for answer in reading.predictions:
+            self._answers.setdefault(answer.track, []).append(answer)
+        if reading.frame is None:
+            return ()
+        now = reading.frame.time
+        self._seen |= {crop.track: now for crop in reading.crops}
+        self._forget(now)
+        return tuple(self._face(crop, now) for crop in sorted(reading.crops, key=lambda crop: crop.track))
+
+    def _forget(self, now: float) -> None:
+        gone = {track for track, time in self._seen.items() if now - time > max(FORGET, self._rule.max_gap)}
+        self._seen = {track: time for track, time in self._seen.items() if track not in gone}
+        kept = {track: [one for one in some if now - one.end < FORGET] for track, some in self._answers.items()}
+        self._answers = {track: some for track, some in kept.items() if some}
+
+    def _face(self, crop: FaceCrop, now: float) -> FaceNow:
+        answers = self._answers.get(crop.track, [])
+        reason = crop.quality.reason or (None if answers else NOT_YET)
+        if reason is not None:
+            return FaceNow(crop.track, crop.face, UNCLEAR, None, reason, None)
+        weights = 0.5 ** (np.array([now - one.end for one in answers]) / HALF_LIFE)
+        mean = np.average([one.probabilities for one in answers], axis=0, weights=weights)
+        best = int(mean.argmax())
+        if mean[best] < self._rule.threshold:
+            return FaceNow(crop.track, crop.face, UNCLEAR, None, LOW_CONFIDENCE, mean)
+        return FaceNow(crop.track, crop.face, self._rule.labels[best], float(mean[best]), None, mean)
