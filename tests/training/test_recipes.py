@@ -12,6 +12,7 @@ from mien.core.errors import ConfigError, DataError
 from mien.data.datasets import find_dataset
 from mien.data.ferplus import LABELS
 from mien.evaluation.report import make_report
+from mien.evaluation.runs import open_run
 from mien.evaluation.views import predict_clips
 from mien.models.landmarks import MobileFaceNet
 from mien.models.s2d import S2D, S2DConfig
@@ -61,6 +62,7 @@ def test_train_write_load_evaluate(npz: Path, landmarks: Path, tmp_path: Path) -
     report = make_report(predict_clips(model, find_dataset("ferplus").read(npz).select("valid")))
     # The file holds float16, the score was measured before: rounding may move one face of 32.
     assert report.war[0] == pytest.approx(model.record.scores["ferplus_valid_war"], abs=1 / 32)
+    assert open_run(str(tmp_path)).dataset == "ferplus"
     assert model.points(np.zeros((2, 3, 48, 48), np.uint8)).shape == (2, 68, 2)
 
 

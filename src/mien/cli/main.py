@@ -18,6 +18,8 @@ from mien.core.registry import did_you_mean
 
 VERBS = {
     "analyze": "Which expression does each face show, when: tables and pictures for videos and stills.",
+    "explain": "Why this label: which parts of the face, and which moments, it rests on.",
+    "plot": "Pictures for papers from the tables of an analysis.",
     "models": "The models that come with mien: labels, licence, training data, scores.",
     "doctor": "Check that this machine has what mien needs, and say what to do where it does not.",
     "prepare": "Check a data set as released, crop its faces, and list them for training.",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -27,8 +26,6 @@ def main(args: Sequence[str]) -> int:
 
 def run_recipe(run: Any) -> int:
     """Run a recipe with a bar, print the path of what it made, and return the exit code."""
-    # Fabric announces devices and precision; the log's first line says what matters.
-    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
     progress = StepProgress()
     try:
         print_line(str(run.run(progress)))

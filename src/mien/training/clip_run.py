@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import dataclasses
-import json
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import torch
 
 from mien.core.errors import ConfigError, DataError
-from mien.core.files import whole_file
 from mien.core.settings import thread_count
 from mien.data.manifest import Manifest, load_manifest
 from mien.data.pixels import read_clip
@@ -21,7 +18,7 @@ from mien.models.record import ModelRecord, Preprocessing
 from mien.models.s2d import S2D
 from mien.models.weights import Recognizer, save_weights
 from mien.training.clips import ClipRecipe, ClipTask
-from mien.training.finish import Calibration, calibrate, figures
+from mien.training.finish import Calibration, calibrate, figures, write_facts
 from mien.training.loop import FitPlan, Report, fit
 from mien.training.start import start_recognizer
 
@@ -72,8 +69,7 @@ class ClipRun:
             self.recipe.zero_init,
         )
         task = ClipTask(train, held_out, recognizer, self.recipe, self.fit.seed)
-        with whole_file(self.out / "run.json") as draft:
-            draft.write_text(json.dumps(self.facts(train), indent=2, default=str))
+        write_facts(self, train.name, self.fold, self.protocol)
         return self.write(task, fit(task, self.fit, self.out, self.resume, report))
 
     def rows(self) -> tuple[Manifest, Manifest]:
@@ -95,11 +91,6 @@ class ClipRun:
             return whole.select("train"), whole.select("test")
         whole = hold_out(whole, seed=self.fit.seed)
         return whole.select("train"), whole.select("valid")
-
-    def facts(self, train: Manifest) -> dict[str, Any]:
-        """What ``run.json`` says: every field, and what a later evaluation must know."""
-        own = {"recipe": type(self).__name__, "dataset": train.name, "data": str(self.data.resolve())}
-        return {**own, "fold": self.fold, "protocol": self.protocol, "fields": dataclasses.asdict(self)}
 
     def write(self, task: ClipTask, best: Path) -> Path:
         """Write the best epoch's weights, calibrated on the held-out rows of the clean protocol."""

@@ -21,15 +21,13 @@ from mien.models.preprocess import normalise
 from mien.models.record import ModelRecord, Preprocessing
 from mien.models.s2d import S2D, S2DConfig
 from mien.models.weights import Recognizer, save_weights
-from mien.training.finish import calibrate
+from mien.training.finish import calibrate, write_facts
 from mien.training.loop import FitPlan, Report, fit
 from mien.training.start import load_backbone, load_landmarks, parameter_groups
 from mien.training.task import Task, device_of
 
 FRAMES = 8
 """Frames of a clip in use: the image model averages them, and more of the same half second would cost time only."""
-
-
 LICENCE = (
     "Apache-2.0 for the weights. Trained on FER2013 images, which carry no redistribution licence (FER+ labels: MIT), "
     "from DINOv2 ViT-S/14 (Apache-2.0), with landmarks distilled from a teacher trained on 300-W (research use): "
@@ -172,6 +170,7 @@ class FerPlusRun:
         torch.set_num_threads(thread_count())
         torch.manual_seed(self.fit.seed)
         task = ExpressionTask(self.data, self.recipe, self.landmark_net(), self.backbone)
+        write_facts(self, "ferplus")
         return self.write(fit(task, self.fit, self.out, self.resume, report))
 
     def landmark_net(self) -> MobileFaceNet | None:

@@ -1,12 +1,16 @@
-"""The last step of a run: temperature and threshold from held-out items, for the weights' record."""
+"""What every run leaves beside its weights: how they were made, and their calibration from held-out items."""
 
 from __future__ import annotations
 
+import dataclasses
+import json
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Int
 
+from mien.core.files import whole_file
 from mien.evaluation.calibration import fit_temperature, softmax, threshold_for
 from mien.evaluation.metrics import confusion, expected_calibration_error, uar, war
 
@@ -42,3 +46,11 @@ def figures(probabilities: Float[np.ndarray, "n c"], labels: Int[np.ndarray, " n
     matrix = confusion(labels, probabilities.argmax(1), probabilities.shape[1])
     ece = expected_calibration_error(probabilities, labels)
     return {"war": war(matrix), "uar": uar(matrix), "ece": ece}
+
+
+def write_facts(run: Any, dataset: str, fold: int = 0, protocol: str = "clean") -> None:
+    """``run.json`` in the run's folder: every field of its dataclass, and what a later evaluation must know."""
+    facts: dict[str, Any] = {"recipe": type(run).__name__, "dataset": dataset, "data": str(run.data.resolve())}
+    facts |= {"fold": fold, "protocol": protocol, "fields": dataclasses.asdict(run)}
+    with whole_file(run.out / "run.json") as draft:
+        draft.write_text(json.dumps(facts, indent=2, default=str) + "\n")

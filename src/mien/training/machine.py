@@ -6,6 +6,7 @@ group a transformer block. Both run on CPUs too (gloo), which is how they are te
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -44,6 +45,8 @@ def make_fabric(plan: FitPlan, idle_parameters: bool = False) -> Fabric:
         from lightning_fabric import Fabric
     except ImportError as error:
         raise MissingDependencyError("lightning-fabric", "no such package", "pip install 'mien[train]'") from error
+    # It announces devices and precision; the first line of our log says what matters.
+    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
     gpu = torch.cuda.is_available() and plan.accelerator != "cpu"
     if plan.accelerator == "gpu" and not gpu:
         raise ConfigError("a GPU", "none that torch can use", "leave out --fit.accelerator gpu")
