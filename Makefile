@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 SAMPLES := build/samples
 INSTALL := $(BIN)/python -m pip install --quiet -c constraints.txt
 
-.PHONY: demo test lint bench clean
+.PHONY: demo test lint bench docs clean
 
 demo: $(VENV)/.installed $(SAMPLES)/.fetched  ## analyse two sample clips into out/ and print the tables
 	$(BIN)/mien analyze $(SAMPLES)/single_face.mp4 $(SAMPLES)/WolfgangLanger_Pexels.mp4 -o out --save-video --skip-existing
@@ -21,6 +21,9 @@ lint: $(VENV)/.installed-dev  ## style, format, types
 
 bench: $(VENV)/.installed-dev $(SAMPLES)/.fetched  ## side-by-side measurements, printed as ratios
 	$(BIN)/python benchmarks/run.py $(SAMPLES) $(ARGS)
+
+docs: $(VENV)/.installed-docs  ## the documentation as a site in build/site; a warning is an error
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
 
 clean:  ## remove all that was made, but for .venv
 	rm -rf out build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
@@ -40,6 +43,10 @@ $(VENV)/.installed-dev: pyproject.toml constraints.txt | $(BIN)/python
 	@echo "installing mien and its development tools into $(VENV) (minutes the first time)"
 	$(INSTALL) -e '.[dev]'
 	@touch $@ $(VENV)/.installed
+
+$(VENV)/.installed-docs: $(VENV)/.installed-dev
+	$(INSTALL) -e '.[docs]'
+	@touch $@
 
 $(SAMPLES)/.fetched: tools/fetch_samples.py | $(BIN)/python
 	$(BIN)/python tools/fetch_samples.py $(SAMPLES)
