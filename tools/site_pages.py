@@ -21,10 +21,13 @@ PLACES = {source: page for page, source in PAGES.items()}
 def on_files(files: Files, config: Any) -> Files:
     """Add the pages."""
     for page, source in PAGES.items():
-        folder = (ROOT / source).parent
-        text = re.sub(r"(\]\()([^)#:]+)", lambda link: link[1] + turned(folder, link[2]), (ROOT / source).read_text())
-        files.append(File.generated(config, page, content=text))
+        files.append(File.generated(config, page, content=text_of(ROOT / source)))
     return files
+
+
+def text_of(source: Path) -> str:
+    """A document, its links turned."""
+    return re.sub(r"(\]\()([^)#:]+)", lambda link: link[1] + turned(source.parent, link[2]), source.read_text("utf-8"))
 
 
 def turned(folder: Path, link: str) -> str:

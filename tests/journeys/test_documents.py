@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+HELPFUL = ("analyze", "models", "doctor", "train videos", "evaluate", "prepare", "explain", "plot")
+"""Verbs whose options the documents name."""
 DOCUMENTS = ("README.md", "docs/tour.md")
 ROOT = Path(__file__).resolve().parents[2]
 BLOCK = re.compile(r"<!-- test -->\n```(bash|python)\n(.*?)```", re.DOTALL)
@@ -37,7 +39,7 @@ def test_links_between_documents_lead_somewhere(path: Path) -> None:
 
 def test_every_option_that_a_document_names_exists(desk) -> None:
     text = "".join((ROOT / name).read_text("utf-8") for name in (*DOCUMENTS, "docs/outputs.md"))
-    helps = "".join(desk.run("mien", verb, "--help").stdout for verb in ("analyze", "models", "doctor"))
+    helps = "".join(desk.run("mien", *verb.split(), "--help").stdout for verb in HELPFUL)
     named = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", text)) - {"--help", "--version"}
     assert named
     assert {option for option in named if not re.search(rf"{option}(?![\w-])", helps)} == set()

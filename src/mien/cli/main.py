@@ -18,14 +18,14 @@ from mien.core.registry import did_you_mean
 
 VERBS = {
     "analyze": "Which expression does each face show, when: tables and pictures for videos and stills.",
-    "explain": "Why this label: which parts of the face, and which moments, it rests on.",
-    "plot": "Pictures for papers from the tables of an analysis.",
+    "explain": "Why this label: where in the face, and when, the answer comes from, and what theory would expect.",
+    "plot": "Pictures for papers: timelines, mean probabilities, transitions between expressions, confusion.",
     "models": "The models that come with mien: labels, licence, training data, scores.",
     "doctor": "Check that this machine has what mien needs, and say what to do where it does not.",
-    "prepare": "Check a data set as released, crop its faces, and list them for training.",
+    "prepare": "Check a data set's release, crop its faces, and write a manifest to train and evaluate by.",
     "pretrain": "Pre-train a backbone on face crops without labels: a masked autoencoder.",
     "train": "Train a model by a named recipe.",
-    "evaluate": "Measure models on a labelled split, or compare two: accuracy, recalls, intervals, calibration.",
+    "evaluate": "Measure models on a labelled split: UAR, WAR, macro-F1, recalls, intervals, calibration.",
     "convert": "Turn a checkpoint of the released S2D code into weights for mien.",
 }
 """What there is, in the order of the help. Verb ``x`` is ``main(args) -> int`` in ``mien.cli.x``."""
