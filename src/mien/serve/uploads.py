@@ -1,0 +1,240 @@
+"""Bodies of ``POST /v1/analyze``: multipart straight to disk under a random name, or a path below a root."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import secrets
+import unicodedata
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any
+
+from fastapi import Request
+from python_multipart import MultipartParser
+from python_multipart.exceptions import MultipartParseError
+from python_multipart.multipart import parse_options_header
+from starlette.requests import ClientDisconnect
+
+from mien.media.files import IMAGE_SUFFIXES, VIDEO_SUFFIXES
+from mien.serve.jobs import inside
+from mien.serve.problems import RefusedError
+
+MOST_TEXT = 64 << 10
+"""Bytes of all that is no file: fields, headers, JSON."""
+IDLE_SECONDS = 30.0
+"""How long an upload may stand still."""
+MOST_NAME = 200
+
+
+@dataclass
+class Arrival:
+    """What a body holds.
+
+    Attributes:
+        fields: by name, as text (multipart) or as JSON has them.
+        file: the uploaded file, under a random name; None without one.
+        name: what the client calls the file.
+    """
+
+    fields: dict[str, Any] = field(default_factory=dict)
+    file: Path | None = None
+    name: str = ""
+    size: int = 0
+
+
+async def receive(request: Request, folder: Path, most: int) -> Arrival:
+    """Read the body.
+
+    Args:
+        request: multipart/form-data or application/json.
+        folder: uploads are written there.
+        most: bytes of a file.
+
+    Raises:
+        RefusedError: 400 unreadable, 408 stood still, 413 too large, 415 another kind of content.
+    """
+    kind, parameters = parse_options_header(request.headers.get("content-type", ""))
+    length = request.headers.get("content-length", "")
+    if length.isdecimal() and int(length) > most + MOST_TEXT:
+        raise _too_large(most)
+    if kind == b"application/json":
+        return Arrival(_json(b"".join([chunk async for chunk in _limited(request, MOST_TEXT)])))
+    if kind != b"multipart/form-data" or not parameters.get(b"boundary"):
+        got = repr(kind.decode("ascii", "replace")[:80])
+        raise RefusedError(415, "multipart/form-data or application/json", got, "upload a file, or name a path in JSON")
+    form = _Form(parameters[b"boundary"], folder, most)
+    try:
+        async for chunk in _limited(request, most + MOST_TEXT, most):
+            form.write(chunk)
+        return form.finish()
+    except BaseException:
+        form.discard()
+        raise
+
+
+async def _limited(request: Request, most: int, named: int | None = None) -> AsyncIterator[bytes]:
+    read, chunks = 0, request.stream()
+    while True:
+        try:
+            chunk = await asyncio.wait_for(anext(chunks, None), IDLE_SECONDS)
+        except TimeoutError:
+            fix = "send it again over a steadier line"
+            raise RefusedError(408, "a body that comes in", f"nothing for {IDLE_SECONDS:g} s", fix) from None
+        except ClientDisconnect:
+            raise RefusedError(400, "a whole body", "a connection that was closed", "send it again") from None
+        if chunk is None:
+            return
+        read += len(chunk)
+        if read > most:
+            raise _too_large(most if named is None else named)
+        yield chunk
+
+
+def _too_large(most: int) -> RefusedError:
+    return RefusedError(413, f"at most {most / 1e6:g} MB", "more", "send a smaller or shorter file")
+
+
+def _json(body: bytes) -> dict[str, Any]:
+    try:
+        content = json.loads(body)
+    except (ValueError, RecursionError):
+        raise RefusedError(
+            400, "a body in JSON", "something else", 'send for example {"path": "/videos/talk.mp4"}'
+        ) from None
+    if not isinstance(content, dict):
+        raise RefusedError(422, "an object with a path", type(content).__name__, 'send {"path": "..."}')
+    return content
+
+
+class _Form:
+    """A multipart body piece by piece: one file to disk, fields to memory."""
+
+    def __init__(self, boundary: bytes, folder: Path, most: int) -> None:
+        self._arrival, self._folder, self._most = Arrival(), folder, most
+        self._text = MOST_TEXT
+        self._header, self._value = (bytearray(), bytearray()), bytearray()
+        self._disposition: dict[bytes, bytes] = {}
+        self._file: IO[bytes] | None = None
+        self._ended = False
+        names = (
+            "part_begin",
+            "part_data",
+            "part_end",
+            "header_field",
+            "header_value",
+            "header_end",
+            "headers_finished",
+        )
+        calls: Any = {f"on_{name}": getattr(self, f"_{name}") for name in names}
+        calls["on_end"] = self._end
+        try:
+            self._parser = MultipartParser(boundary, calls)
+        except (MultipartParseError, ValueError) as error:
+            raise _unreadable() from error
+
+    def write(self, chunk: bytes) -> None:
+        """The next piece of the body."""
+        try:
+            self._parser.write(chunk)
+        except MultipartParseError as error:
+            raise _unreadable() from error
+
+    def finish(self) -> Arrival:
+        """What was in it."""
+        if not self._ended:
+            raise _unreadable()
+        return self._arrival
+
+    def discard(self) -> None:
+        """Remove what was written."""
+        if self._file is not None:
+            self._file.close()
+        if self._arrival.file is not None:
+            self._arrival.file.unlink(missing_ok=True)
+
+    def _part_begin(self) -> None:
+        self._disposition, self._value = {}, bytearray()
+
+    def _header_field(self, data: bytes, start: int, end: int) -> None:
+        self._add(self._header[0], data[start:end])
+
+    def _header_value(self, data: bytes, start: int, end: int) -> None:
+        self._add(self._header[1], data[start:end])
+
+    def _header_end(self) -> None:
+        name, value = (bytes(part) for part in self._header)
+        self._header = bytearray(), bytearray()
+        if name.lower() == b"content-disposition":
+            self._disposition = parse_options_header(value)[1]
+
+    def _headers_finished(self) -> None:
+        if b"filename" not in self._disposition:
+            return
+        if self._disposition.get(b"name") != b"file" or self._arrival.file is not None:
+            raise RefusedError(422, "one file, in the field `file`", "another one", "send one file a request")
+        self._arrival.file = self._folder / secrets.token_hex(16)
+        self._arrival.name = display_name(self._disposition[b"filename"].decode("utf-8", "replace"))
+        self._file = self._arrival.file.open("xb")
+
+    def _part_data(self, data: bytes, start: int, end: int) -> None:
+        if self._file is None:
+            return self._add(self._value, data[start:end])
+        self._arrival.size += end - start
+        if self._arrival.size > self._most:
+            raise _too_large(self._most)
+        self._file.write(data[start:end])
+        return None
+
+    def _part_end(self) -> None:
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+        else:
+            name = self._disposition.get(b"name", b"").decode("utf-8", "replace")
+            self._arrival.fields[name] = self._value.decode("utf-8", "replace")
+
+    def _end(self) -> None:
+        self._ended = True
+
+    def _add(self, to: bytearray, piece: bytes) -> None:
+        self._text -= len(piece)
+        if self._text < 0:
+            raise RefusedError(413, f"at most {MOST_TEXT >> 10} kB of fields", "more", "send file and options only")
+        to += piece
+
+
+def _unreadable() -> RefusedError:
+    return RefusedError(400, "a whole multipart/form-data body", "something else", "send it as curl -F does")
+
+
+def display_name(given: str) -> str:
+    """What to call a file: its name as the client says it, without folders and characters that cannot be shown."""
+    last = given.replace("\\", "/").rpartition("/")[2]
+    shown = "".join(letter for letter in last if unicodedata.category(letter)[0] != "C").strip()
+    return shown[:MOST_NAME] or "unnamed"
+
+
+def known_suffix(name: str) -> str:
+    """The suffix of ``name`` if it is one of a video or picture, else none: readers look at it, nobody else may."""
+    suffix = Path(name).suffix.lower()
+    return suffix if suffix in VIDEO_SUFFIXES | IMAGE_SUFFIXES else ""
+
+
+def allowed_path(given: str, roots: tuple[Path, ...]) -> Path:
+    """The file that a client names, every link and ``..`` followed.
+
+    Raises:
+        RefusedError: 403 outside the roots, whether or not there is such a file; 422 below them, but no file.
+    """
+    try:
+        path = Path(given).resolve() if roots and Path(given).is_absolute() else None
+    except (OSError, ValueError, RuntimeError):  # loops of links, null bytes
+        path = None
+    if path is None or not inside(path, roots):
+        fix = "upload the file, or start the server with --root" if not roots else "name a full path below a root"
+        raise RefusedError(403, "a file below a root of the server", "another path", fix)
+    if not path.is_file():
+        raise RefusedError(422, "a file that exists", "none at this path", "check the path")
+    return path
