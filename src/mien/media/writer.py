@@ -1,7 +1,8 @@
-"""Writing a video whose frames keep their own times."""
+"""Writing a video whose frames keep their own times, with the sound of its source."""
 
 from __future__ import annotations
 
+import math
 import os
 from fractions import Fraction
 from functools import cache
@@ -19,7 +20,8 @@ from av.video.frame import VideoFrame
 from av.video.reformatter import ColorRange, Colorspace
 from jaxtyping import UInt8
 
-from mien.core.errors import ConfigError, MissingDependencyError
+from mien.core.errors import ConfigError, MissingDependencyError, SourceError
+from mien.media.sound import Sound
 
 SUFFIXES = frozenset({".mp4", ".m4v", ".mov", ".mkv"})
 # MPEG-4 allows 16 bits for a second's ticks; 60000 is a whole number of ticks a frame at 24, 25, 29.97, 30, 50 and 60.
@@ -46,16 +48,25 @@ class VideoWriter:
         width: pixels of a frame.
         height: pixels of a frame.
         frame_rate: mean frames per second, as the header will claim; the frames' own times are kept.
+        sound_of: file whose sound goes with the pictures, whose first one is shown at 0.0 s; None writes no sound.
 
     Attributes:
         codec: the encoder in use; ``libx264`` where the installed FFmpeg has it.
+        sound: where the sound came from (:class:`mien.media.sound.Sound`), or None.
 
     Raises:
         ConfigError: a suffix, size or frame rate that cannot be written.
         MissingDependencyError: no encoder works.
     """
 
-    def __init__(self, path: str | os.PathLike[str], width: int, height: int, frame_rate: float) -> None:
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        width: int,
+        height: int,
+        frame_rate: float,
+        sound_of: str | os.PathLike[str] | None = None,
+    ) -> None:
         self.path = Path(path)
         if self.path.suffix.lower() not in SUFFIXES:
             raise ConfigError(f"one of {', '.join(sorted(SUFFIXES))}", str(self.path), "change the file's suffix")
@@ -68,10 +79,19 @@ class VideoWriter:
         self.codec = working_encoder()
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self._partial = self.path.with_name(f".{self.path.stem}.{os.getpid()}.partial{self.path.suffix}")
-        self._container: OutputContainer = av.open(str(self._partial), "w")
-        self._stream = self._container.add_stream(self.codec, rate=self._rate, options=dict(ENCODERS)[self.codec])
-        _configure(self._stream.codec_context, width + width % 2, height + height % 2)
-        self._stream.time_base = TICK
+        suffix = self.path.suffix.lower()
+        # The index in front: a browser starts at once instead of asking for the end of the file first.
+        options = {} if suffix == ".mkv" else {"movflags": "+faststart"}
+        self.sound: Sound | None = None
+        self._container: OutputContainer = av.open(str(self._partial), "w", options=options)
+        try:
+            self._stream = self._container.add_stream(self.codec, rate=self._rate, options=dict(ENCODERS)[self.codec])
+            _configure(self._stream.codec_context, width + width % 2, height + height % 2)
+            self._stream.time_base = TICK
+            self.sound = _sound(sound_of, self._container, suffix) if sound_of is not None else None
+        except BaseException:
+            self._discard()
+            raise
 
     def write(self, image: UInt8[np.ndarray, "h w 3"], time: float) -> None:
         """Add one frame.
@@ -93,18 +113,13 @@ class VideoWriter:
             format="yuv420p", dst_colorspace=Colorspace.ITU709, dst_color_range=ColorRange.MPEG, src_color_range=2
         )
         frame.pts, frame.time_base = tick, TICK
+        if self.sound is not None:
+            self.sound.mux_until(time)
         self._container.mux(self._stream.encode(frame))
 
     def _fitted(self, image: UInt8[np.ndarray, "h w 3"]) -> UInt8[np.ndarray, "h2 w2 3"]:
         """``image`` in the announced size, padded to even sides."""
-        height, width = image.shape[:2]
-        if (width, height) != (self._width, self._height):
-            scale = min(self._width / width, self._height / height)
-            size = max(1, round(width * scale)), max(1, round(height * scale))
-            canvas = np.zeros((self._height, self._width, 3), np.uint8)
-            top, left = (self._height - size[1]) // 2, (self._width - size[0]) // 2
-            canvas[top : top + size[1], left : left + size[0]] = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
-            image = canvas
+        image = fitted(image, self._width, self._height)
         return np.pad(image, ((0, self._height % 2), (0, self._width % 2), (0, 0)), mode="edge")
 
     def close(self) -> None:
@@ -117,6 +132,9 @@ class VideoWriter:
         self._ended = True
         try:
             self._container.mux(self._stream.encode(None))
+            if self.sound is not None:
+                self.sound.mux_until(math.inf)
+                self.sound.close()
             self._container.close()
             self._partial.replace(self.path)
         except BaseException:
@@ -125,6 +143,8 @@ class VideoWriter:
 
     def _discard(self) -> None:
         self._ended = True
+        if self.sound is not None:
+            self.sound.close()
         try:
             self._container.close()
         except av.error.FFmpegError:
@@ -142,6 +162,26 @@ class VideoWriter:
             self.close()
         else:
             self._discard()
+
+
+def fitted(image: UInt8[np.ndarray, "h w 3"], width: int, height: int) -> UInt8[np.ndarray, "h2 w2 3"]:
+    """``image`` in the middle of a picture of ``width`` x ``height``, as large as fits, on black."""
+    if image.shape[:2] == (height, width):
+        return image
+    scale = min(width / image.shape[1], height / image.shape[0])
+    size = max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale))
+    canvas = np.zeros((height, width, 3), np.uint8)
+    top, left = (height - size[1]) // 2, (width - size[0]) // 2
+    canvas[top : top + size[1], left : left + size[0]] = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+    return canvas
+
+
+def _sound(source: str | os.PathLike[str], container: OutputContainer, suffix: str) -> Sound:
+    try:
+        return Sound(source, container, suffix)
+    except (av.error.FFmpegError, OSError) as error:
+        why = getattr(error, "strerror", None) or "it cannot be read"
+        raise SourceError("a file with sound", f"{source}: {why}", "write the video without sound") from error
 
 
 @cache
