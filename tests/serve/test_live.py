@@ -1,0 +1,91 @@
+"""A camera's frames over a web socket."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+from fastapi.testclient import TestClient
+from starlette.websockets import WebSocketDisconnect
+
+from conftest import BASE
+from mien.serve.app import create_app
+from mien.serve.settings import ServeSettings
+
+TOKEN = "a token that nobody guesses"
+
+
+@pytest.fixture
+def face(portrait: np.ndarray) -> bytes:
+    return cv2.imencode(".jpg", portrait[:256, 96:352, ::-1])[1].tobytes()
+
+
+def test_every_frame_is_answered_and_a_face_that_stays_is_read(client, face: bytes) -> None:
+    with client.websocket_connect("/v1/live", headers={"host": "127.0.0.1"}) as socket:
+        answers = []
+        for number in range(14):
+            socket.send_json({"time": number / 10})
+            socket.send_bytes(face)
+            answers.append(socket.receive_json())
+    assert [answer["time"] for answer in answers] == [number / 10 for number in range(14)]
+    assert {answer["dropped"] for answer in answers} == {0}
+    (last,) = answers[-1]["faces"]
+    x0, y0, x1, y1 = last["box"]
+    assert 0 <= x0 < x1 <= 256
+    assert 0 <= y0 < y1 <= 256
+    assert last["track"] == 1
+    assert sum(last["probabilities"].values()) == pytest.approx(1, abs=0.01)
+    assert (last["score"] is None) == (last["label"] == "unclear") == (last["reason"] is not None)
+
+
+def test_frames_that_come_too_fast_are_dropped_and_counted(client, face: bytes) -> None:
+    with client.websocket_connect("/v1/live", headers={"host": "127.0.0.1"}) as socket:
+        for number in range(30):
+            socket.send_json({"time": number / 10})
+            socket.send_bytes(face)
+        answers = [socket.receive_json()]
+        while answers[-1]["time"] < 2.9:
+            answers.append(socket.receive_json())
+    assert len(answers) + answers[-1]["dropped"] == 30
+    assert answers[-1]["dropped"] > 0
+
+
+def test_what_is_no_picture_is_said_to_be_none_and_the_next_one_is_read(client, face: bytes) -> None:
+    with client.websocket_connect("/v1/live", headers={"host": "127.0.0.1"}) as socket:
+        socket.send_bytes(b"no picture")
+        assert "JPEG" in socket.receive_json()["error"]["expected"]
+        socket.send_text("no JSON")
+        assert "time" in socket.receive_json()["error"]["expected"]
+        socket.send_bytes(face)
+        assert "faces" in socket.receive_json()
+
+
+def closing_code(client: TestClient, first: str | None = None, **options: object) -> int:
+    with pytest.raises(WebSocketDisconnect) as closed, client.websocket_connect("/v1/live", **options) as socket:
+        if first is not None:
+            socket.send_text(first)
+        socket.receive_json()
+    return closed.value.code
+
+
+def test_other_sites_and_names_are_not_connected(client) -> None:
+    assert closing_code(client, headers={"host": "127.0.0.1", "origin": "https://evil.example"}) == 1008
+    assert closing_code(client, headers={"host": "evil.example"}) == 1008
+
+
+def test_too_large_a_frame_ends_it(client) -> None:
+    with client.websocket_connect("/v1/live", headers={"host": "127.0.0.1"}) as socket:
+        socket.send_bytes(bytes(5 << 20))
+        with pytest.raises(WebSocketDisconnect) as closed:
+            socket.receive_json()
+    assert closed.value.code == 1009
+
+
+def test_the_token_comes_with_the_address_or_first(tiny_model, tmp_path) -> None:
+    settings = ServeSettings(host="0.0.0.0", data=tmp_path, model=str(tiny_model), token=TOKEN, live=0)
+    with TestClient(create_app(settings), base_url=BASE) as client:
+        assert closing_code(client, '{"token": "wrong"}') == 1008
+        assert closing_code(client, "[]") == 1008
+        # Known, but no camera may be connected.
+        assert closing_code(client, f'{{"token": "{TOKEN}"}}') == 1013
+        assert closing_code(client, params={"token": TOKEN}) == 1013
