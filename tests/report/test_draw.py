@@ -39,7 +39,10 @@ def test_the_video_keeps_every_frame_and_its_time(result: Result, tmp_path: Path
     drawn = frames_of(result.draw(tmp_path / "out" / "drawn.mp4"))
     assert [one.index for one in drawn] == list(range(len(TIMES)))
     np.testing.assert_allclose([one.time for one in drawn], TIMES, atol=1e-3)
-    assert drawn[0].image.shape == (HEIGHT, WIDTH, 3)
+    assert drawn[0].image.shape[1] == WIDTH
+    assert drawn[0].image.shape[0] > HEIGHT, "the strip hides nothing: it lies below"
+    bare = frames_of(result.draw(tmp_path / "bare.mp4", strip=False))
+    assert bare[0].image.shape == (HEIGHT, WIDTH, 3)
 
 
 def test_boxes_are_drawn_where_the_rows_say_in_the_labels_colour(result: Result) -> None:

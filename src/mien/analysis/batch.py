@@ -36,7 +36,11 @@ class Outputs:
     blur: bool = False
     """Hide the faces in that video."""
     landmarks: bool = False
-    """Draw the five points of every face in that video."""
+    """Draw the 68 landmarks of every face in that video (five points where the model has no landmark net)."""
+    strip: bool = True
+    """Show everybody's spans with a playhead below the picture of that video."""
+    sound: bool = True
+    """Keep the sound in that video. Blurred faces keep their voices: leave it out to share one."""
     timeline: Literal["svg", "png", "none"] = "svg"
     """Write timeline.svg or timeline.png, a picture of who showed what, when."""
     html: bool = False
@@ -47,8 +51,9 @@ class Outputs:
     """Put small pictures of the faces into that page."""
 
     def __post_init__(self) -> None:
-        if (self.blur or self.landmarks) and not self.save_video:
-            raise ConfigError("save_video with blur or landmarks", "save_video off", "switch save_video on as well")
+        if (self.blur or self.landmarks or not self.strip or not self.sound) and not self.save_video:
+            fix = "switch save_video on as well"
+            raise ConfigError("save_video with what is said of the video", "save_video off", fix)
         if (self.embed or self.thumbnails) and not self.html:
             raise ConfigError("html with embed or thumbnails", "html off", "switch html on as well")
         if self.thumbnails and self.blur:
@@ -158,7 +163,9 @@ def write_outputs(result: Result, folder: Path, outputs: Outputs) -> list[Path]:
     written, drawing = [], None
     still = result.source.kind == "image"
     if outputs.save_video:
-        drawing = result.draw(folder / _drawing(still), blur=outputs.blur, landmarks=outputs.landmarks)
+        drawing = result.draw(
+            folder / _drawing(still), outputs.blur, outputs.landmarks, strip=outputs.strip, sound=outputs.sound
+        )
         written.append(drawing)
     if outputs.timeline != "none":
         written.append(result.timeline(folder / f"timeline.{outputs.timeline}"))

@@ -12,12 +12,13 @@ from jaxtyping import Float, UInt8
 from mien.analysis.current import Now, follow_live
 from mien.analysis.live import LiveSpans
 from mien.analysis.provenance import provenance
-from mien.analysis.reading import FrameClock, Network, Reading, read
+from mien.analysis.reading import FrameClock, LandmarkNetwork, Network, Reading, read
 from mien.analysis.settings import AnalysisSettings
 from mien.analysis.smoothing import SpanRule, TrackReadings, frame_probabilities, track_spans
 from mien.core.errors import ConfigError
 from mien.core.table import FaceTable
 from mien.core.types import FaceRow, Frame, Prediction, Span
+from mien.report.points import PointFinder
 from mien.report.result import Result
 
 if TYPE_CHECKING:
@@ -102,7 +103,13 @@ class ExpressionModel:
             provenance={**facts, "problems": problems},
             origin=source,
             frame_rate=settings.frame_rate,
+            landmarker=self._landmarker(),
         )
+
+    def _landmarker(self) -> PointFinder | None:
+        if not isinstance(self._network, LandmarkNetwork):
+            return None
+        return PointFinder(self._network.points, self.record.preprocessing.crop_size)
 
     def predict(self, clips: UInt8[np.ndarray, "b t 3 h w"]) -> Float[np.ndarray, "b c"]:
         """Probabilities of aligned face crops: the network alone, without detection or smoothing.

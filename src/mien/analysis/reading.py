@@ -30,6 +30,14 @@ class Network(Protocol):
         """Calibrated probabilities, one row a clip."""
 
 
+@runtime_checkable
+class LandmarkNetwork(Protocol):
+    """A network that may also find landmarks."""
+
+    def points(self, crops: UInt8[np.ndarray, "n 3 h w"], /) -> Float[np.ndarray, "n 68 2"]:
+        """As shares of the crop's side; raises WeightsError where the weights hold no landmark net."""
+
+
 @dataclass(frozen=True, eq=False)
 class Reading:
     """News of one frame.

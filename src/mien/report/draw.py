@@ -1,36 +1,39 @@
-"""The source once more, with what was read from it drawn in: boxes, labels, probability bars.
+"""The source once more, with what was read from it drawn in: boxes, labels, probability bars, a strip of the spans.
 
 Frames are matched to rows by their number and keep their own times, so variable frame rates stay as they are.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
-from jaxtyping import Float, UInt8
+from jaxtyping import Float
 
-from mien.core.errors import ConfigError, SourceError
+from mien.core.errors import ConfigError, SourceError, WeightsError
 from mien.core.files import whole_file
-from mien.core.types import UNCLEAR, FaceRow, Frame
+from mien.core.types import FaceRow, Frame
 from mien.report.hide import FacePaths, hide
-from mien.report.palette import INK, WHITE, Colour, colours, text_colour
+from mien.report.marks import FaceMark, Image, draw_faces, verdict_text
+from mien.report.ribbon import Ribbon
+from mien.report.steady import steady_boxes
 from mien.report.tables import row_verdict, span_of_rows
-from mien.report.text import put_text, text_width
 
 if TYPE_CHECKING:
+    from mien.media import VideoWriter
     from mien.report.result import Result
 
 STILLS = (".png", ".jpg", ".jpeg")
-MOST_PANELS = 3  # More faces in a frame get boxes and labels only: their bars would cover each other.
 DEFAULT_RATE = 25.0
-Image = UInt8[np.ndarray, "h w 3"]
+LOG = logging.getLogger("mien")
 
 
-def draw_result(result: Result, path: Path, blur: bool = False, landmarks: bool = False) -> Path:
+def draw_result(
+    result: Result, path: Path, blur: bool = False, landmarks: bool = False, strip: bool = True, sound: bool = True
+) -> Path:
     """Write the annotated source to ``path``; see :meth:`mien.report.result.Result.draw`."""
     from mien import media
 
@@ -40,11 +43,35 @@ def draw_result(result: Result, path: Path, blur: bool = False, landmarks: bool 
         if path.suffix.lower() in STILLS:
             _write_still(path, overlay(next(iter(source))))
             return path
+        from mien.media.writer import fitted
+
+        width, height = result.source.width, result.source.height
+        ribbon = Ribbon(result, width, height) if strip else None
         rate = result.frame_rate or result.source.frame_rate or DEFAULT_RATE
-        with media.VideoWriter(path, result.source.width, result.source.height, rate) as writer:
+        below = ribbon.height if ribbon else 0
+        with media.VideoWriter(path, width, height + below, rate, _sound_file(result) if sound else None) as writer:
             for frame in source:
-                writer.write(overlay(frame), frame.time)
+                image = fitted(overlay(frame), width, height)
+                writer.write(ribbon.under(image, frame.time) if ribbon else image, frame.time)
+        _tell(writer)
     return path
+
+
+def _sound_file(result: Result) -> Path | None:
+    """The file with the sound, where the source is one; an address is not opened a second time for it."""
+    if not result.source.has_audio or not isinstance(result.origin, str | Path):
+        return None
+    return path if (path := Path(result.origin)).is_file() else None
+
+
+def _tell(writer: VideoWriter) -> None:
+    """Say how it was coded: loudly where a viewer would miss something."""
+    if writer.codec == "mpeg4":
+        LOG.warning("%s is MPEG-4 Part 2: FFmpeg has no H.264 encoder here. Browsers do not play it.", writer.path.name)
+    if writer.sound is not None and writer.sound.problem:
+        LOG.warning("%s: %s", writer.path.name, writer.sound.problem)
+    sound = writer.sound.how if writer.sound is not None else None
+    LOG.info("%s: video by %s, sound %s", writer.path.name, writer.codec, sound or "none")
 
 
 def _check(result: Result, path: Path) -> None:
@@ -68,7 +95,8 @@ class Overlay:
         result: of the source the frames come from.
         blur: hide every face that was found, in every frame it may be seen in. A face that was never found stays
             visible: look at the video before you share it.
-        landmarks: draw the five points of each face.
+        landmarks: draw the landmarks that ``result.landmarker`` finds, while drawing; without one, the five points
+            each face was aligned by.
     """
 
     def __init__(self, result: Result, blur: bool = False, landmarks: bool = False) -> None:
@@ -76,9 +104,9 @@ class Overlay:
         self._labels = result.labels.labels
         self._frame_of_row = result.frames.column("index")
         self._span_of_row = span_of_rows(result.frames, result.spans)
-        self._colours = colours(self._labels)
+        self._boxes = steady_boxes(result.frames)
         self._paths = FacePaths(result.frames) if blur else None
-        self._landmarks = landmarks
+        self._landmarks, self._finder = landmarks, result.landmarker
 
     def __call__(self, frame: Frame) -> Image:
         """The annotated copy of ``frame``."""
@@ -87,83 +115,25 @@ class Overlay:
             for box in self._paths.at(frame.time):
                 hide(image, box)
         first, last = np.searchsorted(self._frame_of_row, [frame.index, frame.index + 1])
-        rows = [(self._table[row], int(self._span_of_row[row])) for row in range(first, last)]
-        for row, place in rows:
-            self._draw_face(image, row, place, panel=len(rows) <= MOST_PANELS)
+        rows = [self._table[row] for row in range(first, last)]
+        points = self._points(frame.image, rows)
+        marks = [self._mark(first + place, row, points[place]) for place, row in enumerate(rows)]
+        draw_faces(image, marks, self._labels)
         return image
 
-    def _draw_face(self, image: Image, row: FaceRow, place: int, panel: bool) -> None:
+    def _mark(self, number: int, row: FaceRow, points: Float[np.ndarray, "p 2"] | None) -> FaceMark:
+        place = int(self._span_of_row[number])
         label, score, reason = row_verdict(row, self._spans[place] if place >= 0 else None, self._labels)
-        colour, size = self._colours[label], lettering(image)
-        draw_box(image, row.face.box, colour, size)
-        if self._landmarks:
-            draw_points(image, row.face.points, size)
-        verdict = f"{label} {score:.2f}" if score is not None else UNCLEAR + (f": {reason}" if reason else "")
-        draw_chip(image, row.face.box, f"{row.track}  {verdict}", colour, size)
-        if panel and row.probabilities is not None:
-            shades = [self._colours[name] for name in self._labels]
-            draw_panel(image, row.face.box, self._labels, row.probabilities, shades, size)
+        text = verdict_text(row.track, label, score, reason)
+        return FaceMark(self._boxes[number], label, text, row.probabilities, points)
 
-
-def lettering(image: Image) -> float:
-    """Font size in pixels that reads well on an image of this size."""
-    return float(np.clip(min(image.shape[:2]) / 26, 11, 48))
-
-
-def draw_box(image: Image, box: Float[np.ndarray, " 4"], colour: Colour, size: float) -> None:
-    """A frame around the face, with a dark rim that shows on bright ground."""
-    corners = (round(float(box[0])), round(float(box[1]))), (round(float(box[2])), round(float(box[3])))
-    width = max(2, round(size / 7))
-    cv2.rectangle(image, *corners, INK, width + 2, cv2.LINE_AA)
-    cv2.rectangle(image, *corners, colour, width, cv2.LINE_AA)
-
-
-def draw_points(image: Image, points: Float[np.ndarray, "n 2"], size: float) -> None:
-    """The landmarks, as white dots with a dark rim."""
-    radius = max(2, round(size / 6))
-    for x, y in points:
-        cv2.circle(image, (round(float(x)), round(float(y))), radius + 1, INK, -1, cv2.LINE_AA)
-        cv2.circle(image, (round(float(x)), round(float(y))), radius, WHITE, -1, cv2.LINE_AA)
-
-
-def draw_chip(image: Image, box: Float[np.ndarray, " 4"], text: str, colour: Colour, size: float) -> None:
-    """A label on its own ground above the box, or inside it at the frame's upper edge; never cut by the frame."""
-    pad = round(size / 3)
-    width, height = text_width(text, size) + 2 * pad, round(size * 1.25) + pad
-    left = int(np.clip(round(float(box[0])), 0, max(0, image.shape[1] - width)))
-    top = round(float(box[1])) - height
-    top = int(np.clip(top if top >= 0 else round(float(box[1])), 0, max(0, image.shape[0] - height)))
-    image[top : top + height, left : left + width] = colour
-    put_text(image, text, (float(left + pad), top + height - pad - size * 0.12), size, text_colour(colour))
-
-
-def draw_panel(
-    image: Image,
-    box: Float[np.ndarray, " 4"],
-    labels: Sequence[str],
-    probabilities: Float[np.ndarray, " c"],
-    shades: Sequence[Colour],
-    size: float,
-) -> None:
-    """A bar for every expression, beside the box where there is room."""
-    small = max(10.0, size * 0.72)
-    line, pad = round(small * 1.35), round(small / 2)
-    words, bars = max(text_width(label, small) for label in labels), round(small * 4.5)
-    width, height = words + bars + 3 * pad, line * len(labels) + pad
-    left, top = _panel_place(image, box, width, height, pad)
-    ground = image[top : top + height, left : left + width]
-    ground[:] = (ground * 0.25).astype(np.uint8)
-    for place, (label, probability, shade) in enumerate(zip(labels, probabilities, shades, strict=True)):
-        base = top + pad // 2 + place * line
-        put_text(image, label, (float(left + pad), base + line * 0.78), small, WHITE)
-        start, length = left + words + 2 * pad, round(bars * float(np.clip(probability, 0, 1)))
-        cv2.rectangle(image, (start, base + 3), (start + bars, base + line - 3), (90, 90, 90), -1)
-        cv2.rectangle(image, (start, base + 3), (start + length, base + line - 3), shade, -1)
-
-
-def _panel_place(image: Image, box: Float[np.ndarray, " 4"], width: int, height: int, gap: int) -> tuple[int, int]:
-    """Upper left corner: right of the box, else left of it, else at the frame's right edge."""
-    right, left = round(float(box[2])) + gap, round(float(box[0])) - gap - width
-    room = max(0, image.shape[1] - width)
-    column = right if right <= room else left if left >= 0 else room
-    return column, int(np.clip(round(float(box[1])), 0, max(0, image.shape[0] - height)))
+    def _points(self, image: Image, rows: list[FaceRow]) -> list[Float[np.ndarray, "p 2"] | None]:
+        if not self._landmarks:
+            return [None] * len(rows)
+        if self._finder is not None:
+            try:
+                return list(self._finder(image, [row.face for row in rows]))
+            except WeightsError:  # known only once it is asked
+                self._finder = None
+                LOG.warning("these weights hold no landmark net: the five points of the alignment are drawn instead")
+        return [row.face.points for row in rows]

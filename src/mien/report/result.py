@@ -13,6 +13,7 @@ from mien.report import tables
 
 if TYPE_CHECKING:
     from mien.media import SourceInfo
+    from mien.report.points import PointFinder
 
 RESULT_FILE = "result.json"
 
@@ -29,6 +30,7 @@ class Result:
         provenance: how the numbers came about (:func:`mien.analysis.provenance.provenance`).
         origin: what was given to ``analyze``, kept so that :meth:`draw` can open it again.
         frame_rate: pictures per second that were looked at; None when all were.
+        landmarker: the model's landmark net for :meth:`draw`; None where it has none. Not kept when pickled.
     """
 
     source: SourceInfo
@@ -38,6 +40,11 @@ class Result:
     provenance: dict[str, Any]
     origin: Any = field(default=None, repr=False)
     frame_rate: float | None = field(default=None, repr=False)
+    landmarker: PointFinder | None = field(default=None, repr=False)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Everything but the landmark net, which is the model's."""
+        return {**self.__dict__, "landmarker": None}
 
     def save(self, folder: str | Path) -> list[Path]:
         """Write ``spans.csv``, ``frames.csv`` and, last, ``result.json`` into ``folder``; returns the three paths."""
@@ -62,20 +69,32 @@ class Result:
         unwrapped: dict[str, Any] = tables.plain(content)
         return unwrapped
 
-    def draw(self, path: str | Path, blur: bool = False, landmarks: bool = False) -> Path:
+    def draw(
+        self,
+        path: str | Path,
+        blur: bool = False,
+        landmarks: bool = False,
+        strip: bool = True,
+        sound: bool = True,
+    ) -> Path:
         """Write the source again with boxes, labels and probability bars drawn in; returns the path.
+
+        Frames keep their times, and the sound of a file is kept in step. H.264 where the installed FFmpeg has an
+        encoder, else MPEG-4 Part 2, which the log ``mien`` says.
 
         Args:
             path: a video file, or ``.png`` / ``.jpg`` when the source is one picture.
-            blur: hide every face that was found (see :func:`mien.report.draw.hide`).
-            landmarks: draw the five points of each face.
+            blur: hide every face that was found (see :func:`mien.report.hide.hide`). The voices stay: ``sound=False``.
+            landmarks: draw the 68 points of each face, or five where the model has no landmark net.
+            strip: put everybody's spans with a playhead below the picture, which gets taller by it.
+            sound: keep the sound, copied where the container and browsers allow it, else as AAC.
 
         Raises:
             SourceError: the source cannot be opened a second time (a camera), or the path does not fit it.
         """
         from mien.report.draw import draw_result
 
-        return draw_result(self, Path(path), blur=blur, landmarks=landmarks)
+        return draw_result(self, Path(path), blur=blur, landmarks=landmarks, strip=strip, sound=sound)
 
     def timeline(self, path: str | Path) -> Path:
         """Write a picture with a row per face and its spans over time: ``.svg``, or ``.png``; returns the path."""
