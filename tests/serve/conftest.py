@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import av
-import httpx
 import pytest
 import torch
 from fastapi.testclient import TestClient
+from serving import BASE, Running, Start
 
 from mien.core.labels import LABEL_SPACES
 from mien.models.landmarks import MobileFaceNet
@@ -25,8 +21,6 @@ from mien.models.s2d import S2D, S2DConfig
 from mien.models.weights import Recognizer, save_weights
 from mien.serve.app import create_app
 from mien.serve.settings import ServeSettings
-
-BASE = "http://127.0.0.1"
 
 
 @pytest.fixture(scope="session")
@@ -95,38 +89,6 @@ def client(settings: ServeSettings) -> Iterator[TestClient]:
     """A server that all tests of a module share."""
     with TestClient(create_app(settings), base_url=BASE) as client:
         yield client
-
-
-def wait_for(
-    client: Any, job: str, *statuses: str, seconds: float = 60.0, headers: dict[str, str] | None = None
-) -> dict[str, Any]:
-    """The job once it has one of the statuses."""
-    until = time.monotonic() + seconds
-    while time.monotonic() < until:
-        state: dict[str, Any] = client.get(f"/v1/jobs/{job}", headers=headers).json()
-        if state["status"] in statuses:
-            return state
-        time.sleep(0.05)
-    raise AssertionError(f"not {statuses} after {seconds} s: {state}")
-
-
-@dataclass
-class Running:
-    """A server in a process of its own."""
-
-    process: subprocess.Popen[str]
-    address: str
-
-    def client(self) -> httpx.Client:
-        return httpx.Client(base_url=self.address, timeout=60)
-
-    def kill(self) -> None:
-        """At once, with no chance to say goodbye."""
-        self.process.send_signal(signal.SIGKILL)
-        self.process.wait()
-
-
-Start = Callable[..., Running]
 
 
 @pytest.fixture

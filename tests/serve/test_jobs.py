@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 from fastapi.testclient import TestClient
+from serving import wait_for
 
-from conftest import wait_for
 from mien.serve.settings import ServeSettings
 
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 import shutil
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
+import av
 import pytest
 from fake_mien import FakeMien, problem
 from playwright.sync_api import Browser, BrowserContext, Page, WebSocketRoute, expect, sync_playwright
@@ -20,16 +23,32 @@ CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", 
 in_chromium = pytest.mark.skipif(
     CHROMIUM is None, reason="there is no Chromium here; on Debian: apt-get install chromium"
 )
-WIDE, NARROW = (1200, 900), (380, 780)
+WIDE, NARROW, CAMERA = (1200, 900), (380, 780), (640, 360)
 NASTY = "<img src=x onerror='window.hurt=1'>.mp4"
 LABELS = ("neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear", "contempt")
 VIDEO = {"name": "talk.mp4", "mimeType": "video/mp4", "buffer": b"not looked at"}
 
 
 @pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
+def camera(sample_clip: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What the browser's camera sees, over and over: two seconds of one face, in the form Chromium takes."""
+    path = tmp_path_factory.mktemp("camera") / "camera.mjpeg"
+    with av.open(str(sample_clip("single_face.mp4"))) as source, av.open(str(path), "w", format="mjpeg") as sink:
+        stream = sink.add_stream("mjpeg", rate=25, options={"qscale": "3"})
+        stream.width, stream.height, stream.pix_fmt = *CAMERA, "yuvj420p"
+        for number, frame in enumerate(itertools.islice(source.decode(video=0), 50)):
+            small = frame.reformat(*CAMERA, "yuvj420p")
+            small.pts = number
+            sink.mux(stream.encode(small))
+        sink.mux(stream.encode(None))
+    return path
+
+
+@pytest.fixture(scope="module")
+def chromium(camera: Path) -> Iterator[Browser]:
     with sync_playwright() as playwright:
-        flags = ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream", "--no-sandbox"]
+        fake = ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]
+        flags = [*fake, f"--use-file-for-fake-video-capture={camera}", "--no-sandbox", "--mute-audio"]
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=flags)
         yield browser
         browser.close()
@@ -44,14 +63,17 @@ def server() -> Iterator[FakeMien]:
 
 
 Show = Callable[..., Page]
+Start = Callable[..., Any]
 
 
 @pytest.fixture
 def show(chromium: Browser, server: FakeMien) -> Iterator[Show]:
     """Opens the page; afterwards it must have asked nobody but its server, and complained of nothing unexpected."""
-    opened: list[tuple[BrowserContext, list[str], list[str], re.Pattern[str]]] = []
+    opened: list[tuple[BrowserContext, list[str], list[str], re.Pattern[str], str]] = []
 
-    def open_page(size: tuple[int, int] = WIDE, scheme: str = "light", bears: str = "$^", path: str = "") -> Page:
+    def open_page(
+        size: tuple[int, int] = WIDE, scheme: str = "light", bears: str = "$^", path: str = "", address: str = ""
+    ) -> Page:
         context = chromium.new_context(
             viewport={"width": size[0], "height": size[1]}, color_scheme=scheme, reduced_motion="reduce"
         )
@@ -61,16 +83,17 @@ def show(chromium: Browser, server: FakeMien) -> Iterator[Show]:
         page.on("request", lambda request: asked.append(request.url))
         page.on("console", lambda message: said.append(message.text) if message.type == "error" else None)
         page.on("pageerror", lambda error: said.append(str(error)))
-        opened.append((context, asked, said, re.compile(bears)))
-        page.goto(server.address + path)
+        home = address or server.address
+        opened.append((context, asked, said, re.compile(bears), home))
+        page.goto(home + path)
         page.wait_for_selector("html[data-ready]", state="attached")
         return page
 
     yield open_page
-    for context, asked, said, bears in opened:
+    for context, asked, said, bears, home in opened:
         context.close()
         assert [words for words in said if not bears.search(words)] == []
-        assert all(url.startswith((server.address, "blob:")) for url in asked), asked
+        assert all(url.startswith((home, "blob:")) for url in asked), asked
 
 
 def send(page: Page, *names: str, content: bytes = b"not looked at") -> None:
@@ -142,8 +165,8 @@ class TestAnalyses:
 
     def test_what_is_chosen_is_what_is_sent(self, show: Show, server: FakeMien) -> None:
         page = show()
-        page.get_by_label("Blur the faces there").check()
-        expect(page.get_by_label("Also draw it into the video")).to_be_checked()  # there is nothing to blur otherwise
+        page.get_by_label("Blur the faces in it").check()
+        expect(page.get_by_label("Also mark the faces in a copy")).to_be_checked()  # there is nothing to blur otherwise
         page.get_by_text("Settings").click()
         page.get_by_label("Least probability").fill("0.7")
         send(page, "a.mp4", "b.mp4", content=b"\x00\xff film")
@@ -502,6 +525,47 @@ class TestLooks:
         page.wait_for_timeout(100)
         assert page.evaluate("window.hurt") is None
         page.close()
+
+
+@in_chromium
+class TestEndToEnd:
+    """With the real server."""
+
+    def test_upload_progress_report_delete(self, show: Show, start: Start, clip: Path) -> None:
+        page = show(address=start().address.rstrip("/") + "/")
+        page.get_by_label("Choose videos").set_input_files(clip)
+        done = job(page, clip.name)
+        expect(done).to_contain_text("Done in", timeout=60_000)
+        expect(done).to_contain_text("1 face")
+        report = page.frame_locator("#report iframe")
+        expect(report.locator("#facts")).to_contain_text("1 face", timeout=30_000)
+        expect(report.locator("#rows .row")).to_have_count(1)
+        page.get_by_role("button", name="Dark colours").click()
+        expect(report.locator("#theme")).to_have_attribute("aria-pressed", "true")
+        page.get_by_role("button", name=f"Delete {clip.name}").click()
+        page.get_by_role("dialog").get_by_role("button", name="Delete").click()
+        expect(done).to_have_count(0)
+        expect(page.locator("#report")).to_be_hidden()
+        expect(page.locator("#empty")).to_be_visible()
+
+    def test_a_text_named_video_is_explained(self, show: Show, start: Start) -> None:
+        page = show(address=start().address.rstrip("/") + "/", bears="422")
+        send(page, content=b"Dear diary, " * 100)
+        wrong = page.locator(".job.wrong")
+        expect(wrong).to_contain_text("Expected", timeout=60_000)
+        expect(wrong.locator(".quiet").first).not_to_be_empty()
+
+    def test_the_camera_is_read_by_the_shipped_model(self, show: Show, start: Start) -> None:
+        page = show(address=start("--model", "s2d-small").address.rstrip("/") + "/")
+        page.get_by_role("button", name="Start the camera").click()
+        now = page.locator(".now-face h4")
+        expect(now.filter(has_text="happiness")).to_be_visible(timeout=60_000)
+        happy = page.locator(".now-face li", has_text="happiness").locator(".number")
+        assert float(happy.first.text_content() or "0") > 0.5
+        expect(page.locator("#minute-rows .row").first).to_contain_text("most: happiness", timeout=30_000)
+        expect(page.locator(".box").first).to_contain_text("Face 1")
+        page.get_by_role("button", name="Stop", exact=True).click()
+        expect(page.get_by_role("button", name="Start the camera")).to_be_focused()
 
 
 LEAST_CONTRAST = """() => {

@@ -8,8 +8,8 @@ import time
 from pathlib import Path
 
 import pytest
+from serving import Start, wait_for
 
-from conftest import Start, wait_for
 from mien.core.errors import SourceError
 from mien.serve.child import Answer, Child, ChildLostError, Tell
 

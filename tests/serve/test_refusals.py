@@ -9,8 +9,8 @@ from pathlib import Path
 import httpx
 import pytest
 from fastapi.testclient import TestClient
+from serving import BASE, wait_for
 
-from conftest import BASE, wait_for
 from mien.core.errors import ConfigError
 from mien.serve.app import create_app
 from mien.serve.settings import ServeSettings

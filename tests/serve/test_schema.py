@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import schemathesis
 from hypothesis import HealthCheck, Phase, settings
-
-from conftest import BASE
+from serving import BASE
 
 CALM = settings(
     max_examples=6,
