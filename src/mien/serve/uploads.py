@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import secrets
 import unicodedata
 from collections.abc import AsyncIterator
@@ -26,6 +27,8 @@ MOST_TEXT = 64 << 10
 IDLE_SECONDS = 30.0
 """How long an upload may stand still."""
 MOST_NAME = 200
+# The parser logs bytes of what it cannot read.
+logging.getLogger("python_multipart").setLevel(logging.CRITICAL)
 
 
 @dataclass
