@@ -116,8 +116,8 @@ function card({ id, name }) {
     row.classList.toggle("wrong", job.status === "failed");
     write(state, words(job, place));
     write(fix, job.status === "failed" ? advice(job.error) : "");
-    bar.hidden = !isWorking(job);
-    if (job.progress === null || job.progress === undefined || job.status === "queued") bar.removeAttribute("value");
+    bar.hidden = job.status !== "running";
+    if (job.progress === null || job.progress === undefined) bar.removeAttribute("value");
     else bar.value = job.progress;
     read.hidden = job.status !== "done";
     listFiles(files, job);

@@ -10,11 +10,16 @@ const QUALITY = 0.85;
 const MOST_WAITING = 300_000; // bytes not yet on their way: the line is slow, and old pictures are no use
 const UNWELCOME = 1008, LATER = 1013; // close codes
 const MOST_COMPLAINTS = 5; // in a row
+const OFF = "The camera is off. Nothing was kept.";
 const canvas = document.createElement("canvas");
 let session = null; // the camera that is on, its socket, and counts
 
 export function buildCamera() {
-  byId("camera-switch").addEventListener("click", () => (session ? stop("The camera is off. Nothing was kept.") : start()));
+  byId("camera-switch").addEventListener("click", () => (session ? stop(OFF) : start()));
+  byId("live-stop").addEventListener("click", () => {
+    stop(OFF);
+    byId("camera-switch").focus();
+  });
   byId("cameras").addEventListener("change", () => session && (stop(), start()));
   byId("mirror").addEventListener("change", mirror);
   addEventListener("pagehide", () => stop());
@@ -61,6 +66,8 @@ async function showPicture(mine) {
   view.srcObject = mine.stream;
   await view.play();
   byId("stage").style.setProperty("--aspect", view.videoWidth / view.videoHeight);
+  byId("live").hidden = false;
+  byId("live").scrollIntoView({ block: "nearest" });
   const devices = (await navigator.mediaDevices.enumerateDevices()).filter((one) => one.kind === "videoinput");
   const current = track.getSettings().deviceId;
   byId("camera-choice").hidden = devices.length < 2;
@@ -164,7 +171,7 @@ function stop(words = "", wrong = false) {
 }
 
 function show(on) {
-  byId("live").hidden = !on;
+  if (!on) byId("live").hidden = true; // shown when there is a picture
   write(byId("camera-switch"), on ? "Stop the camera" : "Start the camera");
 }
 
