@@ -85,9 +85,9 @@ class Newest:
         self._source = reopen()
         self.info = self._source.info
         self.problems: list[str] = []
-        live = self.info.kind == "camera" or "://" in self.info.name
-        self._paced = not every and not live
-        self._endless = live and self.info.duration is None
+        comes_by_itself = self.info.kind == "camera" or "://" in self.info.name
+        self._paced = not every and not comes_by_itself
+        self._endless = comes_by_itself and self.info.duration is None
         self._thinner = Thinner(frame_rate)
         self._news = threading.Condition()
         self._stopping = threading.Event()
@@ -119,6 +119,11 @@ class Newest:
                 continue
             self._arrived[arrival.index] = arrival.at
             yield Frame(arrival.index, arrival.time, image)
+
+    @property
+    def endless(self) -> bool:
+        """Whether this is a camera or a stream without an end, which comes at its own pace."""
+        return self._endless
 
     def age(self, frame: Frame) -> float:
         """Seconds since ``frame``, handed out here, arrived; 0.0 for one that is not known any more."""
