@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import schemathesis
 from hypothesis import HealthCheck, Phase, settings
-from serving import BASE
+from schemathesis.specs.openapi.checks import positive_data_acceptance
+from serving import Start
 
 CALM = settings(
     max_examples=6,
@@ -16,9 +17,9 @@ CALM = settings(
 )
 
 
-def test_every_path_answers_as_the_schema_says(client) -> None:
-    schema = schemathesis.openapi.from_dict(client.get("/openapi.json").json())
-    schema.app = None
+def test_every_path_answers_as_the_schema_says(start: Start) -> None:
+    server = start()
+    schema = schemathesis.openapi.from_url(f"{server.address.rstrip('/')}/openapi.json")
     seen = []
     for found in schema.get_all_operations():
         operation = found.ok()
@@ -26,8 +27,8 @@ def test_every_path_answers_as_the_schema_says(client) -> None:
         @CALM
         @schemathesis_given(operation)
         def check(case: schemathesis.Case) -> None:
-            answer = case.call(base_url=BASE, session=client)
-            case.validate_response(answer)
+            # No schema can say which bytes are a video.
+            case.call_and_validate(excluded_checks=[positive_data_acceptance])
 
         check()
         seen.append(operation.label)

@@ -171,9 +171,11 @@ def _write(result: Result, question: Question, outputs: Outputs) -> dict[str, An
     with whole_folder(files) as draft:
         written = write_outputs(result, draft, outputs)
         if question.uploaded and question.options["keep_upload"]:
-            written.insert(0, _kept(question.source, draft))
+            written.append(_kept(question.source, draft))
     if question.options["html"]:
-        film = files / written[0].name if written[0].suffix.lower() not in (".svg", ".csv") else None
+        # The drawn film comes before the upload; tables and the timeline are no film.
+        films = (path.name for path in written if path.suffix.lower() not in (".svg", ".csv", ".json"))
+        film = next((files / name for name in films), None)
         # Without a film the report must not fall back to the source, which lies elsewhere or goes.
         replace(result, origin=film).html(page, film)
     return summary(result)
