@@ -26,7 +26,7 @@ VERBS = {
     "pretrain": "Pre-train a backbone on face crops without labels: a masked autoencoder.",
     "train": "Train a model by a named recipe.",
     "evaluate": "Measure models on a labelled split: UAR, WAR, macro-F1, recalls, intervals, calibration.",
-    "serve": "Answer requests of browsers and programs: videos in, results out, on this machine and by default for it alone.",
+    "serve": "Serve browsers and programs: videos in, results out, on this machine and by default for it alone.",
     "convert": "Turn a checkpoint of the released S2D code into weights for mien.",
 }
 """What there is, in the order of the help. Verb ``x`` is ``main(args) -> int`` in ``mien.cli.x``."""

@@ -21,7 +21,7 @@ PATIENCE = 3
 
 @dataclass(frozen=True)
 class Serve:
-    """Answer requests of browsers and programs: videos in, results out, on this machine and by default for it alone.
+    """Serve browsers and programs: videos in, results out, on this machine and by default for it alone.
 
     Prints its address on stdout; / is a page for people, /openapi.json describes the rest. Ctrl-C and SIGTERM stop it;
     a job that runs then, or when it is killed, starts again with the next server of the same data folder.
