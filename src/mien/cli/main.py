@@ -18,6 +18,7 @@ from mien.core.registry import did_you_mean
 
 VERBS = {
     "analyze": "Which expression does each face show, when: tables and pictures for videos and stills.",
+    "watch": "Which expression does each face show, now: a camera, a stream or a file, as it runs.",
     "explain": "Why this label: where in the face, and when, the answer comes from, and what theory would expect.",
     "plot": "Pictures for papers: timelines, mean probabilities, transitions between expressions, confusion.",
     "models": "The models that come with mien: labels, licence, training data, scores.",
