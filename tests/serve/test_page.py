@@ -37,7 +37,9 @@ def camera(sample_clip: Callable[[str], Path], tmp_path_factory: pytest.TempPath
         stream = sink.add_stream("mjpeg", rate=25, options={"qscale": "3"})
         stream.width, stream.height, stream.pix_fmt = *CAMERA, "yuvj420p"
         for number, frame in enumerate(itertools.islice(source.decode(video=0), 50)):
-            small = frame.reformat(*CAMERA, "yuvj420p")
+            # By way of RGB: the encoder refuses frames that are still marked as having a video's range of brightness.
+            pixels = frame.to_ndarray(format="rgb24", width=CAMERA[0], height=CAMERA[1])
+            small = av.VideoFrame.from_ndarray(pixels, format="rgb24").reformat(format="yuvj420p")
             small.pts = number
             sink.mux(stream.encode(small))
         sink.mux(stream.encode(None))
