@@ -18,13 +18,13 @@ from mien.analysis.smoothing import SpanRule, TrackReadings, frame_probabilities
 from mien.core.errors import ConfigError
 from mien.core.table import FaceTable
 from mien.core.types import FaceRow, Frame, Prediction, Span
-from mien.report.points import PointFinder
 from mien.report.result import Result
 
 if TYPE_CHECKING:
     from mien.faces import Detector
     from mien.media import SourceInfo
     from mien.models.record import ModelRecord
+    from mien.report.points import PointFinder
 
 Progress = Callable[[int, int | None, float], None]
 """Called after every frame with: frames done, frames in all (None when unknown), seconds of video done."""
@@ -109,6 +109,8 @@ class ExpressionModel:
     def _landmarker(self) -> PointFinder | None:
         if not isinstance(self._network, LandmarkNetwork):
             return None
+        from mien.report.points import PointFinder
+
         return PointFinder(self._network.points, self.record.preprocessing.crop_size)
 
     def predict(self, clips: UInt8[np.ndarray, "b t 3 h w"]) -> Float[np.ndarray, "b c"]:
