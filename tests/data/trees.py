@@ -94,11 +94,16 @@ def ferplus_npz(folder: Path, per_class: int = 2) -> Path:
 
 
 def ferplus_csv_tree(folder: Path, per_class: int = 2) -> Path:
-    pixels, votes = ["emotion,pixels,Usage"], ["Usage,Image name," + ",".join("abcdefghij")]
+    """As released: the image that is no face has no name, and the names after it count on without it."""
+    pixels = ["emotion,pixels,Usage"]
+    votes = ["Usage,Image name,neutral,happiness,surprise,sadness,anger,disgust,fear,contempt,unknown,NF"]
+    named = 0
     for seed, usage in enumerate(("Training", "PublicTest", "PrivateTest")):
         for image, cast in zip(ferplus_images(per_class, seed), ferplus_votes(per_class), strict=True):
             pixels.append(f"0,{' '.join(map(str, image.ravel()))},{usage}")
-            votes.append(f"{usage},fer{len(votes) - 1:07d}.png,{','.join(map(str, cast))}")
+            name = "" if cast[9] == 10 else f"fer{named:07d}.png"
+            votes.append(f"{usage},{name},{','.join(map(str, cast))}")
+            named += bool(name)
     write(folder / "fer2013.csv", pixels)
     write(folder / "fer2013new.csv", votes)
     return folder

@@ -123,16 +123,17 @@ def test_loading_ahead_with_workers_changes_nothing(tmp_path: Path) -> None:
     assert same_state(*states)
 
 
+class Torn(Line):
+    def __init__(self) -> None:
+        super().__init__()
+        self.data = self
+
+    def __getitem__(self, key: tuple[int, int]) -> torch.Tensor:
+        raise DataError("a picture", "noise in torn.jpg", "take a new copy")
+
+
 @pytest.mark.parametrize("workers", [0, 2])
 def test_an_item_that_cannot_be_read_is_named(tmp_path: Path, workers: int) -> None:
-    class Torn(Line):
-        def __init__(self) -> None:
-            super().__init__()
-            self.data = self
-
-        def __getitem__(self, key: tuple[int, int]) -> torch.Tensor:
-            raise DataError("a picture", "noise in torn.jpg", "take a new copy")
-
     with pytest.raises(DataError, match=r"torn\.jpg"):
         fit(Torn(), dataclasses.replace(PLAN, workers=workers), tmp_path)
 

@@ -1,7 +1,4 @@
-"""The pixels of a manifest's rows, whatever they lie in: pictures, videos, folders of frames, arrays.
-
-Nothing stays open between two calls, so loader workers may be forked at any time.
-"""
+"""The pixels of a manifest's rows, whatever they lie in: pictures, videos, folders of frames, arrays."""
 
 from __future__ import annotations
 

@@ -11,11 +11,14 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+import multiprocessing
 import time
 from collections.abc import Iterator
+from multiprocessing.context import BaseContext
 from pathlib import Path
 from typing import Any
 
+import cv2
 import torch
 from torch import Tensor, distributed
 from torch.utils.data import DataLoader, Dataset, default_collate
@@ -172,6 +175,8 @@ class _Run:
             batch_sampler=keys,
             collate_fn=_collate,
             num_workers=self.plan.workers,
+            multiprocessing_context=_fresh_processes() if self.plan.workers else None,
+            worker_init_fn=_one_core,
             # A generator of its own: without it every start of a loader would draw from torch's global one.
             generator=torch.Generator(),
         )
@@ -289,6 +294,21 @@ class _Told(Dataset[Any]):
             return self.data[key]
         except InputError as error:
             return error
+
+
+def _fresh_processes() -> BaseContext:
+    """Where loading workers come from: a forked copy of this process can hang on threads that it has not, of a decoder
+    say. The server that makes them has all imports done, so that an epoch's workers are there at once.
+    """
+    if "forkserver" not in multiprocessing.get_all_start_methods():
+        return multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["mien.training.loop", "mien.data.pixels"])
+    return context
+
+
+def _one_core(_: int) -> None:
+    cv2.setNumThreads(1)
 
 
 def _collate(items: list[Any]) -> Any:

@@ -5,8 +5,8 @@ Which rows count and what their votes say is :mod:`mien.data.ferplus`'s business
 
 from __future__ import annotations
 
-import csv
 import zipfile
+import zlib
 from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
@@ -19,10 +19,15 @@ from mien.data.datasets import DataSet
 from mien.data.ferplus import LABELS, majority, vote_shares
 from mien.data.lists import unknown_layout
 from mien.data.manifest import SPLITS, Manifest, Row, Split
+from mien.data.tables import table_rows
 
 PIXELS, VOTES = "fer2013.csv", "fer2013new.csv"
 USAGES: dict[str, Split] = {"Training": "train", "PublicTest": "valid", "PrivateTest": "test"}
+COLUMNS = ("Usage", "Image name", *LABELS.labels, "unknown", "NF")
 SIDE = 48
+MOST_VOTES = 10
+"""Raters of an image."""
+FER_PLUS = "take the file of FER+"
 LAYOUT = (
     f"{PIXELS} (emotion,pixels,Usage) and {VOTES} (Usage,Image name,ten columns of votes), row by row the same images",
     "an .npz with {train,valid,test}_images (n, 48, 48) and {train,valid,test}_votes (n, 10), both uint8",
@@ -46,14 +51,20 @@ def read(root: Path) -> Manifest:
 
 
 def _archive(path: Path) -> Manifest:
+    fix = "see docs/train-ferplus.md for how it is made"
+    if not zipfile.is_zipfile(path):
+        raise DataError(LAYOUT[1], f"{path}, which is another file or a torn one", fix)
     try:
         with np.load(path) as archive:
             votes = {split: archive[f"{split}_votes"] for split in SPLITS if f"{split}_votes" in archive}
-        rows = [row for split, cast in votes.items() for row in _rows(cast, split, path.name)]
-    except (ValueError, IndexError, OSError, zipfile.BadZipFile) as error:
-        raise DataError(LAYOUT[1], f"{path}: {error}", "see docs/train-ferplus.md for how it is made") from error
+    except (ValueError, OSError, EOFError, zlib.error, zipfile.BadZipFile) as error:
+        raise DataError(LAYOUT[1], f"{path}: {error}", fix) from error
+    for split, cast in votes.items():
+        if cast.ndim != 2 or cast.shape[1] != len(COLUMNS) - 2 or cast.dtype != np.uint8:
+            raise DataError(LAYOUT[1], f"{split}_votes {cast.shape} {cast.dtype} in {path}", fix)
+    rows = [row for split, cast in votes.items() for row in _rows(cast, split, path.name)]
     if not rows:
-        raise DataError(LAYOUT[1], f"{path} without votes", "see docs/train-ferplus.md for how it is made")
+        raise DataError(LAYOUT[1], f"{path} without votes", fix)
     return Manifest("ferplus", LABELS, tuple(rows), path.parent, notes=("one archive of images and votes",))
 
 
@@ -73,34 +84,46 @@ def _majority_rows(
 
 
 def _pair(root: Path) -> Manifest:
-    votes: dict[str, list[list[int]]] = {}
-    numbers: dict[str, list[int]] = {}
-    for number, (usage, cast) in enumerate(_votes(root / VOTES)):
-        votes.setdefault(usage, []).append(cast)
-        numbers.setdefault(usage, []).append(number)
-    images = len(_offsets(root / PIXELS))
-    total = sum(map(len, numbers.values()))
-    if images != total:
-        raise DataError(f"as many rows in {PIXELS} as in {VOTES}", f"{images} and {total}", "take both as released")
-    rows = [
-        Row(f"fer{number:07d}", f"{PIXELS}#pixels/{number}", "array", *row)
-        for usage, split in USAGES.items()
-        if usage in votes
-        for place, row in _majority_rows(np.array(votes[usage], np.uint8), split)
-        for number in [numbers[usage][place]]
-    ]
+    """Both files list the same images in the same order; FER+ gives no name to those it leaves out."""
+    entries = list(_votes(root / VOTES))
+    _compare([usage for usage, _, _ in entries], _index_of(root / PIXELS)[1], root)
+    rows: list[Row] = []
+    for usage, split in USAGES.items():
+        numbers = [number for number, (one, name, _) in enumerate(entries) if one == usage and name]
+        votes = np.array([entries[number][2] for number in numbers], np.uint8).reshape(-1, len(COLUMNS) - 2)
+        for place, row in _majority_rows(votes, split):
+            number = numbers[place]
+            rows.append(Row(Path(entries[number][1]).stem, f"{PIXELS}#pixels/{number}", "array", *row))
+    if not rows:
+        raise DataError(f"votes with a majority in {VOTES}", f"none in {root}", FER_PLUS)
     return Manifest("ferplus", LABELS, tuple(rows), root, notes=(f"images of {PIXELS}, votes of {VOTES}",))
 
 
-def _votes(path: Path) -> Iterator[tuple[str, list[int]]]:
-    with path.open(newline="", encoding="utf-8-sig") as file:
-        for number, cells in enumerate(csv.reader(file), 1):
-            if number == 1 and cells[:1] == ["Usage"]:
-                continue
-            if len(cells) != 12 or cells[0] not in USAGES or not all(cell.strip().isdecimal() for cell in cells[2:]):
-                got = f"{path}, line {number}: {','.join(cells)[:60]}"
-                raise DataError("Usage, image name and ten numbers of votes", got, "take the file of FER+")
-            yield cells[0], [int(cell) for cell in cells[2:]]
+def _votes(path: Path) -> Iterator[tuple[str, str, list[int]]]:
+    """Usage, image name and votes of every row."""
+    for line, cells in table_rows(path):
+        if line == 1 and cells[0] == COLUMNS[0]:
+            if [cell.lower() for cell in cells] != [name.lower() for name in COLUMNS]:
+                raise DataError(f"the columns {', '.join(COLUMNS)}", f"{', '.join(cells)} in {path}", FER_PLUS)
+            continue
+        counts = [int(cell) if cell.isdecimal() else MOST_VOTES + 1 for cell in cells[2:]]
+        if len(cells) != len(COLUMNS) or cells[0] not in USAGES or max(counts) > MOST_VOTES:
+            got = f"{path}, line {line}: {','.join(cells)[:60]}"
+            expected = f"Usage, image name and {len(COLUMNS) - 2} numbers of votes up to {MOST_VOTES}"
+            raise DataError(expected, got, FER_PLUS)
+        yield cells[0], cells[1], counts
+
+
+def _compare(voted: list[str], pictured: tuple[str, ...], root: Path) -> None:
+    """Raise DataError unless both files have the same splits row by row: names are only in one of them."""
+    fix = "take both as released"
+    if len(voted) != len(pictured):
+        expected = f"as many rows in {PIXELS} as in {VOTES}"
+        raise DataError(expected, f"{len(pictured)} and {len(voted)} in {root}", fix)
+    for number, (one, other) in enumerate(zip(voted, pictured, strict=True)):
+        if one != other:
+            expected = f"{PIXELS} and {VOTES} in the same order"
+            raise DataError(expected, f"row {number} in {other or 'no split'} and in {one} in {root}", fix)
 
 
 def csv_image(path: Path, row: int) -> UInt8[np.ndarray, "48 48"]:
@@ -109,7 +132,7 @@ def csv_image(path: Path, row: int) -> UInt8[np.ndarray, "48 48"]:
     Raises:
         DataError: no such row, or not 2,304 numbers from 0 to 255.
     """
-    offsets = _offsets(path)
+    offsets = _index_of(path)[0]
     if row >= len(offsets):
         raise DataError(f"a row below {len(offsets)}", f"row {row} of {path}", "prepare the set again")
     with path.open("rb") as file:
@@ -124,21 +147,22 @@ def csv_image(path: Path, row: int) -> UInt8[np.ndarray, "48 48"]:
     return pixels.astype(np.uint8).reshape(SIDE, SIDE)
 
 
-def _offsets(path: Path) -> Int64[np.ndarray, " n"]:
+def _index_of(path: Path) -> tuple[Int64[np.ndarray, " n"], tuple[str, ...]]:
     stat = path.stat()
     return _index(path, stat.st_mtime_ns, stat.st_size)
 
 
 @lru_cache(maxsize=2)
-def _index(path: Path, changed: int, size: int) -> Int64[np.ndarray, " n"]:
-    """Where every row begins: the file has 300 MB of text, and a row is wanted at a time."""
-    starts, at = [], 0
+def _index(path: Path, changed: int, size: int) -> tuple[Int64[np.ndarray, " n"], tuple[str, ...]]:
+    """Where every row begins, and its usage: the file has 300 MB of text, and a row is wanted at a time."""
+    starts, usages, at = [], [], 0
     with path.open("rb") as file:
         for line in file:
             if line.strip() and not line.lstrip(b"\xef\xbb\xbf").startswith(b"emotion"):
                 starts.append(at)
+                usages.append(line.rpartition(b",")[2].strip(b'" \r\n').decode("ascii", "replace"))
             at += len(line)
-    return np.array(starts, np.int64)
+    return np.array(starts, np.int64), tuple(usages)
 
 
 DATASETS = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 
 from mien.core.errors import DataError
@@ -25,28 +26,42 @@ LAYOUT = (
 
 
 def read(root: Path) -> Manifest:
-    """The rows under ``root``; classes are canonical names in alphabetical order.
+    """The rows under ``root``; classes are in alphabetical order, under the names :func:`class_names` gives them.
 
     Raises:
-        DataError: no train folder, or nothing in it.
+        DataError: no train or no test folder, or fewer than two classes in them.
     """
-    folders = {path.name.lower(): path for path in root.iterdir() if path.is_dir()} if root.is_dir() else {}
-    splits = [(SPLIT_NAMES[name], path) for name, path in sorted(folders.items()) if name in SPLIT_NAMES]
-    if "train" not in dict(splits):
+    folders = sorted(path for path in root.iterdir() if path.is_dir()) if root.is_dir() else []
+    splits = [(SPLIT_NAMES[path.name.lower()], path) for path in folders if path.name.lower() in SPLIT_NAMES]
+    if not {"train", "test"} <= {split for split, _ in splits}:
         raise unknown_layout(root, LAYOUT)
     found = [(split, *item) for split, path in splits for item in _items(path)]
-    names = sorted({canonical(folder.name) for _, folder, _, _ in found})
-    if len(names) < 2:
-        got = f"{', '.join(names) or 'none'} in {root}"
+    names = class_names({(split, folder.name) for split, folder, _, _ in found})
+    classes = tuple(sorted(set(names.values())))
+    if len(classes) < 2:
+        got = f"{', '.join(classes) or 'none'} in {root}"
         raise DataError("at least two classes with an image, video or frame folder each", got, "see `--help`")
-    rows = [
-        Row(path.relative_to(root).as_posix(), path.relative_to(root).as_posix(), kind, canonical(folder.name), split)
-        for split, folder, path, kind in found
-    ]
-    without = [] if any(split == "test" for split, _ in splits) else ["there is no test split"]
-    return Manifest(
-        root.resolve().name, LabelSpace(root.resolve().name, tuple(names)), tuple(rows), root, notes=tuple(without)
-    )
+    rows = []
+    for split, folder, path, kind in found:
+        place = path.relative_to(root).as_posix()
+        rows.append(Row(place, place, kind, names[folder.name], split))
+    name = root.resolve().name
+    return Manifest(name, LabelSpace(name, classes), tuple(rows), root)
+
+
+def class_names(folders: Collection[tuple[Split, str]]) -> dict[str, str]:
+    """The class of every folder name: its canonical one, so that ``Happy`` in train is ``happiness`` in test.
+
+    Names that one split tells apart, as ``calm`` and ``neutral``, stay apart: lower case, as they are.
+
+    Args:
+        folders: split and name of every class folder.
+    """
+    words: dict[tuple[Split, str], set[str]] = {}
+    for split, name in folders:
+        words.setdefault((split, canonical(name)), set()).add(name.strip().lower())
+    apart = {one for (_, one), among in words.items() if len(among) > 1}
+    return {name: name.strip().lower() if canonical(name) in apart else canonical(name) for _, name in folders}
 
 
 def _items(split: Path) -> list[tuple[Path, Path, Kind]]:
