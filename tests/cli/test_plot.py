@@ -6,13 +6,6 @@ from typing import Any
 
 import pytest
 
-from mien.cli.main import VERBS
-
-
-@pytest.fixture(autouse=True)
-def _verb(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(VERBS, "plot", "Pictures for papers.")
-
 
 @pytest.fixture
 def results(mien: Callable[..., Any], tiny: Path, picture: Path, tmp_path: Path) -> Path:

@@ -14,7 +14,7 @@ from jaxtyping import Float64
 
 from mien.report.palette import colours, hex_colour, text_colour
 from mien.report.plots.analyses import Analysis
-from mien.report.plots.style import legend, nobody, sheet
+from mien.report.plots.style import legend, legend_height, nobody, sheet
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -60,7 +60,7 @@ def draw_means(analyses: Sequence[Analysis], width: float) -> Figure:
     people, labels = person_means(analyses), analyses[0].labels
     if not people:
         return nobody("", width)
-    figure = sheet(width, 0.85 + ROW * len(people))
+    figure = sheet(width, 0.55 + legend_height(len(labels), width) + ROW * len(people))
     axes = figure.add_subplot()
     shades = colours(labels)
     for place, person in enumerate(people):

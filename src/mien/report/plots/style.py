@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -88,6 +89,15 @@ def save(figure: Figure, path: Path) -> Path:
     return path
 
 
+def legend_height(count: int, width: float) -> float:
+    """Inches that :func:`legend` takes of a picture for ``count`` labels."""
+    return 0.17 * math.ceil(count / _columns(count, width)) + 0.08
+
+
+def _columns(count: int, width: float) -> int:
+    return max(1, min(count, int(width / 0.86)))
+
+
 def legend(figure: Figure, shown: Sequence[str], labels: Sequence[str], width: float) -> None:
     """Chips with the names of the labels ``shown``, above everything, in as many lines as ``width`` inches ask for."""
     from matplotlib.patches import Patch
@@ -97,9 +107,8 @@ def legend(figure: Figure, shown: Sequence[str], labels: Sequence[str], width: f
         Patch(facecolor=hex_colour(shades[label]), hatch=HATCHING if label == UNCLEAR else None, label=label)
         for label in shown
     ]
-    columns = max(1, min(len(chips), int(width / 0.86)))
     look: dict[str, Any] = {"frameon": False, "handlelength": 1.0, "handleheight": 1.0, "columnspacing": 1.2}
-    figure.legend(handles=chips, loc="outside upper center", ncols=columns, handletextpad=0.5, **look)
+    figure.legend(handles=chips, loc="outside upper center", ncols=_columns(len(chips), width), handletextpad=0.5, **look)
 
 
 def nobody(source: str, width: float) -> Figure:

@@ -10,7 +10,7 @@ from jaxtyping import Bool, Float64
 from mien.core.types import UNCLEAR
 from mien.report.palette import INK, PALE, WHITE, colours, hex_colour, text_colour
 from mien.report.plots.analyses import Analysis
-from mien.report.plots.style import HATCHING, MUTED, legend, nobody, sheet
+from mien.report.plots.style import HATCHING, MUTED, legend, legend_height, nobody, sheet
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -30,7 +30,8 @@ def draw_timeline(analysis: Analysis, width: float) -> Figure:
     people = analysis.people
     if not people:
         return nobody(analysis.source, width)
-    figure = sheet(width, 0.75 + ROW * len(people))
+    shown = shown_labels(analysis)
+    figure = sheet(width, 0.45 + legend_height(len(shown), width) + ROW * len(people))
     axes = figure.subplots(len(people), 1, sharex=True, squeeze=False)[:, 0]
     for place, person in zip(axes, people, strict=True):
         _draw_person(place, analysis, person, width)
@@ -39,7 +40,7 @@ def draw_timeline(analysis: Analysis, width: float) -> Figure:
     axes[-1].set_xlabel("time, s" if analysis.duration else "one picture")
     if not analysis.duration:
         axes[-1].set_xticks([])
-    legend(figure, shown_labels(analysis), analysis.labels, width)
+    legend(figure, shown, analysis.labels, width)
     return figure
 
 
