@@ -107,8 +107,9 @@ def legend(figure: Figure, shown: Sequence[str], labels: Sequence[str], width: f
         Patch(facecolor=hex_colour(shades[label]), hatch=HATCHING if label == UNCLEAR else None, label=label)
         for label in shown
     ]
+    columns = _columns(len(chips), width)
     look: dict[str, Any] = {"frameon": False, "handlelength": 1.0, "handleheight": 1.0, "columnspacing": 1.2}
-    figure.legend(handles=chips, loc="outside upper center", ncols=_columns(len(chips), width), handletextpad=0.5, **look)
+    figure.legend(handles=chips, loc="outside upper center", ncols=columns, handletextpad=0.5, **look)
 
 
 def nobody(source: str, width: float) -> Figure:
