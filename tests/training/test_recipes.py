@@ -54,7 +54,7 @@ def landmarks(npz: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_train_write_load_evaluate(npz: Path, landmarks: Path, tmp_path: Path) -> None:
     recipe = replace(ExpressionRecipe(), model=TINY, sizes=(28,))
-    run = FerPlusRun(npz, None, landmarks, tmp_path, "toy", fit=FIT, recipe=recipe)
+    run = FerPlusRun(npz, landmarks=landmarks, out=tmp_path, name="toy", fit=FIT, recipe=recipe)
     model = load_model(run.run())
     assert model.record.labels == LABELS
     assert 0 < model.record.scores["ferplus_valid_war"] <= 1
@@ -66,16 +66,30 @@ def test_train_write_load_evaluate(npz: Path, landmarks: Path, tmp_path: Path) -
     assert model.points(np.zeros((2, 3, 48, 48), np.uint8)).shape == (2, 68, 2)
 
 
+def test_training_goes_on_from_weights_of_mien(npz: Path, landmarks: Path, tmp_path: Path) -> None:
+    recipe = replace(ExpressionRecipe(), model=TINY, sizes=())
+    first = FerPlusRun(npz, landmarks=landmarks, out=tmp_path / "first", fit=FIT, recipe=recipe).run()
+    still = replace(FIT, lr=1e-12)
+    second = FerPlusRun(npz, start=str(first), out=tmp_path / "second", fit=still, recipe=recipe).run()
+    one, other = load_model(first), load_model(second)
+    assert one.record.scores == pytest.approx(other.record.scores, abs=1 / 32)
+    for name, weights in one.network.state_dict().items():
+        assert torch.allclose(weights, other.network.state_dict()[name], atol=1e-6), name
+    wider = replace(recipe, model=replace(TINY, depth=3))
+    with pytest.raises(ConfigError, match="shape"):
+        FerPlusRun(npz, start=str(first), out=tmp_path / "third", fit=FIT, recipe=wider).run()
+
+
 def test_a_model_without_prompts_trains_without_a_landmark_net(npz: Path, tmp_path: Path) -> None:
     recipe = replace(ExpressionRecipe(), model=replace(TINY, prompts=False), sizes=())
-    path = FerPlusRun(npz, None, None, tmp_path, "plain", fit=FIT, recipe=recipe).run()
+    path = FerPlusRun(npz, out=tmp_path, name="plain", fit=FIT, recipe=recipe).run()
     assert load_model(path).network.landmarks is None
 
 
 def test_prompts_without_a_landmark_net_are_refused(npz: Path, tmp_path: Path) -> None:
     recipe = replace(ExpressionRecipe(), model=TINY)
     with pytest.raises(DataError, match="mien train landmarks"):
-        FerPlusRun(npz, None, tmp_path / "absent.safetensors", tmp_path, recipe=recipe).run()
+        FerPlusRun(npz, landmarks=tmp_path / "absent.safetensors", out=tmp_path, recipe=recipe).run()
 
 
 def test_backbone_weights_start_the_first_blocks_of_a_deeper_trunk(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from mien.core.errors import DataError
+from mien.core.errors import ConfigError, DataError
 from mien.core.settings import thread_count
 from mien.data.ferplus import LABELS, FerPlusSplit, read_ferplus
 from mien.data.transforms import Augmentation, augment, mixup
@@ -20,7 +20,8 @@ from mien.models.landmarks import MobileFaceNet, fold
 from mien.models.preprocess import normalise
 from mien.models.record import ModelRecord, Preprocessing
 from mien.models.s2d import S2D, S2DConfig
-from mien.models.weights import Recognizer, save_weights
+from mien.models.weights import Recognizer, load_weights, save_weights
+from mien.models.zoo import find_weights
 from mien.training.finish import calibrate, write_facts
 from mien.training.loop import FitPlan, Report, fit
 from mien.training.start import load_backbone, load_landmarks, parameter_groups
@@ -149,6 +150,7 @@ class FerPlusRun:
         data: the FERPlus .npz.
         backbone: initial ViT weights with timm names (.safetensors).
         landmarks: the landmark net, landmarks.safetensors of a landmark run.
+        start: weights of mien (name or file) of the same shape to go on from; backbone and landmarks are then unread.
         out: folder of the run; gets NAME.safetensors.
         name: of the model.
         resume: go on from the last checkpoint.
@@ -159,6 +161,7 @@ class FerPlusRun:
     data: Path
     backbone: Path | None = None
     landmarks: Path | None = None
+    start: str | None = None
     out: Path = Path("runs/ferplus")
     name: str = "s2d-small"
     resume: bool = False
@@ -169,7 +172,9 @@ class FerPlusRun:
         """Train; the path of the model's weights comes back."""
         torch.set_num_threads(thread_count())
         torch.manual_seed(self.fit.seed)
-        task = ExpressionTask(self.data, self.recipe, self.landmark_net(), self.backbone)
+        task = ExpressionTask(self.data, self.recipe, self.landmark_net(), None if self.start else self.backbone)
+        if self.start:
+            task.recognizer.s2d.load_state_dict(self.start_state(self.start))
         write_facts(self, "ferplus")
         return self.write(fit(task, self.fit, self.out, self.resume, report))
 
@@ -177,10 +182,20 @@ class FerPlusRun:
         """The frozen landmark net; None for a model without prompts. Raises DataError when it is needed and absent."""
         if not self.recipe.model.prompts:
             return None
+        if self.start:
+            return load_landmarks(self.start)
         if self.landmarks is None or not self.landmarks.is_file():
             fix = "make it with `mien train landmarks`"
             raise DataError("landmarks.safetensors for a model with prompts", str(self.landmarks), fix)
         return load_landmarks(self.landmarks)
+
+    def start_state(self, start: str) -> dict[str, Tensor]:
+        """The weights to go on from. Raises ConfigError for another shape: dropout and drop path alone may differ."""
+        recognizer, _ = load_weights(find_weights(start))
+        own, other = self.recipe.model, recognizer.s2d.config
+        if dataclasses.replace(other, dropout=own.dropout, drop_path=own.drop_path) != own:
+            raise ConfigError(f"weights with the recipe's shape, {own}", f"{start}: {other}", "change --recipe.model")
+        return recognizer.s2d.state_dict()
 
     def write(self, best: Path) -> Path:
         """Calibrate the best epoch on the validation split and write record and weights as float16."""
