@@ -2,9 +2,11 @@
 
 import pytest
 import torch
+import torch.nn.functional as F
 
 from mien.core.errors import ConfigError
 from mien.models.s2d import S2D, S2DConfig, to_video
+from mien.models.temporal import resize_time
 from mien.models.vit import VisionTransformer, resize_positions
 
 SMALL = S2DConfig(input_size=56, patch=14, dim=64, depth=3, heads=4, classes=5)
@@ -103,3 +105,11 @@ def test_plain_vit_has_timms_names() -> None:
     names = set(VisionTransformer(28, 14, 32, 1, 2).state_dict())
     assert {"cls_token", "pos_embed", "patch_embed.proj.weight", "blocks.0.attn.qkv.weight", "norm.bias"} <= names
     assert {"blocks.0.norm1.weight", "blocks.0.mlp.fc1.weight", "blocks.0.attn.proj.bias"} <= names
+
+
+@pytest.mark.parametrize("frames", [1, 2, 4, 5, 16])
+def test_the_temporal_embedding_is_interpolated_end_on_end(frames: int) -> None:
+    table = torch.randn(1, 4, 6, generator=torch.Generator().manual_seed(0))
+    expected = F.interpolate(table.transpose(1, 2), size=frames, mode="linear", align_corners=True).transpose(1, 2)
+    torch.testing.assert_close(resize_time(table, frames), expected, atol=1e-6, rtol=0)
+    assert frames != 4 or torch.equal(resize_time(table, 4), table)

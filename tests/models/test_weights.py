@@ -59,6 +59,8 @@ def test_probabilities_are_calibrated_and_sum_to_one(recognizer: Recognizer) -> 
     warm = LoadedModel(recognizer, RECORD).probabilities(crops())
     plain = LoadedModel(recognizer, replace(RECORD, temperature=1.0)).probabilities(crops())
     np.testing.assert_allclose(warm.sum(1), 1)
+    logits = LoadedModel(recognizer, RECORD).logits(crops())
+    np.testing.assert_allclose(np.log(warm / warm[:, :1]), (logits - logits[:, :1]) / 1.7, atol=1e-6)
     np.testing.assert_allclose(warm, plain ** (1 / 1.7) / (plain ** (1 / 1.7)).sum(1, keepdims=True), atol=1e-6)
 
 

@@ -11,14 +11,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import torch
-import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from mien.core.errors import ConfigError
 from mien.models.prompts import LandmarkEmbed, Prompter
-from mien.models.temporal import HEADS, RATIO, TemporalAdapter
+from mien.models.temporal import HEADS, RATIO, TemporalAdapter, resize_time
 from mien.models.vit import NORM_EPS, VisionTransformer
 
 
@@ -163,9 +162,7 @@ class S2D(nn.Module):
 
     def _with_time(self, x: Float[Tensor, "bt m d"], frames: int) -> Float[Tensor, "bt m d"]:
         """Add each frame's temporal embedding to all its tokens; another clip length is interpolated linearly."""
-        table: Tensor = self.temporal_embed
-        if frames != table.shape[1]:
-            table = F.interpolate(table.transpose(1, 2), size=frames, mode="linear", align_corners=True).transpose(1, 2)
+        table = resize_time(self.temporal_embed, frames)
         bt, m, d = x.shape
         return (x.view(-1, frames, m, d) + table[:, :, None].to(x.dtype)).view(bt, m, d)
 

@@ -9,6 +9,7 @@ fresh video model computes the mean of the image model; the released code overwr
 
 from __future__ import annotations
 
+import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -74,3 +75,15 @@ class TemporalAdapter(nn.Module):
         """What the adapter adds to the patch tokens of ``bt`` = clips x frames images."""
         adapted: Tensor = self.token(self.norm(self.temporal(x, frames)))
         return adapted
+
+
+def resize_time(table: Float[Tensor, "1 n d"], frames: int) -> Float[Tensor, "1 t d"]:
+    """The temporal embedding for t frames: linear between its n entries, ends on ends; as it is where t = n.
+
+    A product with hat functions, so that an exported model takes any t without a branch.
+    """
+    entries = table.shape[1]
+    index = torch.arange(frames, dtype=torch.float32, device=table.device)
+    places = index * ((entries - 1) / index[-1:].clamp(min=1))
+    hats = 1 - (places[:, None] - torch.arange(entries, device=table.device)).abs()
+    return hats.clamp(min=0).to(table.dtype) @ table

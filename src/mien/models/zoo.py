@@ -7,11 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from jaxtyping import Float, UInt8
+from jaxtyping import Float, Float64, UInt8
 
 from mien.core.errors import ConfigError, InputError, MissingDependencyError, WeightsError
 from mien.core.registry import Registry, did_you_mean
 from mien.core.settings import cache_dir, offline, thread_count
+from mien.models.calibration import calibrated
 from mien.models.landmarks import fold
 from mien.models.record import SHIPPED, ModelRecord, shipped_records
 from mien.models.s2d import S2DConfig
@@ -48,13 +49,17 @@ class LoadedModel:
     network: Recognizer
     record: ModelRecord
 
-    def probabilities(self, clips: UInt8[np.ndarray, "b t 3 h w"]) -> Float[np.ndarray, "b c"]:
-        """Calibrated probabilities of b clips of t aligned RGB crops, float64; rows sum to 1."""
+    def logits(self, clips: UInt8[np.ndarray, "b t 3 h w"]) -> Float64[np.ndarray, "b c"]:
+        """Uncalibrated scores of b clips of t aligned RGB crops."""
         device = next(self.network.parameters()).device
         with torch.inference_mode():
             logits = self.network(torch.from_numpy(np.ascontiguousarray(clips)).to(device)).double().cpu()
-        answer: Float[np.ndarray, "b c"] = (logits / self.record.temperature).softmax(-1).numpy()
+        answer: Float64[np.ndarray, "b c"] = logits.numpy()
         return answer
+
+    def probabilities(self, clips: UInt8[np.ndarray, "b t 3 h w"]) -> Float64[np.ndarray, "b c"]:
+        """Calibrated probabilities of b clips of t aligned RGB crops; rows sum to 1."""
+        return calibrated(self.logits(clips), self.record.temperature)
 
     def points(self, crops: UInt8[np.ndarray, "n 3 h w"]) -> Float[np.ndarray, "n 68 2"]:
         """68 landmarks of aligned crops, as fractions of the crop's side."""
