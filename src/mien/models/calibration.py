@@ -1,4 +1,4 @@
-"""From logits to probabilities that mean what they say (temperature scaling, Guo et al., arXiv 1706.04599). No torch."""
+"""From logits to calibrated probabilities: temperature scaling (Guo et al., arXiv 1706.04599). No torch."""
 
 from __future__ import annotations
 
