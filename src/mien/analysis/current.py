@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from jaxtyping import Float64
 
+from mien.analysis.answers import Network
 from mien.analysis.live import LiveSpans
-from mien.analysis.reading import Network, Reading, read
+from mien.analysis.reading import Reading, read
 from mien.analysis.settings import AnalysisSettings
 from mien.analysis.smoothing import LOW_CONFIDENCE, SpanRule
 from mien.core.types import UNCLEAR, Face, FaceCrop, Frame, Prediction, Span

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from jaxtyping import Float, UInt8
 
+from mien.analysis.answers import Network
 from mien.analysis.current import Now, follow_live
 from mien.analysis.live import LiveSpans
 from mien.analysis.provenance import provenance
-from mien.analysis.reading import FrameClock, LandmarkNetwork, Network, Reading, read
+from mien.analysis.reading import FrameClock, LandmarkNetwork, Reading, read
 from mien.analysis.settings import AnalysisSettings
 from mien.analysis.smoothing import SpanRule, TrackReadings, frame_probabilities, track_spans
 from mien.core.errors import ConfigError

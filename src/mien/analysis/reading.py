@@ -10,24 +10,12 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 import numpy as np
 from jaxtyping import Float, Float64, Int, UInt8
 
+from mien.analysis.answers import Answers, Network
 from mien.analysis.settings import AnalysisSettings
 from mien.core.types import FaceClip, FaceCrop, Frame, Prediction
 
 if TYPE_CHECKING:
     from mien.faces import Detector
-    from mien.models.record import ModelRecord
-
-
-@runtime_checkable
-class Network(Protocol):
-    """What analysis needs of a model; :class:`mien.models.zoo.LoadedModel` is one."""
-
-    @property
-    def record(self) -> ModelRecord:
-        """Labels, preprocessing, clip length, threshold."""
-
-    def probabilities(self, clips: UInt8[np.ndarray, "b t 3 h w"]) -> Float[np.ndarray, "b c"]:
-        """Calibrated probabilities, one row a clip."""
 
 
 @runtime_checkable
@@ -69,28 +57,19 @@ def read(
 
     record, max_gap = network.record, settings.faces.max_gap
     windows = Windows(record.frames, settings.window, settings.stride)
-    waiting: list[FaceClip] = []
+    # A lost face's last window comes when the gap is over.
+    answers = Answers(network, batch, reach=settings.window + max_gap)
     last_seen: dict[int, float] = {}
     for frame, crops in follow(frames, settings.faces, record.preprocessing.crop_size, detector):
+        clips: list[FaceClip] = []
         for crop in crops:
-            waiting += windows.push(crop)
+            clips += windows.push(crop)
             last_seen[crop.track] = crop.time
         for track in [track for track, time in last_seen.items() if frame.time - time > max_gap]:
-            waiting += windows.end(track)
+            clips += windows.end(track)
             del last_seen[track]
-        ready = len(waiting) - len(waiting) % batch
-        yield Reading(frame, crops, _ask(network, waiting[:ready], batch))
-        del waiting[:ready]
-    yield Reading(None, [], _ask(network, waiting + windows.finish(), batch))
-
-
-def _ask(network: Network, clips: list[FaceClip], batch: int) -> list[Prediction]:
-    answers: list[Prediction] = []
-    for begin in range(0, len(clips), batch):
-        some = clips[begin : begin + batch]
-        rows = network.probabilities(np.stack([clip.images for clip in some]))
-        answers += [Prediction(clip.track, clip.start, clip.end, row) for clip, row in zip(some, rows, strict=True)]
-    return answers
+        yield Reading(frame, crops, answers.push(clips))
+    yield Reading(None, [], answers.push(windows.finish()) + answers.finish())
 
 
 class FrameClock:

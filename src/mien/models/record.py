@@ -87,6 +87,11 @@ class ModelRecord:
     sha256: str = ""
     source: str = ""
 
+    @property
+    def is_image_model(self) -> bool:
+        """Whether a clip's logits are exactly the mean of its frames' logits (no temporal parts)."""
+        return "frames" in self.config and self.config["frames"] is None
+
     def to_json(self) -> str:
         """The header's text; hash and path are facts about a file and stay out."""
         body = dataclasses.asdict(self)

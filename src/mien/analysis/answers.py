@@ -1,0 +1,110 @@
+"""What the network says of windows: waiting until a batch is full, and never looking at the same crop twice.
+
+Windows overlap, so most crops lie in two of them. The logits of an image model for a clip are the mean of its crops'
+logits (a mean of features, then a linear head): it is given every crop once, whatever the number of windows over it,
+and crops that no window picked never. A video model mixes its frames from the first block on and sees every window
+whole.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
+
+import numpy as np
+from jaxtyping import Float, Float64, UInt8
+
+from mien.core.types import FaceClip, Prediction
+from mien.evaluation.calibration import softmax
+
+if TYPE_CHECKING:
+    from mien.models.record import ModelRecord
+
+
+@runtime_checkable
+class Network(Protocol):
+    """What analysis needs of a model; :class:`mien.models.zoo.LoadedModel` is one."""
+
+    @property
+    def record(self) -> ModelRecord:
+        """Labels, preprocessing, clip length, threshold."""
+
+    def logits(self, clips: UInt8[np.ndarray, "b t 3 h w"]) -> Float64[np.ndarray, "b c"]:
+        """Before calibration, one row a clip."""
+
+    def probabilities(self, clips: UInt8[np.ndarray, "b t 3 h w"]) -> Float[np.ndarray, "b c"]:
+        """Calibrated: softmax of the logits over the record's temperature, one row a clip."""
+
+
+class Answers:
+    """Clips in as windows end, predictions out as batches fill, in the order of the clips.
+
+    Memory holds one batch of clips, and for an image model the logits of the last ``reach`` seconds.
+
+    Args:
+        network: is asked.
+        batch: clips to wait for, >= 1; the network gets at most this many clips, or their crops, in one call.
+        reach: seconds that a clip may go back behind the clips that came before it. A crop that is forgotten sooner
+            than it is needed is given to the network again.
+    """
+
+    def __init__(self, network: Network, batch: int, reach: float) -> None:
+        self._network, self._batch = network, batch
+        self._waiting: list[FaceClip] = []
+        self._crops = _CropLogits(network, reach) if network.record.is_image_model else None
+
+    def push(self, clips: Sequence[FaceClip]) -> list[Prediction]:
+        """Take clips; the predictions of every batch that is now full."""
+        self._waiting += clips
+        full = len(self._waiting) - len(self._waiting) % self._batch
+        ready, self._waiting = self._waiting[:full], self._waiting[full:]
+        return self._answer(ready)
+
+    def finish(self) -> list[Prediction]:
+        """The predictions of all clips that still wait."""
+        ready, self._waiting = self._waiting, []
+        return self._answer(ready)
+
+    def _answer(self, clips: list[FaceClip]) -> list[Prediction]:
+        answers: list[Prediction] = []
+        for some in _chunks(clips, self._batch):
+            if self._crops is None:
+                rows = self._network.probabilities(np.stack([clip.images for clip in some]))
+            else:
+                rows = softmax(self._crops.of_clips(some), self._network.record.temperature)
+            answers += [Prediction(clip.track, clip.start, clip.end, row) for clip, row in zip(some, rows, strict=True)]
+        return answers
+
+
+class _CropLogits:
+    """The logits of an image model for the crops of the last ``reach`` seconds."""
+
+    def __init__(self, network: Network, reach: float) -> None:
+        self._network, self._reach = network, reach
+        self._known: dict[tuple[int, int], tuple[float, Float64[np.ndarray, " c"]]] = {}
+
+    def of_clips(self, clips: Sequence[FaceClip]) -> Float64[np.ndarray, "b c"]:
+        """One row a clip: the mean over its places, so that a crop which fills two of them counts twice."""
+        new = {
+            key: (time, image)
+            for clip in clips
+            for key, time, image in zip(_keys(clip), clip.times.tolist(), clip.images, strict=True)
+            if key not in self._known
+        }
+        if new:
+            rows = self._network.logits(np.stack([image for _, image in new.values()])[:, None])
+            self._known |= {key: (time, row) for (key, (time, _)), row in zip(new.items(), rows, strict=True)}
+        means = np.stack([np.mean([self._known[key][1] for key in _keys(clip)], axis=0) for clip in clips])
+        oldest = max(clip.end for clip in clips) - self._reach
+        self._known = {key: (time, row) for key, (time, row) in self._known.items() if time >= oldest}
+        return means
+
+
+def _keys(clip: FaceClip) -> list[tuple[int, int]]:
+    """What names a crop: whose it is, and the frame it comes from."""
+    return [(clip.track, index) for index in clip.indices]
+
+
+def _chunks(clips: list[FaceClip], size: int) -> Iterator[list[FaceClip]]:
+    for begin in range(0, len(clips), size):
+        yield clips[begin : begin + size]
