@@ -1,0 +1,89 @@
+"""No command stands in the documents that no test runs: here as written, or elsewhere on less data or hardware."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+RUN_AS_WRITTEN = re.compile(r"<!-- test(?: \w+)? -->\n```bash\n.*?```", re.DOTALL)
+"""Blocks that test_documents.py and test_howtos.py run."""
+
+HERE = (
+    "mien doctor",
+    "mien models",
+    "mien models s2d-small",
+    "mien train ferplus --help",
+    "mien train videos --help",
+    "mien train smoke",
+    "mien analyze talk.mp4 -o out",
+    "mien explain talk.mp4 -o why",
+    "mien plot out",
+    "mien evaluate --predictions preds.csv labels.csv",
+    "mien prepare folder my-videos -o prepared",
+)
+ELSEWHERE = {
+    "mien prepare dfew": "tests/journeys/test_howtos.py::test_reproduce_on_dfew_begins_as_written",
+    "mien prepare affectnet7": "tests/journeys/test_every_set.py::test_images",
+    "mien train affectnet7": "tests/journeys/test_every_set.py::test_images",
+    "mien train dfew": "tests/journeys/test_every_set.py::test_clips",
+    "mien train videos": "tests/journeys/test_howtos.py::test_train_on_my_own_videos",
+    "mien train images": "tests/journeys/test_every_set.py::test_images",
+    "mien train landmarks": "tests/training/test_recipes.py::test_train_write_load_evaluate",
+    "mien train ferplus": "tests/training/test_recipes.py::test_train_write_load_evaluate",
+    "mien pretrain": "tests/cli/test_pretraining.py",
+    "mien evaluate": "tests/cli/test_evaluate.py",
+    "mien convert": "tests/cli/test_convert.py",
+    "mien watch": "tests/cli/test_watch.py",
+    "mien serve": "tests/serve/test_howto.py",
+}
+"""Beginnings of commands that need licensed data, hours, a camera or a server: a test that runs them on less."""
+
+
+def commands() -> dict[str, str]:
+    """Every whole command of the documents that is not in a block run elsewhere, and its document."""
+    found: dict[str, str] = {}
+    for path in DOCUMENTS:
+        text = RUN_AS_WRITTEN.sub("", path.read_text("utf-8"))
+        blocks = re.findall(r"^ *```bash\n(.*?)^ *```", text, re.DOTALL | re.MULTILINE)
+        lines = "\n".join(blocks).replace("\\\n", " ").splitlines()
+        spans = re.findall(r"`(mien [^`\n]+)`", text)
+        for line in [*(line.split("#")[0] for line in lines), *spans]:
+            words = line.strip()
+            if re.match(r"(\w+=\S+ )?mien ", words) and "VERB" not in words:
+                found[re.sub(r"^\w+=\S+ ", "", " ".join(words.split()))] = path.name
+    return found
+
+
+def test_every_command_is_run_by_some_test() -> None:
+    loose = {
+        command: document
+        for command, document in commands().items()
+        if command not in HERE and not command.startswith(tuple(ELSEWHERE))
+    }
+    # A verb alone in the running text is a name, not a command.
+    assert {command: where for command, where in loose.items() if len(command.split()) > 2} == {}
+
+
+@pytest.mark.parametrize("place", sorted(set(ELSEWHERE.values())))
+def test_the_test_that_stands_for_a_command_exists(place: str) -> None:
+    file, _, name = place.partition("::")
+    assert f"def {name}(" in (ROOT / file).read_text("utf-8") if name else (ROOT / file).is_file()
+
+
+@pytest.mark.slow
+def test_the_others_run_as_written(furnished, short_clip: Path) -> None:
+    for split in ("train", "test"):
+        for name in ("calm", "joy"):
+            folder = furnished.folder / "my-videos" / split / name
+            folder.mkdir(parents=True)
+            (folder / "0.mp4").write_bytes(short_clip.read_bytes())
+    (furnished.folder / "labels.csv").write_text("id,label\na,happiness\nb,neutral\n")
+    (furnished.folder / "preds.csv").write_text("id,happiness,neutral\na,0.9,0.1\nb,0.2,0.8\n")
+    for command in HERE:
+        ran = furnished.run(*command.split())
+        assert ran.returncode == 0, f"{command}\n{ran.stderr[-3000:]}"
+        assert ran.stdout, command
