@@ -7,8 +7,8 @@ import sys
 from collections.abc import Iterator
 
 ROOMS = (
-    *("core", "media", "faces", "clips", "models", "data", "evaluation", "training"),
-    *("report", "analysis", "explain", "export", "serve", "cli"),
+    *("core", "media", "faces", "clips", "models", "engines", "data", "evaluation", "training"),
+    *("report", "analysis", "explain", "serve", "cli"),
 )
 """Top to bottom of docs/tour.md: a room imports itself and those before it."""
 

@@ -1,0 +1,82 @@
+"""An exported network in use: what every engine beside PyTorch has in common. Imports no torch."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float, Float64, UInt8
+
+from mien.core.errors import WeightsError
+from mien.engines.header import Precision
+from mien.models.calibration import calibrated
+from mien.models.record import ModelRecord
+
+
+class ExportedNetwork(ABC):
+    """A file of `mien export`, run with NumPy arrays in and out; a subclass is an engine.
+
+    Args:
+        path: the file.
+        weights: the weights it was made from, for landmarks; None when they are not at hand.
+
+    Attributes:
+        engine: the engine's name, for the provenance.
+        path: the file.
+        record: what the weights say about themselves.
+        precision: of the arithmetic.
+    """
+
+    engine: str
+    record: ModelRecord
+    precision: Precision
+
+    def __init__(self, path: Path, weights: Path | None = None) -> None:
+        self.path, self._weights = path, weights
+        self._session: Any = self._start()
+        self._torch: Any = None
+
+    @abstractmethod
+    def _start(self) -> Any:
+        """Open the file with :func:`mien.core.settings.thread_count` threads; sets ``record`` and ``precision``."""
+
+    @abstractmethod
+    def _run(self, session: Any, clips: UInt8[np.ndarray, "b t 3 h w"]) -> Float[np.ndarray, "b c"]:
+        """Logits of contiguous clips."""
+
+    def logits(self, clips: UInt8[np.ndarray, "b t 3 h w"]) -> Float64[np.ndarray, "b c"]:
+        """Uncalibrated scores of b clips of t aligned RGB crops."""
+        if self._session is None:
+            self._session = self._start()
+        return self._run(self._session, np.ascontiguousarray(clips)).astype(np.float64)
+
+    def probabilities(self, clips: UInt8[np.ndarray, "b t 3 h w"]) -> Float64[np.ndarray, "b c"]:
+        """Calibrated probabilities of b clips of t aligned RGB crops; rows sum to 1."""
+        return calibrated(self.logits(clips), self.record.temperature)
+
+    def points(self, crops: UInt8[np.ndarray, "n 3 h w"]) -> Float[np.ndarray, "n 68 2"]:
+        """68 landmarks of aligned crops, as fractions of the crop's side; PyTorch finds them in the weights file.
+
+        Raises:
+            WeightsError: the weights are not at hand, or hold no landmark net.
+        """
+        if self._weights is None:
+            raise WeightsError("weights with a landmark net", f"{self.path}, which has none", "use the weights file")
+        if self._torch is None:
+            from mien.models.zoo import load_model
+
+            self._torch = load_model(self._weights)
+        points: Float[np.ndarray, "n 68 2"] = self._torch.points(crops)
+        return points
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Without the session: a worker opens its own, with its own number of threads."""
+        return {**self.__dict__, "_session": None, "_torch": None}
+
+
+def unreadable(path: Path, error: Exception) -> WeightsError:
+    """The error for a file that the engine cannot open."""
+    reason = " ".join(str(error).split())[:200]
+    return WeightsError("a file of `mien export`", f"{path}: {reason}", "export the weights again")

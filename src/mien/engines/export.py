@@ -1,0 +1,260 @@
+"""Loaded weights to a file that other engines run: ONNX, OpenVINO or pt2 (``torch.export``).
+
+A file takes uint8 crops and gives calibrated probabilities and logits; preprocessing and landmark net are inside, the
+numbers of clips and frames are free. Nothing is kept that does not answer as PyTorch does.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+import logging
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from jaxtyping import Float, UInt8
+
+from mien.core.errors import MienError, MissingDependencyError
+from mien.core.files import whole_file
+from mien.core.registry import Registry
+from mien.engines.crops import sample_clips
+from mien.engines.graph import ClipGraph
+from mien.engines.header import header, read_header
+from mien.engines.onnx import OnnxNetwork
+from mien.engines.openvino import RT_INFO, OpenVinoNetwork, import_openvino
+from mien.models.zoo import LoadedModel
+
+if TYPE_CHECKING:
+    from onnxscript import ir
+
+MOST_DIFFERENCE = 1e-4
+"""Largest difference of a logit or a probability from PyTorch's that a float32 file may have."""
+OPSET = 20
+"""The first with GELU as one operator. Opset 23 has attention as one, which gains nothing in either engine here."""
+PT2_HEADER = "mien.json"
+TRIAL_SHAPES = ((2, 3), (1, 1), (1, 8), (3, 1))
+"""Clips and frames that parity is measured on: the file must not be tied to one shape."""
+
+Clips = UInt8[np.ndarray, "b t 3 h w"]
+Logits = Float[np.ndarray, "b c"]
+
+
+class ParityError(MienError):
+    """An exported network answers otherwise than PyTorch; its file is gone."""
+
+
+@dataclass(frozen=True)
+class Parity:
+    """How far an engine's answers are from PyTorch's, at most.
+
+    Attributes:
+        logits: largest absolute difference of a logit.
+        probabilities: of a calibrated probability.
+        labels: share of clips with the same best label, in [0, 1].
+    """
+
+    logits: float
+    probabilities: float
+    labels: float
+
+
+@dataclass(frozen=True)
+class Exported:
+    """A file that was made.
+
+    Attributes:
+        path: the file; OpenVINO's weights lie beside it, with the suffix ``.bin``.
+        bytes: size, all files together.
+        parity: against PyTorch in float32.
+    """
+
+    path: Path
+    bytes: int
+    parity: Parity
+
+
+def export(model: LoadedModel, target: str, folder: Path) -> Exported:
+    """Write ``folder/NAME.onnx``, ``.xml`` and ``.bin``, or ``.pt2``, NAME being the record's, and compare it.
+
+    Args:
+        model: loaded weights, on the CPU.
+        target: a key of :data:`TARGETS`.
+        folder: made if it is not there.
+
+    Raises:
+        MissingDependencyError: the packages of the target are not installed.
+        ParityError: the file differs from PyTorch by more than :data:`MOST_DIFFERENCE`; it is removed.
+    """
+    return TARGETS[target](model, folder)
+
+
+def export_onnx(model: LoadedModel, folder: Path) -> Exported:
+    """``folder/NAME.onnx``. See :func:`export`."""
+    path = folder / f"{model.record.name}.onnx"
+    with whole_file(path) as draft:
+        onnx_program(model).save(draft)
+        _import_onnx().checker.check_model(draft, full_check=True)
+        found = _demand(compare(model, OnnxNetwork(draft).logits), path)
+    return Exported(path, path.stat().st_size, found)
+
+
+def export_openvino(model: LoadedModel, folder: Path) -> Exported:
+    """``folder/NAME.xml`` and ``NAME.bin``. See :func:`export`."""
+    openvino = import_openvino()
+    network = openvino.Core().read_model(onnx_program(model).model_proto.SerializeToString())
+    path = folder / f"{model.record.name}.xml"
+    with openvino_draft(path) as draft:
+        save_openvino(network, header(model.record, "float32"), draft)
+        found = _demand(compare(model, OpenVinoNetwork(draft).logits), path)
+    return Exported(path, openvino_bytes(path), found)
+
+
+def export_pt2(model: LoadedModel, folder: Path) -> Exported:
+    """``folder/NAME.pt2``, for ``torch.export.load``. See :func:`export`."""
+    path = folder / f"{model.record.name}.pt2"
+    with whole_file(path) as draft, _quiet():
+        program = torch.export.export(_graph(model), (_example(model),), dynamic_shapes=_free(), strict=False)
+        texts = json.dumps(header(model.record, "float32"))
+        torch.export.save(program, draft, extra_files={PT2_HEADER: texts})
+        found = _demand(compare(model, open_pt2(draft)), path)
+    return Exported(path, path.stat().st_size, found)
+
+
+TARGETS: Registry[Callable[[LoadedModel, Path], Exported]] = Registry(
+    "target", {"onnx": export_onnx, "openvino": export_openvino, "pt2": export_pt2}
+)
+
+
+def onnx_program(model: LoadedModel) -> torch.onnx.ONNXProgram:
+    """The network as an ONNX program with the record in its metadata.
+
+    Raises:
+        MissingDependencyError: onnx or onnxscript is not installed.
+    """
+    _import_onnx()
+    with _quiet():
+        program = torch.onnx.export(
+            _graph(model),
+            (_example(model),),
+            dynamo=True,
+            opset_version=OPSET,
+            input_names=["clips"],
+            output_names=["probabilities", "logits"],
+            dynamic_shapes=_free(),
+            verbose=False,
+        )
+    assert program is not None
+    texts = header(model.record, "float32")
+    written: ir.Model = program.model
+    written.producer_name = "mien"
+    written.metadata_props.update(texts)
+    return program
+
+
+def open_pt2(path: Path) -> Callable[[Clips], Logits]:
+    """Logits by a file of :func:`export_pt2`. Raises WeightsError for another one."""
+    texts = {PT2_HEADER: ""}
+    program = torch.export.load(path, extra_files=texts)
+    read_header(json.loads(texts[PT2_HEADER]), str(path))
+    network = program.module()
+
+    def logits(clips: Clips) -> Logits:
+        with torch.inference_mode():
+            answer: Logits = network(torch.from_numpy(clips))[1].numpy()
+        return answer
+
+    return logits
+
+
+def compare(model: LoadedModel, logits: Callable[[Clips], Logits], clips: list[Clips] | None = None) -> Parity:
+    """An engine against PyTorch.
+
+    Args:
+        model: the weights in PyTorch, float32.
+        logits: the engine.
+        clips: batches to compare on; None: seeded pictures of nobody, of several shapes.
+    """
+    record = model.record
+    if clips is None:
+        size = record.preprocessing.crop_size
+        clips = [sample_clips(b, t, size, seed) for seed, (b, t) in enumerate(TRIAL_SHAPES)]
+    theirs, ours = (np.concatenate([of(batch) for batch in clips]) for of in (logits, model.logits))
+    return difference(theirs, ours, record.temperature)
+
+
+def difference(theirs: Logits, ours: Logits, temperature: float) -> Parity:
+    """How far two tables of logits are apart, as logits, as probabilities and as labels."""
+    from mien.models.calibration import calibrated
+
+    probabilities = np.abs(calibrated(theirs, temperature) - calibrated(ours, temperature)).max()
+    labels = (theirs.argmax(1) == ours.argmax(1)).mean()
+    return Parity(float(np.abs(theirs - ours).max()), float(probabilities), float(labels))
+
+
+def save_openvino(network: Any, texts: dict[str, str], path: Path) -> None:
+    """Write an ``openvino.Model`` with our header, in float32 as it is."""
+    network.set_rt_info(texts, [RT_INFO])
+    import_openvino().save_model(network, path, compress_to_fp16=False)
+
+
+@contextmanager
+def openvino_draft(path: Path) -> Iterator[Path]:
+    """As :func:`mien.core.files.whole_file`, for the two files of OpenVINO."""
+    with whole_file(path) as draft, whole_file(path.with_suffix(".bin")):
+        yield draft
+
+
+def openvino_bytes(path: Path) -> int:
+    """Size of both files."""
+    return path.stat().st_size + path.with_suffix(".bin").stat().st_size
+
+
+def _demand(found: Parity, path: Path) -> Parity:
+    worst = max(found.logits, found.probabilities)
+    if not worst <= MOST_DIFFERENCE:  # not a number is no parity either
+        raise ParityError(f"{path.name} differs from PyTorch by {worst:.1e}, allowed are {MOST_DIFFERENCE:.0e}")
+    return found
+
+
+def _graph(model: LoadedModel) -> ClipGraph:
+    # A copy: torch.onnx.export resets the training flags of all modules.
+    return ClipGraph(LoadedModel(copy.deepcopy(model.network), model.record)).eval().requires_grad_(False)
+
+
+def _example(model: LoadedModel) -> torch.Tensor:
+    return torch.from_numpy(sample_clips(2, 3, model.record.preprocessing.crop_size))
+
+
+def _free() -> tuple[dict[int, Any], ...]:
+    return ({0: torch.export.Dim("b"), 1: torch.export.Dim("t")},)
+
+
+def _import_onnx() -> Any:
+    try:
+        import onnx
+        import onnxscript  # noqa: F401 - torch.onnx.export needs it
+    except ImportError as error:
+        raise MissingDependencyError("onnx and onnxscript", str(error), "pip install 'mien[export]'") from error
+    return onnx
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """The exporters warn of their own insides; what matters is measured afterwards."""
+    loggers = [logging.getLogger(name) for name in ("torch.onnx", "torch.export", "onnxscript", "onnx_ir")]
+    levels = [logger.level for logger in loggers]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            for logger in loggers:
+                logger.setLevel(logging.ERROR)
+            yield
+        finally:
+            for logger, level in zip(loggers, levels, strict=True):
+                logger.setLevel(level)

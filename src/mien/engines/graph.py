@@ -1,0 +1,71 @@
+"""The whole way from uint8 crops to probabilities as one network, made of what every engine computes alike.
+
+Same numbers as :class:`mien.models.weights.Recognizer` (a test holds it to 1e-4), with each resize written as a product
+with two fixed matrices: engines differ in how they sample, above all where shrinking is anti-aliased.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float, UInt8
+from torch import Tensor, nn
+
+from mien.models.landmarks import LANDMARK_SIZE, MAP_SIDE
+from mien.models.preprocess import normalise, to_colour
+from mien.models.s2d import S2DConfig
+from mien.models.zoo import LoadedModel
+
+
+class ClipGraph(nn.Module):
+    """Preprocessing, landmark net, S2D and calibration.
+
+    Args:
+        model: loaded weights.
+    """
+
+    def __init__(self, model: LoadedModel) -> None:
+        super().__init__()
+        plan, grid = model.record.preprocessing, S2DConfig(**model.record.config).grid
+        self.plan, self.temperature = plan, model.record.temperature
+        self.s2d, self.landmarks = model.network.s2d, model.network.landmarks
+        self.to_input = Resize(plan.crop_size, plan.input_size, antialias=plan.crop_size > plan.input_size)
+        self.to_landmarks = Resize(plan.input_size, LANDMARK_SIZE, align_corners=True)
+        # Where the grid divides the map's side, S2D takes the mean of areas, which is the same everywhere.
+        self.to_grid = Resize(MAP_SIDE, grid, antialias=True) if MAP_SIDE % grid else nn.Identity()
+
+    def forward(self, clips: UInt8[Tensor, "b t 3 h w"]) -> tuple[Float[Tensor, "b c"], Float[Tensor, "b c"]]:
+        """Calibrated probabilities and logits of b clips of t aligned RGB crops."""
+        b, t = clips.shape[:2]
+        images = to_colour(clips.flatten(0, 1).to(torch.float32) / 255, self.plan)
+        frames = normalise(self.to_input(images).expand(-1, 3, -1, -1), self.plan)
+        landmark_map = None
+        if self.landmarks is not None:
+            landmark_map = self.to_grid(self.landmarks.landmark_map(self.to_landmarks(frames)))
+        logits = self.s2d(frames.view(b, t, *frames.shape[1:]), landmark_map)[0]
+        return (logits / self.temperature).softmax(-1), logits
+
+
+class Resize(nn.Module):
+    """Bilinear resize of square images as torch does it, by a product from either side.
+
+    Args:
+        side: of the images that come, in pixels.
+        size: of those that go.
+        antialias: weigh all pixels that a shrunk one covers.
+        align_corners: centres of the corner pixels stay in place; else corners of the image.
+    """
+
+    weights: Float[Tensor, "size side"]
+
+    def __init__(self, side: int, size: int, *, antialias: bool = False, align_corners: bool = False) -> None:
+        super().__init__()
+        self.changes = side != size
+        columns = F.interpolate(
+            torch.eye(side)[None, None], (size, side), mode="bilinear", antialias=antialias, align_corners=align_corners
+        )
+        self.register_buffer("weights", columns[0, 0])
+
+    def forward(self, images: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c s s"]:
+        """h = w = ``side``."""
+        return self.weights @ images @ self.weights.T if self.changes else images

@@ -1,0 +1,77 @@
+"""OpenVINO: runs ``NAME.xml`` (with ``NAME.bin`` beside it) on the CPU."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float, UInt8
+
+from mien.core.errors import MissingDependencyError, WeightsError
+from mien.core.settings import thread_count
+from mien.engines.base import ExportedNetwork, unreadable
+from mien.engines.header import read_header
+
+RT_INFO = "mien"
+"""Where the header stands in the file's rt_info."""
+
+
+class OpenVinoNetwork(ExportedNetwork):
+    """An OpenVINO file of `mien export`.
+
+    Args:
+        path: the ``.xml`` file.
+        weights: the weights it was made from, for landmarks; None when they are not at hand.
+        bfloat16: compute a float32 file in bfloat16 (and what an int8 file leaves in float32); slower where the CPU
+            lacks it.
+        cache: folder for the compiled network, so that the next start is quicker; None keeps none.
+
+    Raises:
+        MissingDependencyError: openvino is not installed.
+        WeightsError: not a file of `mien export`.
+    """
+
+    engine = "openvino"
+
+    def __init__(
+        self, path: Path, weights: Path | None = None, *, bfloat16: bool = False, cache: Path | None = None
+    ) -> None:
+        self._bfloat16, self._cache = bfloat16, cache
+        super().__init__(path, weights)
+
+    def _start(self) -> Any:
+        openvino = import_openvino()
+        if not self.path.is_file():
+            raise WeightsError("an .xml file", f"no file at {self.path}", "make it with `mien export`")
+        core = openvino.Core()
+        plan: dict[str, Any] = {
+            "PERFORMANCE_HINT": "LATENCY",
+            "INFERENCE_NUM_THREADS": thread_count(),
+            "INFERENCE_PRECISION_HINT": "bf16" if self._bfloat16 else "f32",
+        }
+        if self._cache is not None:
+            plan["CACHE_DIR"] = str(self._cache)
+        try:
+            model = core.read_model(self.path)
+            info = model.get_rt_info([RT_INFO]).value if model.has_rt_info([RT_INFO]) else {}
+            texts = {key: str(value.value if hasattr(value, "value") else value) for key, value in info.items()}
+            self.record, stored = read_header(texts, str(self.path))
+            compiled = core.compile_model(model, "CPU", plan)
+        except RuntimeError as error:
+            raise unreadable(self.path, error) from error
+        self.precision = "bfloat16" if self._bfloat16 and stored == "float32" else stored
+        return compiled.create_infer_request()
+
+    def _run(self, session: Any, clips: UInt8[np.ndarray, "b t 3 h w"]) -> Float[np.ndarray, "b c"]:
+        logits: Float[np.ndarray, "b c"] = session.infer({"clips": clips})["logits"]
+        return logits
+
+
+def import_openvino() -> Any:
+    """The package; raises MissingDependencyError without it."""
+    try:
+        import openvino
+    except ImportError as error:
+        raise MissingDependencyError("openvino", "no such package", "pip install 'mien[engines]'") from error
+    return openvino

@@ -1,0 +1,142 @@
+"""Exported files answer as PyTorch does, for any number of clips and frames, and say what they are."""
+
+from __future__ import annotations
+
+import json
+import pickle
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+
+from mien.core.errors import ConfigError, WeightsError
+from mien.engines import export as exporting
+from mien.engines.crops import sample_clips
+from mien.engines.export import MOST_DIFFERENCE, ParityError, export, open_pt2
+from mien.engines.graph import Resize
+from mien.engines.onnx import OnnxNetwork
+from mien.engines.openvino import OpenVinoNetwork
+from shape_checks import unchecked
+
+SHAPES = [(1, 1), (3, 2), (2, 9)]
+
+
+def open_file(path: Path):
+    return {".onnx": OnnxNetwork, ".xml": OpenVinoNetwork}[path.suffix](path)
+
+
+@pytest.mark.parametrize("case", [("video", "onnx"), ("video", "openvino"), ("image", "onnx")], ids="-".join)
+@pytest.mark.parametrize(("b", "t"), SHAPES)
+def test_a_file_answers_as_pytorch_does(files, models, case, b: int, t: int) -> None:
+    network, model = open_file(files[case].path), models[case[0]]
+    clips = sample_clips(b, t, model.record.preprocessing.crop_size, seed=7)
+    np.testing.assert_allclose(network.logits(clips), model.logits(clips), atol=MOST_DIFFERENCE)
+    np.testing.assert_allclose(network.probabilities(clips), model.probabilities(clips), atol=MOST_DIFFERENCE)
+
+
+def test_a_pt2_file_answers_as_pytorch_does(files, models) -> None:
+    logits = open_pt2(files["video", "pt2"].path)
+    for b, t in SHAPES:
+        clips = sample_clips(b, t, 40, seed=7)
+        np.testing.assert_allclose(logits(clips), models["video"].logits(clips), atol=MOST_DIFFERENCE)
+
+
+def test_the_models_under_test_have_opinions(models) -> None:
+    for model in models.values():
+        clips = sample_clips(9, 2, model.record.preprocessing.crop_size)
+        assert np.ptp(model.logits(clips), axis=0).max() > 100 * MOST_DIFFERENCE
+        forward, backward = model.logits(clips), model.logits(clips[:, ::-1])
+        temporal = np.abs(forward - backward).max() > 10 * MOST_DIFFERENCE
+        assert temporal == (model.record.config["frames"] is not None)
+
+
+def test_the_probabilities_in_the_file_are_calibrated(files, models) -> None:
+    session = OnnxNetwork(files["video", "onnx"].path)._session
+    clips = sample_clips(2, 3, 40)
+    inside = session.run(["probabilities"], {"clips": clips})[0]
+    assert inside.dtype == np.float32
+    np.testing.assert_allclose(inside, models["video"].probabilities(clips), atol=MOST_DIFFERENCE)
+
+
+def test_the_file_knows_its_weights(files, models) -> None:
+    for (kind, target), exported in files.items():
+        if target == "pt2":
+            continue
+        network, record = open_file(exported.path), models[kind].record
+        assert replace(network.record, source=record.source) == record
+        assert (network.precision, network.record.source) == ("float32", str(exported.path))
+
+
+def test_the_metadata_speaks_to_programs_without_mien(files, models) -> None:
+    texts = OnnxNetwork(files["video", "onnx"].path)._session.get_modelmeta().custom_metadata_map
+    record = models["video"].record
+    assert tuple(texts["labels"].split(",")) == record.labels.labels
+    assert (texts["weights_sha256"], texts["licence"]) == (record.sha256, "any")
+    assert (float(texts["temperature"]), float(texts["threshold"])) == (0.8, 0.3)
+    assert json.loads(texts["preprocessing"])["crop_size"] == 40
+
+
+def test_a_copy_in_another_process_answers_the_same(files) -> None:
+    for target in ("onnx", "openvino"):
+        network = open_file(files["video", target].path)
+        clips = sample_clips(1, 2, 40)
+        np.testing.assert_array_equal(pickle.loads(pickle.dumps(network)).logits(clips), network.logits(clips))
+
+
+def test_landmarks_come_from_the_weights_or_not_at_all(files, models, weights) -> None:
+    path, crops = files["video", "onnx"].path, sample_clips(1, 2, 40)[0]
+    np.testing.assert_allclose(OnnxNetwork(path, weights["video"]).points(crops), models["video"].points(crops))
+    with pytest.raises(WeightsError, match="landmark"):
+        OnnxNetwork(path).points(crops)
+    with pytest.raises(WeightsError, match="landmark"):
+        OnnxNetwork(files["image", "onnx"].path, weights["image"]).points(crops)
+
+
+@pytest.mark.parametrize("target", ["onnx", "openvino"])
+def test_engines_start_without_torch(files, target: str) -> None:
+    kind = {"onnx": "OnnxNetwork", "openvino": "OpenVinoNetwork"}[target]
+    program = (
+        "import sys, numpy, pathlib\n"
+        f"from mien.engines.{target} import {kind}\n"
+        f"network = {kind}(pathlib.Path({str(files['video', target].path)!r}))\n"
+        "print(network.probabilities(numpy.zeros((1, 2, 3, 40, 40), numpy.uint8)).sum())\n"
+        "print(sorted({'torch', 'onnx', 'cv2'} & set(sys.modules)))"
+    )
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    total, loaded = ran.stdout.splitlines()
+    assert float(total) == pytest.approx(1)
+    assert loaded == "[]"
+
+
+def test_a_file_that_answers_otherwise_is_not_kept(models, tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(exporting, "MOST_DIFFERENCE", 0.0)
+    with unchecked(), pytest.raises(ParityError, match="differs from PyTorch"):
+        export(models["image"], "pt2", tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_wrong_targets_and_files_are_refused_in_words(models, tmp_path) -> None:
+    with pytest.raises(ConfigError, match="onnx"):
+        export(models["image"], "onx", tmp_path)
+    for name in ("absent.onnx", "torn.onnx", "absent.xml", "torn.xml"):
+        path = tmp_path / name
+        if name.startswith("torn"):
+            path.write_bytes(b"nothing of the kind")
+        with pytest.raises(WeightsError, match=name):
+            open_file(path)
+
+
+@pytest.mark.parametrize(("side", "size", "antialias"), [(48, 98, False), (98, 14, True), (14, 3, True), (5, 5, False)])
+@pytest.mark.parametrize("align_corners", [False, True])
+def test_a_resize_is_exactly_torchs(side: int, size: int, antialias: bool, align_corners: bool) -> None:
+    if antialias and align_corners:
+        pytest.skip("nothing here does both")
+    images = torch.rand(2, 3, side, side, generator=torch.Generator().manual_seed(0))
+    expected = F.interpolate(images, (size, size), mode="bilinear", antialias=antialias, align_corners=align_corners)
+    resize = Resize(side, size, antialias=antialias, align_corners=align_corners)
+    torch.testing.assert_close(resize(images), expected, atol=1e-6, rtol=0)
