@@ -12,8 +12,8 @@ from brightness import BRIGHT, DARK, LEFT, RIGHT, BrightnessNetwork, picture
 from mien.analysis.answers import Answers
 from mien.analysis.reading import read
 from mien.analysis.settings import AnalysisSettings
+from mien.core.softmax import softmax
 from mien.core.types import FaceClip, Frame, Prediction
-from mien.evaluation.calibration import softmax
 
 RECORD = replace(BrightnessNetwork.record, config={"frames": None}, temperature=1.7)
 

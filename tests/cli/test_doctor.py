@@ -15,7 +15,7 @@ import pytest
 from mien.cli import checks, doctor
 from mien.cli.checks import Check, cpu_quota, read_sums
 from mien.core.errors import WeightsError
-from mien.models import record, zoo
+from mien.models import find, record, zoo
 
 
 def only(check) -> Check:
@@ -107,9 +107,9 @@ def test_missing_codecs(monkeypatch) -> None:
 @pytest.fixture
 def shipped(tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A package that ships the small model as its default."""
-    for module in (record, zoo):
+    for module in (record, find):
         monkeypatch.setattr(module, "SHIPPED", tmp_path)
-    monkeypatch.setattr(zoo, "DEFAULT", "tiny")
+    monkeypatch.setattr(find, "DEFAULT", "tiny")
     sha256 = hashlib.sha256(tiny.read_bytes()).hexdigest()
     (tmp_path / checks.SUMS).write_text(f"{sha256}  tiny.safetensors\n")
     return Path(shutil.copy(tiny, tmp_path / "tiny.safetensors"))

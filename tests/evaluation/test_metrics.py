@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import accuracy_score, balanced_accuracy_score, confusion_matrix, f1_score, recall_score
 
-from mien.evaluation.calibration import coverage, fit_temperature, risk_coverage, softmax, threshold_for
+from mien.core.softmax import softmax
+from mien.evaluation.calibration import coverage, fit_temperature, risk_coverage, threshold_for
 from mien.evaluation.metrics import (
     bootstrap,
     calibration_interval,

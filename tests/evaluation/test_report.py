@@ -14,7 +14,7 @@ import pytest
 
 from mien.core.errors import DataError, MissingDependencyError
 from mien.core.labels import LABEL_SPACES, LabelSpace
-from mien.evaluation.calibration import softmax
+from mien.core.softmax import softmax
 from mien.evaluation.folds import Table
 from mien.evaluation.pictures import draw_confusion, draw_reliability, write_pictures
 from mien.evaluation.predictions import Predictions

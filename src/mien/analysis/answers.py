@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 import numpy as np
 from jaxtyping import Float, Float64, UInt8
 
+from mien.core.softmax import softmax
 from mien.core.types import FaceClip, Prediction
-from mien.evaluation.calibration import softmax
 
 if TYPE_CHECKING:
     from mien.models.record import ModelRecord

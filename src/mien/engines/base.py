@@ -10,8 +10,8 @@ import numpy as np
 from jaxtyping import Float, Float64, UInt8
 
 from mien.core.errors import WeightsError
+from mien.core.softmax import softmax
 from mien.engines.header import Precision
-from mien.models.calibration import calibrated
 from mien.models.record import ModelRecord
 
 
@@ -54,7 +54,7 @@ class ExportedNetwork(ABC):
 
     def probabilities(self, clips: UInt8[np.ndarray, "b t 3 h w"]) -> Float64[np.ndarray, "b c"]:
         """Calibrated probabilities of b clips of t aligned RGB crops; rows sum to 1."""
-        return calibrated(self.logits(clips), self.record.temperature)
+        return softmax(self.logits(clips), self.record.temperature)
 
     def points(self, crops: UInt8[np.ndarray, "n 3 h w"]) -> Float[np.ndarray, "n 68 2"]:
         """68 landmarks of aligned crops, as fractions of the crop's side; PyTorch finds them in the weights file.

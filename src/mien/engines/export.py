@@ -23,6 +23,7 @@ from jaxtyping import Float, UInt8
 from mien.core.errors import MienError, MissingDependencyError
 from mien.core.files import whole_file
 from mien.core.registry import Registry
+from mien.core.softmax import softmax
 from mien.engines.crops import sample_clips
 from mien.engines.graph import ClipGraph
 from mien.engines.header import header, read_header
@@ -190,9 +191,7 @@ def compare(model: LoadedModel, logits: Callable[[Clips], Logits], clips: list[C
 
 def difference(theirs: Logits, ours: Logits, temperature: float) -> Parity:
     """How far two tables of logits are apart, as logits, as probabilities and as labels."""
-    from mien.models.calibration import calibrated
-
-    probabilities = np.abs(calibrated(theirs, temperature) - calibrated(ours, temperature)).max()
+    probabilities = np.abs(softmax(theirs, temperature) - softmax(ours, temperature)).max()
     labels = (theirs.argmax(1) == ours.argmax(1)).mean()
     return Parity(float(np.abs(theirs - ours).max()), float(probabilities), float(labels))
 

@@ -5,13 +5,7 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Float, Int
 
-
-def softmax(logits: Float[np.ndarray, "n c"], temperature: float = 1.0) -> Float[np.ndarray, "n c"]:
-    """Probabilities from logits divided by ``temperature`` (> 0)."""
-    scaled = logits.astype(np.float64) / temperature
-    powers = np.exp(scaled - scaled.max(1, keepdims=True))
-    answer: Float[np.ndarray, "n c"] = powers / powers.sum(1, keepdims=True)
-    return answer
+from mien.core.softmax import softmax
 
 
 def fit_temperature(logits: Float[np.ndarray, "n c"], labels: Int[np.ndarray, " n"]) -> float:

@@ -9,16 +9,14 @@ import numpy as np
 import torch
 from jaxtyping import Float, Float64, UInt8
 
-from mien.core.errors import ConfigError, InputError, MissingDependencyError, WeightsError
-from mien.core.registry import Registry, did_you_mean
-from mien.core.settings import cache_dir, offline, thread_count
-from mien.models.calibration import calibrated
+from mien.core.registry import Registry
+from mien.core.settings import thread_count
+from mien.core.softmax import softmax
+from mien.models.find import find_weights
 from mien.models.landmarks import fold
-from mien.models.record import SHIPPED, ModelRecord, shipped_records
+from mien.models.record import ModelRecord
 from mien.models.s2d import S2DConfig
 from mien.models.weights import Recognizer, load_weights
-
-DEFAULT = "s2d-small"
 
 CONFIGS: Registry[S2DConfig] = Registry(
     "configuration",
@@ -59,7 +57,7 @@ class LoadedModel:
 
     def probabilities(self, clips: UInt8[np.ndarray, "b t 3 h w"]) -> Float64[np.ndarray, "b c"]:
         """Calibrated probabilities of b clips of t aligned RGB crops; rows sum to 1."""
-        return calibrated(self.logits(clips), self.record.temperature)
+        return softmax(self.logits(clips), self.record.temperature)
 
     def points(self, crops: UInt8[np.ndarray, "n 3 h w"]) -> Float[np.ndarray, "n 68 2"]:
         """68 landmarks of aligned crops, as fractions of the crop's side."""
@@ -83,56 +81,3 @@ def load_model(name: str | Path | None = None) -> LoadedModel:
     if network.landmarks is not None:
         network.landmarks = fold(network.landmarks)
     return LoadedModel(network, record)
-
-
-def find_weights(name: str | Path | None) -> Path:
-    """The weights file that :func:`load_model` would read, downloaded if need be. Raises as it does."""
-    shipped = {record.name: Path(record.source) for record in shipped_records()}
-    if name is None:
-        if DEFAULT not in shipped:
-            raise WeightsError(f"{DEFAULT}.safetensors in the package", f"none in {SHIPPED}", "install mien again")
-        return shipped[DEFAULT]
-    text = str(name)
-    if text.startswith("hf://"):
-        return _from_hub(text.removeprefix("hf://"))
-    if text in shipped:
-        return shipped[text]
-    path = Path(name)
-    if path.is_dir():
-        return _only(sorted(path.glob("*.safetensors")), path)
-    if path.suffix or path.exists() or "/" in text:
-        return path  # load_weights says what is wrong with it
-    raise ConfigError("the name of shipped weights or a path", repr(text), did_you_mean(text, list(shipped)))
-
-
-def _only(files: list[Path], folder: Path) -> Path:
-    if len(files) != 1:
-        raise WeightsError("a folder with one .safetensors file", f"{len(files)} in {folder}", "give the file's path")
-    return files[0]
-
-
-def _from_hub(address: str) -> Path:
-    repository, _, revision = address.partition("@")
-    if not revision:
-        raise ConfigError(
-            "hf://owner/repository@revision", f"hf://{address}", "name the revision: results must be repeatable"
-        )
-    try:
-        from huggingface_hub import snapshot_download
-    except ImportError as error:
-        raise MissingDependencyError("huggingface_hub", "no such package", "pip install 'mien[hub]'") from error
-    try:
-        folder = snapshot_download(
-            repository,
-            revision=revision,
-            allow_patterns=["*.safetensors"],
-            cache_dir=cache_dir() / "hub",
-            local_files_only=offline(),
-        )
-    except InputError:
-        raise
-    except Exception as error:  # the hub's client raises a dozen kinds, all of them "not to be had"
-        raise WeightsError(
-            f"weights at hf://{address}", f"{type(error).__name__}: {error}", "check address and network"
-        ) from error
-    return _only(sorted(Path(folder).glob("*.safetensors")), Path(folder))

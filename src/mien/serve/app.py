@@ -74,7 +74,7 @@ def find_record(name: str | None) -> ModelRecord:
     """The record of the model to use, without loading its weights. Raises InputError where there is none."""
     if name is not None and Path(name).is_file():
         return read_record(Path(name))
-    from mien.models.zoo import find_weights
+    from mien.models.find import find_weights
 
     return read_record(find_weights(name))
 

@@ -16,12 +16,12 @@ from mien.core.errors import ConfigError, DataError
 from mien.core.settings import thread_count
 from mien.data.ferplus import LABELS, FerPlusSplit, read_ferplus
 from mien.data.transforms import Augmentation, augment, mixup
+from mien.models.find import find_weights
 from mien.models.landmarks import MobileFaceNet, fold
 from mien.models.preprocess import normalise
 from mien.models.record import ModelRecord, Preprocessing
 from mien.models.s2d import S2D, S2DConfig
 from mien.models.weights import Recognizer, load_weights, save_weights
-from mien.models.zoo import find_weights
 from mien.training.finish import calibrate, write_facts
 from mien.training.loop import FitPlan, Report, fit
 from mien.training.start import load_backbone, load_landmarks, parameter_groups

@@ -11,7 +11,8 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from mien.core.files import whole_file
-from mien.evaluation.calibration import fit_temperature, softmax, threshold_for
+from mien.core.softmax import softmax
+from mien.evaluation.calibration import fit_temperature, threshold_for
 from mien.evaluation.metrics import confusion, expected_calibration_error, uar, war
 
 ABSTAIN_PRECISION = 0.9

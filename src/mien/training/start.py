@@ -13,12 +13,13 @@ from torch import nn
 
 from mien.core.errors import ConfigError, DataError
 from mien.core.labels import LabelSpace
+from mien.models.find import find_weights
 from mien.models.landmarks import MobileFaceNet
 from mien.models.record import Preprocessing
 from mien.models.s2d import S2D, to_video
 from mien.models.vit import resize_positions
 from mien.models.weights import Recognizer, load_weights
-from mien.models.zoo import find_weights, make_config
+from mien.models.zoo import make_config
 
 
 def load_backbone(s2d: S2D, path: Path) -> None:
