@@ -131,23 +131,25 @@ function drawRow(one) {
   canvas.height = height * scale;
   const pen = canvas.getContext("2d");
   pen.scale(scale, scale);
-  const place = (time) => (1 - (now - time) / MINUTE) * canvas.clientWidth;
+  const snap = (length) => Math.round(length * scale) / scale; // to whole dots: seams would let the ground through
+  const place = (time) => snap((1 - (now - time) / MINUTE) * canvas.clientWidth);
   const hatch = hatching(pen, canvas), samples = lasted(one), top = BANDS.named + BANDS.gap;
   for (const { time, end, probabilities } of samples) {
-    const left = place(time), width = place(end) - left + 0.5;
-    if (probabilities) stack(pen, probabilities, left, top, width);
+    const left = place(time), width = place(end) - left;
+    if (probabilities) stack(pen, probabilities, left, top, width, snap);
     else (pen.fillStyle = hatch), pen.fillRect(left, top, width, BANDS.likely);
   }
   for (const span of spansOf(samples)) drawSpan(pen, span, place(span.start), place(span.end), hatch);
 }
 
-function stack(pen, probabilities, left, top, width) {
-  let bottom = top + BANDS.likely;
+function stack(pen, probabilities, left, top, width, snap) {
+  let below = 0, bottom = top + BANDS.likely;
   for (const label of labels) {
-    const height = probabilities[label] * BANDS.likely;
+    below += probabilities[label];
+    const edge = snap(top + (1 - below) * BANDS.likely);
     pen.fillStyle = look(label).colour;
-    pen.fillRect(left, bottom - height, width, height);
-    bottom -= height;
+    pen.fillRect(left, edge, width, bottom - edge);
+    bottom = edge;
   }
 }
 

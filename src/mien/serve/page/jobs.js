@@ -5,7 +5,7 @@ import { arrange, byId, clock, counted, element, lasting, moment, percent, say, 
 
 // Asked in turns, not by one event stream a job: a browser keeps six connections to a server, and streams would use
 // them up.
-const WORKING_EVERY = 1, IDLE_EVERY = 8; // seconds
+const WORKING_EVERY = 1, TROUBLED_EVERY = 2, IDLE_EVERY = 8; // seconds
 const cards = new Map(); // id to card
 const mine = new Set(); // sent from this page since it was opened
 let timer = null, asking = false, again = false, uploads = 0, opened = null, heard = false;
@@ -33,20 +33,22 @@ export async function refresh() {
   clearTimeout(timer);
   if (asking) return void (again = true);
   asking = true;
-  let working = false;
+  let pause = IDLE_EVERY;
   try {
     const { jobs } = await ask("v1/jobs", { quiet: heard });
-    working = jobs.some(isWorking);
+    if (jobs.some(isWorking)) pause = WORKING_EVERY;
+    heard = true; // before it is shown: an empty list is one only when the server said so
     show(jobs);
     trouble(null);
     openAddressed();
   } catch (refusal) {
     trouble(refusal);
+    if (refusal.passing) pause = refusal.retryAfter ?? TROUBLED_EVERY; // people watch for it to come back
   }
   heard = true;
   asking = false;
   if (again) return void ((again = false), refresh());
-  if (!document.hidden) timer = setTimeout(refresh, 1000 * (working ? WORKING_EVERY : IDLE_EVERY));
+  if (!document.hidden) timer = setTimeout(refresh, 1000 * pause);
 }
 
 function trouble(refusal) {
@@ -107,7 +109,7 @@ function card({ id, name }) {
   const gone = element("button", { type: "button", text: "Delete", "aria-label": `Delete ${name}`, onclick: () => confirmDelete(id) });
   const row = element("li", { class: "job" },
     element("div", { class: "heading" },
-      element("div", {}, element("h3", { text: name }), state), element("div", { class: "tools" }, read, gone)), bar, fix, files);
+      element("div", {}, element("h3", { text: name }), state, fix), element("div", { class: "tools" }, read, gone)), bar, files);
   const one = { row, read, gone, files, job: null };
   one.update = (job, place) => {
     const before = one.job?.status;
@@ -214,8 +216,8 @@ function closeReport(back = true) {
 
 /** The address of the page names the open report, so that it is still open after a reload. */
 function openAddressed() {
-  const id = decodeURIComponent(location.hash.slice(1));
-  if (id && id !== opened && cards.get(id)?.job.status === "done") openReport(id);
+  const id = [...cards.keys()].find((one) => location.hash === `#${encodeURIComponent(one)}`);
+  if (id && id !== opened && cards.get(id).job.status === "done") openReport(id);
 }
 
 /** The report follows the colours chosen here; it has a button of its own for them. */

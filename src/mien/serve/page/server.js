@@ -3,6 +3,7 @@
 import { byId } from "./tools.js";
 
 const KEY = "mien token";
+const PATIENCE = 30_000; // milliseconds; a server that hangs would otherwise keep the page waiting for ever
 let asking = null;
 
 /** An answer that is no success; ``status`` is 0 when there was none at all. */
@@ -80,16 +81,26 @@ export function askToken() {
 
 /** The server's JSON at ``path``, or a Refusal. A missing token is asked for once, unless ``quiet``. */
 export async function ask(path, { method = "GET", quiet = false } = {}) {
-  let answer;
+  let answer, text;
   try {
-    answer = await fetch(path, { method, headers: headers() });
+    answer = await fetch(path, { method, headers: headers(), signal: AbortSignal.timeout(PATIENCE) });
+    text = await answer.text();
   } catch {
     throw new Refusal(0);
   }
   if (answer.status === 401 && !quiet && (await askToken())) return ask(path, { method });
-  const body = await answer.json().catch(() => null);
+  const body = json(text);
   if (!answer.ok) throw new Refusal(answer.status, body, seconds(answer.headers.get("Retry-After")));
   return body;
+}
+
+/** What a text holds; null where it is no JSON, as with an answer of a proxy. */
+export function json(text) {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return null;
+  }
 }
 
 /** Seconds of a ``Retry-After``: a number, or a date. */

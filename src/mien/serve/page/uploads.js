@@ -1,6 +1,6 @@
 // Sending files: one after the other, with progress, waiting where the server asks for patience.
 
-import { Refusal, askToken, headers, seconds } from "./server.js";
+import { Refusal, askToken, headers, json, seconds } from "./server.js";
 import { arrange, byId, element, lasting, percent, say, size, write } from "./tools.js";
 
 const waiting = []; // in order; the first one is being sent
@@ -59,13 +59,20 @@ function item(file, options) {
   const bar = element("progress", { max: 1, value: 0, "aria-label": `Sending ${file.name}` });
   const fix = element("p", { class: "quiet" });
   const again = element("button", { type: "button", text: "Try again", hidden: true, onclick: () => retry(one) });
-  const drop = element("button", { type: "button", text: "Cancel", "aria-label": `Cancel sending ${file.name}`, onclick: () => remove(one) });
+  const drop = element("button", { type: "button", onclick: () => remove(one) });
   const row = element("li", { class: "job" },
     element("div", { class: "heading" },
-      element("div", {}, element("h3", { text: file.name }), state), element("div", { class: "tools" }, again, drop)), bar, fix);
+      element("div", {}, element("h3", { text: file.name }), state, fix), element("div", { class: "tools" }, again, drop)), bar);
   const one = { file, options, state, bar, fix, again, drop, row, request: null, stuck: false, timer: null };
+  nameDrop(one, "Cancel");
   write(state, `Waiting to be sent, ${size(file.size)}`);
   return one;
+}
+
+/** One button takes a file out of the list, whatever has become of it. */
+function nameDrop({ drop, file }, word) {
+  write(drop, word);
+  drop.setAttribute("aria-label", word === "Cancel" ? `Cancel sending ${file.name}` : `Remove ${file.name} from this list`);
 }
 
 function show() {
@@ -88,6 +95,7 @@ function retry(one) {
   one.stuck = false;
   one.row.classList.remove("wrong");
   one.again.hidden = true;
+  nameDrop(one, "Cancel");
   write(one.fix, "");
   write(one.state, "Waiting to be sent");
   one.bar.hidden = false;
@@ -120,12 +128,7 @@ function send(one) {
 }
 
 function answered(one, request) {
-  let body = null;
-  try {
-    body = JSON.parse(request.responseText);
-  } catch {
-    // no JSON: the status says what there is to say
-  }
+  const body = json(request.responseText);
   if (request.status >= 200 && request.status < 300) {
     say(`${one.file.name} was sent.`);
     sent({ ...body, name: one.file.name });
@@ -145,8 +148,7 @@ async function failed(one, refusal) {
   one.row.classList.add("wrong");
   one.bar.hidden = true;
   one.again.hidden = !(refusal.passing || refusal.status === 401);
-  write(one.drop, "Remove");
-  one.drop.setAttribute("aria-label", `Remove ${one.file.name} from this list`);
+  nameDrop(one, "Remove");
   write(one.state, `Not sent. ${refusal.message}`);
   write(one.fix, refusal.fix || (refusal.status === 0 ? "Is mien serve still running? Or the file was larger than it takes." : ""));
   say(`${one.file.name}: ${one.state.textContent} ${one.fix.textContent}`);
