@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import base64
 import json
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -9,13 +11,6 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-
-from mien.cli.main import VERBS
-
-
-@pytest.fixture(autouse=True)
-def _verb(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(VERBS, "explain", "Why this label.")
 
 
 def test_a_face_gets_numbers_a_picture_and_a_table(
@@ -39,6 +34,18 @@ def test_json_is_the_file(mien: Callable[..., Any], tiny: Path, picture: Path, t
     (printed,) = ran.lines
     assert printed == json.loads((tmp_path / "explain.json").read_text())
     assert list(printed["faces"][0]["methods"]) == ["rollout"]
+
+
+def test_the_report_has_the_pictures_where_asked_for(
+    mien: Callable[..., Any], tiny: Path, picture: Path, tmp_path: Path
+) -> None:
+    ran = mien("explain", picture, "-o", tmp_path, "--model", tiny, "--method", "rollout", "--html")
+    assert ran.code == 0, ran.err
+    content = json.loads(re.search(r'id="content">(.*?)</script>', (tmp_path / "report.html").read_text())[1])
+    (why,) = content["why"]
+    assert (why["track"], why["time"]) == (1, 0)
+    assert "face 1, shown:" in why["title"]
+    assert base64.b64decode(why["picture"].split(",")[1]) == (tmp_path / "face-1.png").read_bytes()
 
 
 def test_nobody_there_is_a_result(mien: Callable[..., Any], tiny: Path, tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from browser import BOXES, HEIGHT, SECONDS, SPANS, WIDTH, film, result_about, st
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from mien.core.table import FaceTable
+from mien.report.html import Why
 from mien.report.palette import EXPRESSION_COLOURS
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
@@ -421,3 +422,20 @@ def test_analyze_writes_a_report_that_plays(desk, short_clip: Path, show: Show) 
     page.get_by_role("button", name=re.compile("^Face 1: happiness")).click()
     assert 0.3 < video_time(page) < 0.9
     assert page.evaluate("document.documentElement.scrollWidth") <= NARROW[0]
+
+
+class TestWhy:
+    def test_the_picture_of_a_face_leads_to_its_moment(self, show: Show, talk: Path, tmp_path: Path) -> None:
+        picture = tmp_path / "face-1.png"
+        cv2.imwrite(str(picture), np.full((40, 60, 3), 90, np.uint8))
+        lines = ("Expected of happiness: action units 6 + 12.", "occlusion: IoU 0.40")
+        why = [Why(1, SPANS[1].start, "face 1, shown: <b>happiness</b> (0.93)", lines, picture)]
+        page = ready(show(result_about(talk).html(tmp_path / "report.html", why=why)))
+        figure = page.locator("#why figure")
+        expect(figure).to_contain_text("happiness: action units 6 + 12")
+        assert figure.locator("img").evaluate("image => [image.naturalWidth, image.naturalHeight]") == [60, 40]
+        figure.get_by_role("button", name="face 1, shown: <b>happiness</b> (0.93)").click()
+        assert video_time(page) == pytest.approx(SPANS[1].start, abs=FRAME / 2)
+
+    def test_nothing_is_said_of_it_where_nobody_asked(self, show: Show, report: Path) -> None:
+        expect(show(report).locator("#why")).to_be_hidden()

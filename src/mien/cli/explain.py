@@ -47,6 +47,8 @@ class Explain:
     """Seconds: explain what is shown at this moment. None: where the label is surest."""
     model: str | None = None
     """Name from `mien models`, a weights file, a folder with one, or hf://owner/repository@revision."""
+    html: bool = False
+    """Write report.html too, as `mien analyze --html` does, with these pictures in it; the source is read once more."""
     json: bool = False
     """Print explain.json instead of tables."""
     settings: AnalysisSettings = field(default_factory=AnalysisSettings)
@@ -86,19 +88,21 @@ def main(args: Sequence[str]) -> int:
         print_json(plain(report))
     else:
         _print(options, chosen, explanations)
-    _draw(options, chosen, explanations)
+    pictures = _draw(options, chosen, explanations)
+    if options.html:
+        _write_page(options, model, explanations, pictures)
     return 0
 
 
 def _report(options: Explain, model: LoadedModel, chosen: Chosen, explanations: list[Explanation]) -> dict[str, Any]:
     from dataclasses import asdict
 
-    from mien.analysis.provenance import provenance
+    from mien.analysis.provenance import engine_facts, provenance
     from mien.explain.explanation import NOTE
 
     record, settings = model.record, options.settings
     threshold = record.threshold if settings.threshold is None else settings.threshold
-    facts = provenance(record, settings, options.source, settings.faces.detector, threshold)
+    facts = provenance(record, engine_facts(model), settings, options.source, settings.faces.detector, threshold)
     return {
         "schema": 1,
         "note": NOTE,
@@ -121,10 +125,9 @@ def _print(options: Explain, chosen: Chosen, explanations: list[Explanation]) ->
 
 
 def _print_face(name: str, explanation: Explanation) -> None:
-    clip, found = explanation.clip, explanation.evidence
-    likeliest = f"unclear, likeliest {explanation.label}" if explanation.unclear else explanation.label
-    when = f", {clip.start:.2f} to {clip.end:.2f} s" if clip.end > clip.start else ""
-    title = f"{name}: face {clip.track}{when}: {likeliest} {explanation.probability:.2f}"
+    from mien.explain.picture import title_of
+
+    found, title = explanation.evidence, title_of(explanation, name)
     if found[0].regions is None:
         print_line(f"{title}\nThis model has no landmark net: no regions of the face.\n")
         return
@@ -140,28 +143,47 @@ def _print_face(name: str, explanation: Explanation) -> None:
     ]
     names = [one.method for one in found]
     print_table(title, ("region", "expected", "area", *names), rows, numbers=("area", *names))
-    _print_theory(explanation)
+    first, *others = _theory(explanation)
+    print_line("\n  ".join([first, *others]) + "\n")
 
 
-def _print_theory(explanation: Explanation) -> None:
+def _theory(explanation: Explanation) -> list[str]:
+    """What published action units expect, and how well each map agrees."""
     if explanation.expected is None:
-        print_line(f"Theory expects no region for {explanation.label}.\n")
-        return
+        return [f"Theory expects no region for {explanation.label}."]
     units = " + ".join(map(str, explanation.expected.units))
-    print_line(f"Expected of {explanation.label}: action units {units} ({explanation.expected.source}).")
+    lines = [f"Expected of {explanation.label}: action units {units} ({explanation.expected.source})."]
     for one in explanation.evidence:
         if one.overlap is not None:
             agreement = f"IoU {one.overlap.iou:.2f} (chance {one.overlap.chance:.2f}), r {one.overlap.correlation:.2f}"
-            print_line(f"  {one.method}: {agreement}")
-    print_line("")
+            lines.append(f"{one.method}: {agreement}")
+    return lines
 
 
-def _draw(options: Explain, chosen: Chosen, explanations: list[Explanation]) -> None:
-    """Pictures come last: without matplotlib everything else is there."""
+def _draw(options: Explain, chosen: Chosen, explanations: list[Explanation]) -> list[Path]:
+    """A picture a face. They come late: without matplotlib the numbers are there."""
     from mien.explain.picture import write_strip
 
     try:
-        for explanation in explanations:
+        return [
             write_strip(explanation, options.out / f"face-{explanation.clip.track}.png", chosen.source.name)
+            for explanation in explanations
+        ]
     except MissingDependencyError as error:
         raise MissingDependencyError(error.expected, error.got, f"{error.fix}; {REPORT} is written") from error
+
+
+def _write_page(
+    options: Explain, model: LoadedModel, explanations: list[Explanation], pictures: Sequence[Path]
+) -> None:
+    from mien.analysis.expressions import ExpressionModel
+    from mien.explain.picture import title_of
+    from mien.report.html import Why
+
+    why = [
+        Why(one.clip.track, one.clip.start, title_of(one), tuple(_theory(one)), picture)
+        for one, picture in zip(explanations, pictures, strict=True)
+    ]
+    result = ExpressionModel(model).analyze(options.source, options.settings)
+    page = result.html(options.out / "report.html", why=why)
+    note(f"the report with these pictures is {page}")

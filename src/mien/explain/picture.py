@@ -49,7 +49,7 @@ def draw_strip(explanation: Explanation, heading: str = "") -> Figure:
     plan = _Plan(len(shown), 1 + len(explanation.evidence), timed)
     figure = sheet(plan.width, plan.height)
     figure.set_layout_engine("none")
-    title = fill(_title(explanation, heading), round(plan.width * 18))
+    title = fill(title_of(explanation, heading), round(plan.width * 18))
     figure.text(0.06 / plan.width, 1 - 0.06 / plan.height, title, fontsize=8, va="top")
     for row, evidence in enumerate([None, *explanation.evidence]):
         line = [figure.add_axes(plan.cell(row, place)) for place in range(len(shown))]
@@ -122,7 +122,8 @@ def columns(explanation: Explanation) -> Int[np.ndarray, " n"]:
     return chosen
 
 
-def _title(explanation: Explanation, heading: str) -> str:
+def title_of(explanation: Explanation, heading: str = "") -> str:
+    """Who, when, and which label, in a line; ``heading`` names the source."""
     clip = explanation.clip
     when = f", {clip.start:.2f} to {clip.end:.2f} s" if clip.end > clip.start else ""
     named = f"{UNCLEAR}, likeliest {explanation.label}" if explanation.unclear else explanation.label

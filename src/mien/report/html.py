@@ -15,7 +15,7 @@ import base64
 import hashlib
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from html import escape
 from importlib import resources
 from pathlib import Path
@@ -45,12 +45,37 @@ STYLES = ("style.css",)
 SCRIPTS = ("basics.js", "player.js", "timeline.js", "tables.js", "main.js")
 
 
+@dataclass(frozen=True)
+class Why:
+    """What a face's label rests on, as a report shows it.
+
+    Attributes:
+        track: the face's number.
+        time: seconds; the moment the picture is of.
+        title: who, when and which label, in a line.
+        lines: what is to be said of the picture.
+        picture: a PNG file, which goes into the page. It may show the face.
+    """
+
+    track: int
+    time: float
+    title: str
+    lines: tuple[str, ...]
+    picture: Path
+
+
 def write_html(
-    result: Result, path: Path, video: Path | None = None, embed: bool = False, with_thumbnails: bool = False
+    result: Result,
+    path: Path,
+    video: Path | None = None,
+    embed: bool = False,
+    with_thumbnails: bool = False,
+    why: Sequence[Why] = (),
 ) -> Path:
     """Write the report of ``result`` to ``path``; see :meth:`mien.report.result.Result.html`."""
     film = choose_film(result, video, embed)
     content = page_content(result, with_thumbnails)
+    content["why"] = [{**asdict(one), "picture": _png(one.picture)} for one in why]
     content["film"] = None if film is None else film.facts(path)
     with whole_file(path) as draft, draft.open("wb") as file:
         for piece in _page(result.source.name, content, film):
@@ -110,6 +135,10 @@ def _band(strip: Strip, step: float) -> dict[str, Any]:
 
 def _text_of(values: Shaped[np.ndarray, "*shape"]) -> str:
     return base64.b64encode(values.tobytes()).decode("ascii")
+
+
+def _png(path: Path) -> str:
+    return f"data:image/png;base64,{base64.b64encode(path.read_bytes()).decode('ascii')}"
 
 
 def _labels(labels: Sequence[str]) -> list[dict[str, str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,7 @@ from mien.report import tables
 
 if TYPE_CHECKING:
     from mien.media import SourceInfo
+    from mien.report.html import Why
     from mien.report.points import PointFinder
 
 RESULT_FILE = "result.json"
@@ -108,10 +110,11 @@ class Result:
         video: str | Path | None = None,
         embed: bool = False,
         thumbnails: bool = False,
+        why: Sequence[Why] = (),
     ) -> Path:
         """Write a report for people: one file with the video, a timeline a face, totals and spans; returns the path.
 
-        The page asks no network for anything. No face is in it unless ``embed`` or ``thumbnails`` put it in.
+        The page asks no network for anything. No face is in it unless ``embed``, ``thumbnails`` or ``why`` put it in.
 
         Args:
             path: the file to write, ``.html``.
@@ -119,6 +122,7 @@ class Result:
                 is one file. It is linked by its place relative to ``path``: move both together.
             embed: put the video into the page instead, which then can be moved alone.
             thumbnails: put a small picture of every face and span in; the source is read once more.
+            why: what labels rest on, with pictures that show faces: see :mod:`mien.explain`.
 
         Raises:
             SourceError: ``video`` does not exist, there is none to embed, or a camera was asked for thumbnails.
@@ -126,4 +130,4 @@ class Result:
         """
         from mien.report.html import write_html
 
-        return write_html(self, Path(path), Path(video) if video is not None else None, embed, thumbnails)
+        return write_html(self, Path(path), Path(video) if video is not None else None, embed, thumbnails, why)

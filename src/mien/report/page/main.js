@@ -87,6 +87,7 @@ buildNow();
 buildTimeline();
 buildTotals();
 buildSpans();
+buildWhy();
 buildProvenance();
 buildTheme();
 buildPrint();

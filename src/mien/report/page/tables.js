@@ -142,3 +142,13 @@ function markRows(time) {
     else row.removeAttribute("aria-current");
   }
 }
+
+/** What labels rest on, where it was asked for: a picture a face. */
+function buildWhy() {
+  byId("why").hidden = !content.why.length;
+  byId("why-faces").append(...content.why.map((one) =>
+    element("figure", {},
+      element("figcaption", {}, element("button", { type: "button", class: "link", text: one.title, onclick: () => seek(one.time) })),
+      element("img", { src: one.picture, alt: `Maps over the crops of face ${one.track}. ${one.lines.join(" ")}` }),
+      ...one.lines.map((text) => element("p", { class: "quiet", text })))));
+}
