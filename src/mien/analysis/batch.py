@@ -18,7 +18,7 @@ from mien.analysis.folders import demand_writable, folder_names, take_shard, who
 from mien.analysis.provenance import source_facts
 from mien.analysis.settings import AnalysisSettings
 from mien.core.errors import ConfigError, MienError
-from mien.core.settings import thread_count
+from mien.core.settings import limit_threads, thread_count
 from mien.report.film import demand_embeddable
 from mien.report.result import RESULT_FILE, Result
 from mien.report.tables import plain, read_json
@@ -203,9 +203,7 @@ _worker: tuple[ExpressionModel, _Job] | None = None
 
 def _start_worker(model: ExpressionModel, job: _Job, threads: int) -> None:
     global _worker
-    import torch
-
-    torch.set_num_threads(threads)
+    limit_threads(threads)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     _worker = model, job
 

@@ -12,7 +12,7 @@ from jaxtyping import Float, UInt8
 from mien.analysis.answers import Network
 from mien.analysis.current import Now, follow_live
 from mien.analysis.live import LiveSpans
-from mien.analysis.provenance import provenance
+from mien.analysis.provenance import engine_facts, provenance
 from mien.analysis.reading import FrameClock, LandmarkNetwork, Reading, read
 from mien.analysis.settings import AnalysisSettings
 from mien.analysis.smoothing import SpanRule, TrackReadings, frame_probabilities, track_spans
@@ -22,6 +22,7 @@ from mien.core.types import FaceRow, Frame, Prediction, Span
 from mien.report.result import Result
 
 if TYPE_CHECKING:
+    from mien.engines.opening import Backend
     from mien.faces import Detector
     from mien.media import SourceInfo
     from mien.models.record import ModelRecord
@@ -32,19 +33,31 @@ Progress = Callable[[int, int | None, float], None]
 STANDARD_RATE = 25.0
 
 
-def load(name: str | Path | None = None) -> ExpressionModel:
+def load(
+    name: str | Path | None = None,
+    backend: Backend = "auto",
+    *,
+    trial: bool = False,
+    say: Callable[[str], None] | None = None,
+) -> ExpressionModel:
     """The model to analyse with.
 
     Args:
-        name: a model's name, a weights file, or a folder with one; None for the default that mien ships.
+        name: a model's name, a weights file, or a folder with one; an ``.onnx`` or ``.xml`` file of `mien export`;
+            None for the default that mien ships.
+        backend: the engine that runs it: ``torch``, ``onnx``, ``openvino``; ``auto`` takes the one that an earlier
+            trial found fastest on this machine (`mien doctor --engines`), else PyTorch.
+        trial: with ``auto``, make that trial now when there was none (10 to 40 s).
+        say: told in a line what takes long.
 
     Raises:
         WeightsError: the weights are missing or torn.
-        ConfigError: no model has that name.
+        ConfigError: no model, or no backend, has that name.
+        MissingDependencyError: the backend that was named is not installed.
     """
-    from mien.models.zoo import load_model
+    from mien.engines.opening import open_model
 
-    return ExpressionModel(load_model(name))
+    return ExpressionModel(open_model(name, backend, trial=trial, say=say))
 
 
 class ExpressionModel:
@@ -56,6 +69,11 @@ class ExpressionModel:
 
     def __init__(self, network: Network) -> None:
         self._network = network
+
+    @property
+    def engine(self) -> dict[str, str | None]:
+        """What computes the answers: name, version, precision."""
+        return engine_facts(self._network)
 
     @property
     def record(self) -> ModelRecord:
@@ -95,7 +113,7 @@ class ExpressionModel:
             info, problems = frames.info, list(frames.problems)
         rule = self._rule(settings)
         used = detector.name if detector is not None else settings.faces.detector
-        facts = provenance(self.record, settings, source, used, rule.threshold)
+        facts = provenance(self.record, self.engine, settings, source, used, rule.threshold)
         return Result(
             source=info,
             labels=self.record.labels,

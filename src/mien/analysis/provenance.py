@@ -25,12 +25,18 @@ LIBRARIES = {"torch": "torch", "numpy": "numpy", "opencv": "opencv-python-headle
 
 
 def provenance(
-    record: ModelRecord, settings: AnalysisSettings, origin: object, detector: str, threshold: float
+    record: ModelRecord,
+    engine: dict[str, str | None],
+    settings: AnalysisSettings,
+    origin: object,
+    detector: str,
+    threshold: float,
 ) -> dict[str, Any]:
     """Everything a reader of the numbers needs to know about their making, as JSON types.
 
     Args:
         record: of the model in use.
+        engine: from :func:`engine_facts`.
         settings: of the analysis.
         origin: what was given as the source.
         detector: name of the face detector in use.
@@ -43,9 +49,16 @@ def provenance(
         "detector": detector,
         "settings": asdict(settings),
         "source": source_facts(origin, settings.hash_source),
+        "engine": engine,
         "software": {"python": platform.python_version(), **{name: _version(of) for name, of in LIBRARIES.items()}},
         "intended_use": INTENDED_USE,
     }
+
+
+def engine_facts(network: object) -> dict[str, str | None]:
+    """What computes the network's answers: name, version and precision; a network that does not say is "custom"."""
+    name = getattr(network, "engine", "custom")
+    return {"name": name, "version": _version(name), "precision": getattr(network, "precision", None)}
 
 
 def source_facts(origin: object, with_hash: bool = False) -> dict[str, Any]:

@@ -7,9 +7,10 @@ import re
 import shlex
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import tyro
 
@@ -19,7 +20,10 @@ from mien.cli.console import MOST_ROWS, print_json, print_line, print_table
 from mien.cli.parsing import parse
 from mien.cli.problems import BUG, OK, STOPPED, USER, complain, confess, note
 from mien.cli.progress import FrameProgress
-from mien.core.errors import ConfigError, InputError
+from mien.core.errors import ConfigError, InputError, SourceError
+
+LONG = 60.0
+"""Seconds of video from which on a trial of engines, itself 10 to 40 s, pays."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +40,8 @@ class Analyze:
     """Folder for the results; made if it is not there."""
     model: str | None = None
     """Name from `mien models`, a weights file, a folder with one, or hf://owner/repository@revision."""
+    backend: Literal["auto", "torch", "onnx", "openvino"] = "auto"
+    """What runs the model. auto: the fastest by a trial, which long work makes once a machine; else PyTorch."""
     skip_existing: bool = False
     """Leave out a source whose finished result of the same model, settings and file is in OUT."""
     shard: str | None = None
@@ -65,9 +71,14 @@ def main(args: Sequence[str]) -> int:
 
     DETECTORS[options.settings.faces.detector]  # a wrong name is said once, not for every source
     sources = expand(options.sources)
-    show = _Show(options, len(take_shard(sources, options.shard)))
+    chosen = take_shard(sources, options.shard)
+    show = _Show(options, len(chosen))
+    trial = options.backend == "auto" and is_long(chosen)
+    model = load(options.model, options.backend, trial=trial, say=note)
+    if model.engine["name"] != "torch":
+        note(f"{model.record.name} runs on {model.engine['name']}, {model.engine['precision']}")
     outcomes = analyze_many(
-        load(options.model),
+        model,
         sources,
         options.out,
         options.settings,
@@ -79,6 +90,20 @@ def main(args: Sequence[str]) -> int:
         progress=show.progress,
     )
     return show.all(outcomes)
+
+
+def is_long(sources: Sequence[str]) -> bool:
+    """Whether the files among ``sources`` hold more than :data:`LONG` seconds of video: a trial of engines pays."""
+    from mien.media import probe
+
+    seconds = 0.0
+    for source in sources:
+        if Path(source).is_file():
+            with suppress(SourceError):  # it is reported when its turn comes
+                seconds += probe(source).duration or 0.0
+        if seconds > LONG:
+            return True
+    return False
 
 
 def public_command(args: Sequence[str]) -> str:

@@ -207,6 +207,23 @@ def cache() -> Iterator[Check]:
         yield Check("cache", "ok", found)
 
 
+def engines(name: str | None) -> Iterator[Check]:
+    """Which engine runs the model fastest; the choice is kept."""
+    from mien.engines.opening import can_try
+    from mien.engines.trial import try_apart
+    from mien.models.find import find_weights
+
+    if not can_try():
+        yield Check("engines", "warn", "only PyTorch: the others are not installed", "pip install 'mien[export]'")
+        return
+    choice = try_apart(find_weights(name))
+    reference = choice.seconds["torch float32"]
+    told = [f"{one} {reference / took:.2f}x" for one, took in sorted(choice.seconds.items(), key=lambda of: of[1])]
+    told += [f"{one} left out: {why}" for one, why in choice.left_out.items()]
+    found = f"{choice.engine} {choice.precision} is taken; speed against PyTorch:"
+    yield Check("engines", "ok", "\n".join([found, *told]))
+
+
 def extras() -> Iterator[Check]:
     """What more mien can use when it is there."""
     hub = _version("huggingface_hub")

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 from mien import __version__
-from mien.cli.checks import Check, examine
+from mien.cli.checks import Check, engines, examine
 from mien.cli.console import print_json, print_line, print_table
 from mien.cli.parsing import parse
 
@@ -17,6 +17,10 @@ MARKS = {"ok": "ok", "warn": "WARN", "fail": "FAIL"}
 class Doctor:
     """Check that this machine has what mien needs, and say what to do where it does not."""
 
+    engines: bool = False
+    """Measure which engine runs the model fastest here (10 to 40 s), and keep the choice for `mien analyze`."""
+    model: str | None = None
+    """The model that is measured: a name from `mien models` or a weights file; the default when left out."""
     json: bool = False
     """Print JSON."""
 
@@ -25,6 +29,8 @@ def main(args: Sequence[str]) -> int:
     """Run ``mien doctor``; the exit code is 1 when a check fails (a warning is no failure)."""
     options = parse(Doctor, "doctor", args)
     checks = examine()
+    if options.engines:
+        checks += [*engines(options.model)]
     well = all(check.status != "fail" for check in checks)
     if options.json:
         print_json({"mien": __version__, "well": well, "checks": [asdict(check) for check in checks]})

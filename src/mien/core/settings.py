@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
 from mien.core.errors import ConfigError
@@ -29,3 +30,11 @@ def thread_count() -> int:
     if not given.isdigit() or int(given) < 1:
         raise ConfigError("MIEN_THREADS to be a whole number of at least 1", repr(given), "set it so, or unset it")
     return int(given)
+
+
+def limit_threads(count: int) -> None:
+    """Let this process compute with ``count`` threads from now on: what is loaded later, and PyTorch where it is."""
+    os.environ["MIEN_THREADS"] = str(count)
+    torch = sys.modules.get("torch")
+    if torch is not None:
+        torch.set_num_threads(count)

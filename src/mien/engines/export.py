@@ -13,8 +13,9 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -31,13 +32,12 @@ from mien.engines.onnx import OnnxNetwork
 from mien.engines.openvino import RT_INFO, OpenVinoNetwork, import_openvino
 from mien.models.zoo import LoadedModel
 
-if TYPE_CHECKING:
-    from onnxscript import ir
-
 MOST_DIFFERENCE = 1e-4
 """Largest difference of a logit or a probability from PyTorch's that a float32 file may have."""
 OPSET = 20
 """The first with GELU as one operator. Opset 23 has attention as one, which gains nothing in either engine here."""
+TARGETS = {"onnx": ".onnx", "openvino": ".xml", "pt2": ".pt2"}
+"""What can be made, and the suffix of its file; OpenVINO's weights lie beside it in a ``.bin``."""
 PT2_HEADER = "mien.json"
 TRIAL_SHAPES = ((2, 3), (1, 1), (1, 8), (3, 1))
 """Clips and frames that parity is measured on: the file must not be tied to one shape."""
@@ -70,7 +70,7 @@ class Exported:
     """A file that was made.
 
     Attributes:
-        path: the file; OpenVINO's weights lie beside it, with the suffix ``.bin``.
+        path: the file; OpenVINO's weights lie beside it in a ``.bin``.
         bytes: size, all files together.
         parity: against PyTorch in float32.
     """
@@ -81,81 +81,89 @@ class Exported:
 
 
 def export(model: LoadedModel, target: str, folder: Path) -> Exported:
-    """Write ``folder/NAME.onnx``, ``.xml`` and ``.bin``, or ``.pt2``, NAME being the record's, and compare it.
+    """Write one file of ``model`` into ``folder``. See :class:`Exporter`."""
+    return Exporter(model).write(target, folder)
+
+
+class Exporter:
+    """Writes NAME.onnx, NAME.xml with NAME.bin, or NAME.pt2, NAME being the record's, and compares it with PyTorch.
 
     Args:
         model: loaded weights, on the CPU.
-        target: a key of :data:`TARGETS`.
-        folder: made if it is not there.
-
-    Raises:
-        MissingDependencyError: the packages of the target are not installed.
-        ParityError: the file differs from PyTorch by more than :data:`MOST_DIFFERENCE`; it is removed.
     """
-    return TARGETS[target](model, folder)
 
+    def __init__(self, model: LoadedModel) -> None:
+        self._model = model
+        # A copy: torch.onnx.export resets the training flags of all modules.
+        network = LoadedModel(copy.deepcopy(model.network), model.record)
+        self._graph = ClipGraph(network).eval().requires_grad_(False)
+        self._texts = header(model.record, "float32")
 
-def export_onnx(model: LoadedModel, folder: Path) -> Exported:
-    """``folder/NAME.onnx``. See :func:`export`."""
-    path = folder / f"{model.record.name}.onnx"
-    with whole_file(path) as draft:
-        onnx_program(model).save(draft)
-        _import_onnx().checker.check_model(draft, full_check=True)
-        found = _demand(compare(model, OnnxNetwork(draft).logits), path)
-    return Exported(path, path.stat().st_size, found)
+    def write(self, target: str, folder: Path) -> Exported:
+        """Write one file.
 
+        Args:
+            target: one of :data:`TARGETS`.
+            folder: made if it is not there.
 
-def export_openvino(model: LoadedModel, folder: Path) -> Exported:
-    """``folder/NAME.xml`` and ``NAME.bin``. See :func:`export`."""
-    openvino = import_openvino()
-    network = openvino.Core().read_model(onnx_program(model).model_proto.SerializeToString())
-    path = folder / f"{model.record.name}.xml"
-    with openvino_draft(path) as draft:
-        save_openvino(network, header(model.record, "float32"), draft)
-        found = _demand(compare(model, OpenVinoNetwork(draft).logits), path)
-    return Exported(path, openvino_bytes(path), found)
+        Raises:
+            ConfigError: no target has that name.
+            MissingDependencyError: the packages of the target are not installed.
+            ParityError: the file differs from PyTorch by more than :data:`MOST_DIFFERENCE`; it is removed.
+        """
+        way = Registry("target", {"onnx": self._onnx, "openvino": self._openvino, "pt2": self._pt2})[target]
+        return way(folder / f"{self._model.record.name}{TARGETS[target]}")
 
+    @cached_property
+    def program(self) -> torch.onnx.ONNXProgram:
+        """The network as an ONNX program with the record in its metadata."""
+        _import_onnx()
+        with _quiet():
+            program = torch.onnx.export(
+                self._graph,
+                self._example(),
+                dynamo=True,
+                opset_version=OPSET,
+                input_names=["clips"],
+                output_names=["probabilities", "logits"],
+                dynamic_shapes=_free(),
+                verbose=False,
+            )
+        assert program is not None
+        program.model.producer_name = "mien"
+        program.model.metadata_props.update(self._texts)
+        return program
 
-def export_pt2(model: LoadedModel, folder: Path) -> Exported:
-    """``folder/NAME.pt2``, for ``torch.export.load``. See :func:`export`."""
-    path = folder / f"{model.record.name}.pt2"
-    with whole_file(path) as draft, _quiet():
-        program = torch.export.export(_graph(model), (_example(model),), dynamic_shapes=_free(), strict=False)
-        texts = json.dumps(header(model.record, "float32"))
-        torch.export.save(program, draft, extra_files={PT2_HEADER: texts})
-        found = _demand(compare(model, open_pt2(draft)), path)
-    return Exported(path, path.stat().st_size, found)
+    def _onnx(self, path: Path) -> Exported:
+        with whole_file(path) as draft:
+            self.program.save(draft)
+            _import_onnx().checker.check_model(draft, full_check=True)
+            found = self._demand(OnnxNetwork(draft).logits, path)
+        return Exported(path, path.stat().st_size, found)
 
+    def _openvino(self, path: Path) -> Exported:
+        network = import_openvino().Core().read_model(self.program.model_proto.SerializeToString())
+        with openvino_draft(path) as draft:
+            save_openvino(network, self._texts, draft)
+            found = self._demand(OpenVinoNetwork(draft).logits, path)
+        return Exported(path, openvino_bytes(path), found)
 
-TARGETS: Registry[Callable[[LoadedModel, Path], Exported]] = Registry(
-    "target", {"onnx": export_onnx, "openvino": export_openvino, "pt2": export_pt2}
-)
+    def _pt2(self, path: Path) -> Exported:
+        with whole_file(path) as draft, _quiet():
+            program = torch.export.export(self._graph, self._example(), dynamic_shapes=_free(), strict=False)
+            torch.export.save(program, draft, extra_files={PT2_HEADER: json.dumps(self._texts)})
+            found = self._demand(open_pt2(draft), path)
+        return Exported(path, path.stat().st_size, found)
 
+    def _example(self) -> tuple[torch.Tensor]:
+        return (torch.from_numpy(sample_clips(2, 3, self._model.record.preprocessing.crop_size)),)
 
-def onnx_program(model: LoadedModel) -> torch.onnx.ONNXProgram:
-    """The network as an ONNX program with the record in its metadata.
-
-    Raises:
-        MissingDependencyError: onnx or onnxscript is not installed.
-    """
-    _import_onnx()
-    with _quiet():
-        program = torch.onnx.export(
-            _graph(model),
-            (_example(model),),
-            dynamo=True,
-            opset_version=OPSET,
-            input_names=["clips"],
-            output_names=["probabilities", "logits"],
-            dynamic_shapes=_free(),
-            verbose=False,
-        )
-    assert program is not None
-    texts = header(model.record, "float32")
-    written: ir.Model = program.model
-    written.producer_name = "mien"
-    written.metadata_props.update(texts)
-    return program
+    def _demand(self, logits: Callable[[Clips], Logits], path: Path) -> Parity:
+        found = compare(self._model, logits)
+        worst = max(found.logits, found.probabilities)
+        if not worst <= MOST_DIFFERENCE:  # not a number is no parity either
+            raise ParityError(f"{path.name} differs from PyTorch by {worst:.1e}, allowed are {MOST_DIFFERENCE:.0e}")
+        return found
 
 
 def open_pt2(path: Path) -> Callable[[Clips], Logits]:
@@ -212,22 +220,6 @@ def openvino_draft(path: Path) -> Iterator[Path]:
 def openvino_bytes(path: Path) -> int:
     """Size of both files."""
     return path.stat().st_size + path.with_suffix(".bin").stat().st_size
-
-
-def _demand(found: Parity, path: Path) -> Parity:
-    worst = max(found.logits, found.probabilities)
-    if not worst <= MOST_DIFFERENCE:  # not a number is no parity either
-        raise ParityError(f"{path.name} differs from PyTorch by {worst:.1e}, allowed are {MOST_DIFFERENCE:.0e}")
-    return found
-
-
-def _graph(model: LoadedModel) -> ClipGraph:
-    # A copy: torch.onnx.export resets the training flags of all modules.
-    return ClipGraph(LoadedModel(copy.deepcopy(model.network), model.record)).eval().requires_grad_(False)
-
-
-def _example(model: LoadedModel) -> torch.Tensor:
-    return torch.from_numpy(sample_clips(2, 3, model.record.preprocessing.crop_size))
 
 
 def _free() -> tuple[dict[int, Any], ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -42,10 +43,14 @@ class LoadedModel:
     Attributes:
         network: uint8 crops to logits, in eval mode.
         record: what the weights say about themselves.
+        engine: what computes, for the provenance.
+        precision: of the arithmetic.
     """
 
     network: Recognizer
     record: ModelRecord
+    engine: ClassVar[str] = "torch"
+    precision: ClassVar[str] = "float32"
 
     def logits(self, clips: UInt8[np.ndarray, "b t 3 h w"]) -> Float64[np.ndarray, "b c"]:
         """Uncalibrated scores of b clips of t aligned RGB crops."""

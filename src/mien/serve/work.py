@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mien.core.errors import SourceError
-from mien.core.settings import thread_count
+from mien.core.settings import limit_threads, thread_count
 from mien.serve.child import Answer, Tell
 from mien.serve.settings import ServeSettings
 
@@ -72,8 +72,8 @@ def analyst(settings: ServeSettings) -> Answer:
     bound_pictures(settings)
     from mien.analysis.expressions import load
 
+    limit_threads(max(1, thread_count() // settings.concurrency))
     model = load(settings.model)
-    _share_cores(settings.concurrency)
 
     def answer(question: Question, tell: Tell) -> dict[str, Any]:
         look_into(question.source, question.name, settings)
@@ -83,12 +83,6 @@ def analyst(settings: ServeSettings) -> Answer:
         return _write(_named(result, question.name), question, outputs)
 
     return answer
-
-
-def _share_cores(processes: int) -> None:
-    import torch
-
-    torch.set_num_threads(max(1, thread_count() // processes))
 
 
 def look_into(path: Path, name: str, settings: ServeSettings) -> SourceInfo:

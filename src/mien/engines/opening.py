@@ -1,0 +1,117 @@
+"""A model by name, ready to answer, on the engine that was asked for or that is known to be fastest here.
+
+No torch is imported where an exported engine is at hand.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from mien.core.errors import ConfigError
+from mien.core.registry import did_you_mean
+from mien.engines.base import ExportedNetwork
+from mien.engines.cached import EXPORTERS, PACKAGES, SUFFIXES, engine_file, engine_folder, installed, read_choice
+from mien.engines.header import Precision
+from mien.models.find import find_weights
+from mien.models.record import ModelRecord, read_record
+
+if TYPE_CHECKING:
+    from mien.models.zoo import LoadedModel
+
+Backend = Literal["auto", "torch", "onnx", "openvino"]
+BACKENDS = ("auto", "torch", "onnx", "openvino")
+Say = Callable[[str], None]
+
+
+def open_model(
+    name: str | Path | None = None, backend: Backend = "auto", *, trial: bool = False, say: Say | None = None
+) -> LoadedModel | ExportedNetwork:
+    """Load weights onto an engine.
+
+    Args:
+        name: as :func:`mien.models.zoo.load_model` takes it; or an ``.onnx`` or ``.xml`` file of `mien export`.
+        backend: an engine; ``auto``: the one that an earlier trial chose for these weights on this machine, else
+            PyTorch.
+        trial: with ``auto``, measure the engines when no choice is known (10 to 40 s, once a machine).
+        say: told in a line what takes long.
+
+    Raises:
+        WeightsError, ConfigError: as ``load_model`` does.
+        MissingDependencyError: a named engine, or what makes its file, is not installed.
+    """
+    if backend not in BACKENDS:
+        raise ConfigError("a backend", repr(backend), did_you_mean(backend, list(BACKENDS)))
+    if name is not None and Path(name).suffix in SUFFIXES.values():
+        return _open_exported(Path(name), backend)
+    if backend == "torch":
+        return _in_torch(name)
+    weights = find_weights(name)
+    record = read_record(weights)
+    if backend == "auto":
+        return _chosen(weights, record, trial, say)
+    if not engine_file(record, backend).is_file():
+        _tell(say, f"exporting {record.name} to {backend}, once; it stays in the cache")
+        _export(weights, backend)
+    return open_engine(record, weights, backend, "float32")
+
+
+def open_engine(record: ModelRecord, weights: Path, engine: str, precision: Precision) -> ExportedNetwork:
+    """The cached file of ``weights`` on an engine. Raises WeightsError when there is none."""
+    path = engine_file(record, engine)
+    if engine == "onnx":
+        from mien.engines.onnx import OnnxNetwork
+
+        return OnnxNetwork(path, weights)
+    from mien.engines.openvino import OpenVinoNetwork
+
+    return OpenVinoNetwork(path, weights, bfloat16=precision == "bfloat16", cache=engine_folder(record) / "compiled")
+
+
+def _chosen(weights: Path, record: ModelRecord, trial: bool, say: Say | None) -> LoadedModel | ExportedNetwork:
+    choice = read_choice(record)
+    if choice is None and trial and can_try():
+        from mien.engines.trial import try_apart
+
+        _tell(say, f"measuring which engine runs {record.name} fastest here, once; --backend torch leaves it out")
+        choice = try_apart(weights)
+    if choice is None or choice.engine == "torch":
+        return _in_torch(weights)
+    return open_engine(record, weights, choice.engine, choice.precision)
+
+
+def can_try() -> bool:
+    """Whether the packages for a trial are installed: what exports, and at least one engine."""
+    return installed(*EXPORTERS) and any(installed(*PACKAGES[engine]) for engine in SUFFIXES)
+
+
+def _open_exported(path: Path, backend: Backend) -> ExportedNetwork:
+    fitting = next(engine for engine, suffix in SUFFIXES.items() if suffix == path.suffix)
+    if backend not in ("auto", fitting):
+        raise ConfigError(f"--backend {fitting} or auto for {path.name}", backend, "or name the weights themselves")
+    if fitting == "onnx":
+        from mien.engines.onnx import OnnxNetwork
+
+        return OnnxNetwork(path)
+    from mien.engines.openvino import OpenVinoNetwork
+
+    return OpenVinoNetwork(path)
+
+
+def _export(weights: Path, engine: str) -> None:
+    from mien.engines.export import export
+
+    model = _in_torch(weights)
+    export(model, engine, engine_folder(model.record))
+
+
+def _in_torch(name: str | Path | None) -> LoadedModel:
+    from mien.models.zoo import load_model
+
+    return load_model(name)
+
+
+def _tell(say: Say | None, text: str) -> None:
+    if say is not None:
+        say(text)

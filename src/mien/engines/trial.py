@@ -1,0 +1,125 @@
+"""Which engine runs these weights fastest on this machine and still answers as PyTorch does: measured, 10 to 40 s."""
+
+from __future__ import annotations
+
+import multiprocessing
+import time
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from jaxtyping import Float, UInt8
+
+from mien.core.errors import MienError
+from mien.engines.cached import Choice, EngineName, engine_file, engine_folder, keep_choice
+from mien.engines.crops import sample_clips
+from mien.engines.header import Precision
+from mien.engines.opening import open_engine
+
+if TYPE_CHECKING:
+    from mien.engines.export import Exporter
+    from mien.models.zoo import LoadedModel
+
+ROUNDS = 5
+MOST_SECONDS = 20.0
+"""No new round begins after this long."""
+BFLOAT16_DIFFERENCE = 0.03
+"""Largest difference of a probability in bfloat16; beside it all labels must agree."""
+FACES = 48
+"""Single crops on which bfloat16 is compared."""
+
+Clips = UInt8[np.ndarray, "b t 3 h w"]
+Logits = Callable[[Clips], Float[np.ndarray, "b c"]]
+
+
+@dataclass(frozen=True)
+class _Candidate:
+    engine: EngineName
+    precision: Precision
+
+    @property
+    def name(self) -> str:
+        return f"{self.engine} {self.precision}"
+
+
+CANDIDATES = (_Candidate("onnx", "float32"), _Candidate("openvino", "float32"), _Candidate("openvino", "bfloat16"))
+TORCH = _Candidate("torch", "float32")
+
+
+def try_engines(weights: Path) -> Choice:
+    """Export, compare, measure in turn; files and choice stay in the cache.
+
+    Args:
+        weights: a weights file.
+
+    Raises:
+        WeightsError: not a weights file of mien.
+    """
+    from mien.engines.export import Exporter
+    from mien.models.zoo import load_model
+
+    model = load_model(weights)
+    record = model.record
+    ready: dict[_Candidate, Logits] = {TORCH: model.logits}
+    left_out: dict[str, str] = {}
+    exporter = Exporter(model)
+    for candidate in CANDIDATES:
+        try:
+            ready[candidate] = _prepared(candidate, exporter, model, weights)
+        except (MienError, RuntimeError, ImportError, OSError) as error:
+            left_out[candidate.name] = " ".join(str(error).split())[:200]
+    seconds = _measure(ready, sample_clips(1, record.frames, record.preprocessing.crop_size))
+    best = min(seconds, key=lambda candidate: seconds[candidate])
+    choice = Choice(best.engine, best.precision, {one.name: took for one, took in seconds.items()}, left_out)
+    keep_choice(record, choice)
+    return choice
+
+
+def try_apart(weights: Path) -> Choice:
+    """:func:`try_engines` in a process of its own, whose memory ends with it; only for programs that can be spawned."""
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
+        return pool.submit(try_engines, weights).result()
+
+
+def _prepared(candidate: _Candidate, exporter: Exporter, model: LoadedModel, weights: Path) -> Logits:
+    """The candidate with its file made and compared; raises where it does not run or answers otherwise."""
+    from mien.engines.export import compare
+
+    record = model.record
+    if candidate.precision == "bfloat16" and not has_bfloat16():
+        raise MienError("this CPU does not compute in it")
+    if not engine_file(record, candidate.engine).is_file():
+        exporter.write(candidate.engine, engine_folder(record))
+    network = open_engine(record, weights, candidate.engine, candidate.precision)
+    if candidate.precision == "bfloat16":
+        found = compare(model, network.logits, [sample_clips(FACES, 1, record.preprocessing.crop_size, seed=1)])
+        if not (found.probabilities <= BFLOAT16_DIFFERENCE and found.labels == 1):  # nor where they are no numbers
+            differs = f"{found.probabilities:.3f} in a probability, {found.labels:.1%} of labels agree"
+            raise MienError(f"differs from float32: {differs}")
+    return network.logits
+
+
+def has_bfloat16() -> bool:
+    """Whether the CPU computes in bfloat16, as OpenVINO sees it."""
+    from mien.engines.openvino import import_openvino
+
+    return "BF16" in import_openvino().Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+
+
+def _measure(ready: dict[_Candidate, Logits], clip: Clips) -> dict[_Candidate, float]:
+    """Seconds of each in its best round, for what else the machine does only ever adds; in turn, to favour none."""
+    taken: dict[_Candidate, list[float]] = {candidate: [] for candidate in ready}
+    for logits in ready.values():
+        logits(clip)  # the first call sets up memory
+    begin = time.perf_counter()
+    for _ in range(ROUNDS):
+        for candidate, logits in ready.items():
+            start = time.perf_counter()
+            logits(clip)
+            taken[candidate].append(time.perf_counter() - start)
+        if time.perf_counter() - begin > MOST_SECONDS:
+            break
+    return {candidate: min(some) for candidate, some in taken.items()}

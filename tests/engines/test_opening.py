@@ -1,0 +1,178 @@
+"""Which engine a model gets: the one that was named, the one a trial chose here, else PyTorch."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mien.core.errors import ConfigError, MienError, MissingDependencyError
+from mien.engines import cached, opening, trial
+from mien.engines.cached import Choice, engine_file, keep_choice, read_choice
+from mien.engines.crops import sample_clips
+from mien.engines.export import Parity
+from mien.engines.opening import open_model
+from mien.models.zoo import LoadedModel
+from shape_checks import unchecked
+
+
+@pytest.fixture
+def furnished(files, models, tmp_path, monkeypatch) -> Path:
+    """A cache in which the video model's files lie already."""
+    monkeypatch.setenv("MIEN_CACHE", str(tmp_path))
+    for target in ("onnx", "openvino"):
+        made, place = files["video", target].path, engine_file(models["video"].record, target)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        for path in {made, made.with_suffix(".bin") if target == "openvino" else made}:
+            shutil.copy(path, place.with_suffix(path.suffix))
+    return tmp_path
+
+
+def test_without_a_trial_it_is_pytorch(furnished, weights, monkeypatch) -> None:
+    monkeypatch.setattr(trial, "try_apart", lambda weights: pytest.fail("nobody asked for a trial"))
+    assert isinstance(open_model(weights["video"]), LoadedModel)
+    assert isinstance(open_model(weights["video"], "torch", trial=True), LoadedModel)
+
+
+@pytest.mark.parametrize(
+    ("engine", "name", "precision"),
+    [("onnx", "onnxruntime", "float32"), ("openvino", "openvino", "float32"), ("openvino", "openvino", "bfloat16")],
+)
+def test_a_choice_is_taken_and_answers_alike(furnished, weights, models, engine, name, precision) -> None:
+    keep_choice(models["video"].record, Choice(engine, precision))
+    network = open_model(weights["video"])
+    assert (network.engine, network.precision) == (name, precision)
+    clips = sample_clips(4, 3, 40)
+    close = 1e-4 if precision == "float32" else 0.05
+    np.testing.assert_allclose(network.probabilities(clips), models["video"].probabilities(clips), atol=close)
+
+
+def test_a_choice_holds_for_one_machine_and_while_its_file_is_there(furnished, models, monkeypatch) -> None:
+    record, choice = models["video"].record, Choice("onnx", "float32", {"onnx float32": 0.1})
+    keep_choice(record, choice)
+    assert read_choice(record) == choice
+    assert read_choice(replace(record, sha256="0" * 64)) is None
+    with monkeypatch.context() as patch:
+        patch.setenv("MIEN_THREADS", "7")
+        assert read_choice(record) is None
+    with monkeypatch.context() as patch:
+        patch.setattr(cached, "_version", lambda package: "another")
+        assert read_choice(record) is None
+    engine_file(record, "onnx").unlink()
+    assert read_choice(record) is None
+
+
+def test_long_work_makes_a_trial_once(furnished, weights, models, monkeypatch) -> None:
+    made: list[Path] = []
+
+    def fake_trial(path: Path) -> Choice:
+        made.append(path)
+        keep_choice(models["video"].record, Choice("onnx", "float32"))
+        return Choice("onnx", "float32")
+
+    said: list[str] = []
+    monkeypatch.setattr(trial, "try_apart", fake_trial)
+    for _ in range(2):
+        assert open_model(weights["video"], trial=True, say=said.append).engine == "onnxruntime"
+    assert made == [weights["video"]]
+    assert len(said) == 1
+    assert "--backend torch" in said[0]
+
+
+def test_no_trial_where_it_cannot_be(furnished, weights, monkeypatch) -> None:
+    monkeypatch.setattr(opening, "EXPORTERS", ("a-package-that-is-not-there",))
+    monkeypatch.setattr(trial, "try_apart", lambda weights: pytest.fail("nothing to try with"))
+    assert isinstance(open_model(weights["video"], trial=True), LoadedModel)
+
+
+@pytest.fixture
+def measured(monkeypatch) -> None:
+    """The order of speed: OpenVINO in bfloat16, OpenVINO, ONNX Runtime, PyTorch."""
+    order = ["torch float32", "onnx float32", "openvino float32", "openvino bfloat16"]
+    monkeypatch.setattr(trial, "_measure", lambda ready, clip: {one: 1 - order.index(one.name) / 9 for one in ready})
+
+
+def test_the_quickest_is_chosen(furnished, measured, weights, models, monkeypatch) -> None:
+    monkeypatch.setattr(trial, "has_bfloat16", lambda: False)
+    choice = trial.try_engines(weights["video"])
+    assert (choice.engine, choice.precision) == ("openvino", "float32")
+    assert list(choice.left_out) == ["openvino bfloat16"]
+    assert read_choice(models["video"].record) == choice
+
+
+@pytest.mark.parametrize(("difference", "labels"), [(0.2, 1.0), (0.001, 0.98), (float("nan"), 1.0)])
+def test_what_answers_otherwise_is_not_chosen(furnished, measured, weights, monkeypatch, difference, labels) -> None:
+    monkeypatch.setattr(trial, "has_bfloat16", lambda: True)
+    monkeypatch.setattr("mien.engines.export.compare", lambda *args: Parity(difference, difference, labels))
+    choice = trial.try_engines(weights["video"])
+    assert (choice.engine, choice.precision) == ("openvino", "float32")
+    assert "differs" in choice.left_out["openvino bfloat16"]
+
+
+def test_engines_that_break_down_leave_pytorch(furnished, measured, weights, monkeypatch) -> None:
+    def broken(*args: object) -> object:
+        raise MienError("it does not start")
+
+    monkeypatch.setattr(trial, "open_engine", broken)
+    choice = trial.try_engines(weights["video"])
+    assert choice.engine == "torch"
+    assert len(choice.left_out) == 3
+
+
+def test_the_measure_counts_every_candidate() -> None:
+    one, two = trial.CANDIDATES[:2]
+    calls: list[int] = []
+    seconds = trial._measure(
+        {one: lambda clips: calls.append(1), two: lambda clips: calls.append(2)}, sample_clips(1, 1, 8)
+    )
+    assert set(seconds) == {one, two}
+    assert calls == [1, 2] * (trial.ROUNDS + 1)
+
+
+def test_a_named_engine_makes_its_file_once(weights, models, tmp_path, monkeypatch) -> None:
+    monkeypatch.setenv("MIEN_CACHE", str(tmp_path))
+    said: list[str] = []
+    with unchecked():
+        for _ in range(2):
+            assert open_model(weights["image"], "onnx", say=said.append).engine == "onnxruntime"
+    assert len(said) == 1
+    assert engine_file(models["image"].record, "onnx").is_file()
+
+
+def test_an_engine_that_is_not_installed(furnished, weights, models, monkeypatch) -> None:
+    for package, backend in (("onnxruntime", "onnx"), ("openvino", "openvino")):
+        monkeypatch.setitem(sys.modules, package, None)
+        with pytest.raises(MissingDependencyError, match=r"pip install 'mien\[engines\]'"):
+            open_model(weights["video"], backend)
+
+
+def test_an_exported_file_is_a_model(files) -> None:
+    path = files["video", "onnx"].path
+    assert open_model(path).engine == "onnxruntime"
+    assert open_model(files["video", "openvino"].path).engine == "openvino"
+    with pytest.raises(ConfigError, match="--backend onnx"):
+        open_model(path, "openvino")
+    with pytest.raises(ConfigError, match="did you mean"):
+        open_model(path, "onx")
+
+
+def test_analysis_on_an_engine_loads_no_torch(furnished, weights, models, portrait, tmp_path) -> None:
+    import cv2
+
+    picture = tmp_path / "portrait.png"
+    cv2.imwrite(str(picture), portrait[:256, 96:352, ::-1])
+    keep_choice(models["video"].record, Choice("onnx", "float32"))
+    program = (
+        "import sys\nfrom mien.cli.main import main\n"
+        f"main(['analyze', {str(picture)!r}, '-o', {str(tmp_path / 'out')!r}, '--model', {str(weights['video'])!r}])\n"
+        "print('loaded:', sorted({'torch', 'onnx'} & set(sys.modules)))"
+    )
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert ran.stdout.splitlines()[-1] == "loaded: []"
+    assert "video runs on onnxruntime, float32" in ran.stderr
+    assert '"name": "onnxruntime"' in (tmp_path / "out" / "portrait" / "result.json").read_text()
