@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from mien.core.errors import ConfigError
+from mien.core.types import Face
 from mien.faces.detectors import detect_shrunk
 from mien.faces.mtcnn import MIRROR, Mtcnn
 
@@ -33,6 +34,22 @@ def test_the_same_picture_gives_the_same_numbers(mtcnn, found, astronaut):
     again = mtcnn.detect(astronaut)[0]
     np.testing.assert_array_equal(again.points, found.points)
     np.testing.assert_array_equal(again.box, found.box)
+
+
+@pytest.mark.parametrize(("shift", "growth"), [(0, 1.0), (6, 1.0), (-6, 1.1), (0, 0.9)])
+def test_near_its_place_the_face_is_measured_as_in_the_whole_picture(mtcnn, found, astronaut, shift, growth):
+    centre, half = (found.box[:2] + found.box[2:]) / 2 + shift, (found.box[2:] - found.box[:2]) / 2 * growth
+    expected = Face(np.concatenate([centre - half, centre + half]).astype(np.float32), 0.9, found.points)
+    (again,) = mtcnn.detect_near(astronaut, [expected])
+    eyes = np.linalg.norm(found.points[1] - found.points[0])
+    assert np.linalg.norm(again.points - found.points, axis=1).mean() < 0.06 * eyes
+    assert np.abs(again.box - found.box).max() < 0.1 * found.size
+    assert again.measured
+
+
+def test_near_a_place_without_a_face_there_is_none(mtcnn, astronaut, make):
+    assert mtcnn.detect_near(astronaut, []) == []
+    assert mtcnn.detect_near(astronaut, [make.face(80, 420, 100), make.face(500, 20, 60)]) == []
 
 
 def test_a_mirrored_face_has_mirrored_points(mtcnn, found, astronaut):

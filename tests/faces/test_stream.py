@@ -62,6 +62,19 @@ class Stage:
         return [standing(x) for x in self.known[image.tobytes()]]
 
 
+class NearStage(Stage):
+    """Can look near known faces, and counts those looks; ``blind`` makes them find nobody."""
+
+    def __init__(self, heads, wall=None):
+        super().__init__(heads, wall)
+        self.looks, self.blind = 0, False
+
+    def detect_near(self, image, faces):
+        self.looks += 1
+        there = [standing(x) for x in self.known[image.tobytes()]]
+        return [] if self.blind else [f for f in there if any(abs(f.box - known.box).max() < 20 for known in faces)]
+
+
 def scene(stage, paths, count):
     return [stage.picture({n: round(p(i)) for n, p in paths.items() if p(i) is not None}) for i in range(count)]
 
@@ -101,6 +114,58 @@ def test_two_who_cross_keep_their_numbers_in_the_picture(heads, make):
     assert set(first) == set(last) == {1, 2}
     assert (first[1] < first[2]) != (last[1] < last[2]), "they changed sides and kept their numbers"
     assert {n for row in numbers(out) for n in row} == {1, 2}
+
+
+def test_the_whole_picture_is_searched_seldom_while_only_known_faces_move(heads, make):
+    stage = NearStage(heads)
+    frames = make.clip(scene(stage, {"a": lambda i: 100 + i % 12}, 101))
+    out = list(follow(frames, SETTINGS, 64, stage))
+    assert numbers(out) == [[1]] * 101
+    assert (stage.calls, stage.looks) == (5, 16), "one search to find, one to confirm, then one in 25 frames"
+    for frame, (crop,) in out:
+        np.testing.assert_allclose(crop.face.points, standing(100 + frame.index % 12).points, atol=1.0)
+    assert [i for i, (_, (crop,)) in enumerate(out) if crop.face.measured] == list(range(0, 101, 5))
+
+
+def test_searching_always_is_a_setting(heads, make):
+    stage = NearStage(heads)
+    list(follow(make.clip(scene(stage, {"a": lambda i: 100}, 51)), FaceSettings(search_every=1), 64, stage))
+    assert (stage.calls, stage.looks) == (11, 0)
+
+
+def test_who_comes_in_is_seen_as_soon_as_without_looking_near(heads, make):
+    paths = {"a": lambda i: 20, "b": lambda i: 400 if i >= 32 else None}
+    seen = {}
+    for every in (1, 25):
+        stage = NearStage(heads)
+        frames = make.clip(scene(stage, paths, 60))
+        seen[every] = numbers(follow(frames, FaceSettings(search_every=every), 64, stage))
+        assert seen[every][35:] == [[1, 2]] * 25
+    assert seen[1] == seen[25]
+
+
+def test_a_face_not_found_near_its_place_is_searched_for_at_once(heads, make):
+    stage = NearStage(heads)
+    stage.blind = True
+    assert numbers(follow(make.clip(scene(stage, {"a": lambda i: 100}, 41)), SETTINGS, 64, stage)) == [[1]] * 41
+    assert stage.calls == 9
+
+
+def test_what_looks_like_a_face_only_near_by_is_not_confirmed(make):
+    class Gullible(make.FakeDetector):
+        def detect_near(self, image, faces):
+            return list(faces)
+
+    ghost = make.face(300, 100, 80)
+    detector = Gullible(lambda image, call: [ghost] if call == 0 else [])
+    pictures = [np.full((240, 640, 3), 90, np.uint8)] * 30
+    assert numbers(follow(make.clip(pictures), SETTINGS, 64, detector)) == [[]] * 30
+
+
+def test_in_a_still_picture_without_anybody_the_search_is_seldom(heads, make):
+    stage = NearStage(heads)
+    assert numbers(follow(make.clip(scene(stage, {}, 101)), SETTINGS, 64, stage)) == [[]] * 101
+    assert stage.calls == 5
 
 
 @pytest.mark.parametrize("every", [1, 5])
@@ -267,3 +332,36 @@ def test_a_real_clip_is_one_readable_person_from_first_to_last_frame(sample_clip
         ]
     assert [index for index, _ in rows] == list(range(72))
     assert all(crops == [(1, None)] for _, crops in rows)
+
+
+def test_looking_near_gives_the_tracks_and_faces_of_searching_always(sample_clip):
+    from mien.media import open as open_source
+
+    seen = []
+    for every in (1, 25):
+        with open_source(sample_clip("single_face.mp4")) as source:
+            seen.append([crop for _, crops in follow(source, FaceSettings(search_every=every), 48) for crop in crops])
+    always, seldom = seen
+    assert [(one.index, one.track, one.quality.reason) for one in always] == [
+        (one.index, one.track, one.quality.reason) for one in seldom
+    ]
+    apart = [np.linalg.norm(a.face.points - b.face.points, axis=1).mean() for a, b in zip(always, seldom, strict=True)]
+    eyes = [np.linalg.norm(one.face.points[1] - one.face.points[0]) for one in always]
+    assert (np.array(apart) / eyes).max() < 0.05
+
+
+@pytest.mark.slow
+def test_looking_near_gives_the_labels_of_searching_always(sample_clip):
+    import mien
+
+    model, clip = mien.load(), sample_clip("WolfgangLanger_Pexels.mp4")
+    ways = [mien.AnalysisSettings(faces=FaceSettings(search_every=every)) for every in (1, 25)]
+    always, seldom = (model.analyze(clip, settings) for settings in ways)
+    assert [(span.track, span.label) for span in always.spans] == [(span.track, span.label) for span in seldom.spans]
+    for one, other in zip(always.spans, seldom.spans, strict=True):
+        assert one.start == pytest.approx(other.start, abs=0.2)
+    rows = [result.frames.column("probabilities") for result in (always, seldom)]
+    # detect_every=4 instead of 5 alone moves the probabilities of this clip by 0.016 (mean of the largest change).
+    assert np.abs(rows[0] - rows[1]).max(axis=1).mean() < 0.03
+    named = np.maximum(*(row.max(axis=1) for row in rows)) >= model.record.threshold
+    assert (rows[0].argmax(1) != rows[1].argmax(1))[named].mean() < 0.02

@@ -46,4 +46,9 @@ class CropSettings:
     @property
     def faces(self) -> FaceSettings:
         """As the room of faces takes them. Its gates of quality play no part: a label holds for the whole clip."""
-        return FaceSettings(self.detector, self.detector_file, self.detect_every, self.detect_height)
+        return FaceSettings(
+            detector=self.detector,
+            detector_file=self.detector_file,
+            detect_every=self.detect_every,
+            detect_height=self.detect_height,
+        )

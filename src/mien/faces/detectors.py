@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol, runtime_checkable
 
 import cv2
@@ -26,6 +26,21 @@ class Detector(Protocol):
 
     def detect(self, image: UInt8[np.ndarray, "h w 3"]) -> list[Face]:
         """Faces of an RGB image in its own pixels, most certain first; an empty list where there are none."""
+        ...
+
+
+@runtime_checkable
+class NearDetector(Protocol):
+    """Can also look only where faces are expected, for a small part of a whole detection's time."""
+
+    name: str
+
+    def detect(self, image: UInt8[np.ndarray, "h w 3"]) -> list[Face]:
+        """As :meth:`Detector.detect`."""
+        ...
+
+    def detect_near(self, image: UInt8[np.ndarray, "h w 3"], faces: Sequence[Face]) -> list[Face]:
+        """Those of ``faces`` that are there, measured anew; all in pixels of ``image``."""
         ...
 
 
@@ -108,7 +123,27 @@ def detect_shrunk(detector: Detector, image: Shaped[np.ndarray, " ..."], detect_
     if not image.size:
         return []
     small, scale = shrunk(image, detect_height)
-    return [scaled(face, 1 / scale) for face in detector.detect(small) if _usable(face)]
+    return _enlarged(detector.detect(small), scale)
+
+
+def find_again(
+    detector: NearDetector, image: UInt8[np.ndarray, "h w 3"], faces: Sequence[Face], detect_height: int
+) -> list[Face]:
+    """Those of ``faces`` that ``detector`` finds again near their places; at the size :func:`detect_shrunk` looks at.
+
+    Args:
+        detector: looks.
+        image: RGB.
+        faces: where to look, in the pixels of ``image``.
+        detect_height: as for :func:`detect_shrunk`.
+    """
+    small, scale = shrunk(image, detect_height)
+    return _enlarged(detector.detect_near(small, [scaled(face, scale) for face in faces]), scale)
+
+
+def _enlarged(found: Sequence[Face], scale: float) -> list[Face]:
+    """Faces of a picture shrunk by ``scale`` in the pixels of the picture itself; without those that are none."""
+    return [scaled(face, 1 / scale) for face in found if _usable(face)]
 
 
 def _usable(face: Face) -> bool:

@@ -22,6 +22,9 @@ class FaceSettings:
     """The ONNX file of yunet, or the CSV of given."""
     detect_every: int = 5
     """Frames from one detection to the next; between them boxes follow the picture's motion."""
+    search_every: int = 25
+    """Frames from one search of the whole picture to the next, or fewer where something moves beside the known faces.
+    Detections in between look only where a face is expected. 1: search in every detection."""
     detect_height: int = 360
     """Pixels to which a frame's shorter side is shrunk for detection and guidance; smaller frames stay as they are."""
     min_size: float = 24.0
@@ -36,6 +39,8 @@ class FaceSettings:
     def __post_init__(self) -> None:
         if self.detect_every < 1:
             raise ConfigError("detect_every of at least 1 frame", str(self.detect_every), "use 1 to detect always")
+        if self.search_every < 1:
+            raise ConfigError("search_every of at least 1 frame", str(self.search_every), "use 1 to search always")
         if self.detect_height < 48:
             raise ConfigError("detect_height of at least 48 px", str(self.detect_height), "use 360, or 720 for crowds")
         if min(self.min_size, self.min_sharpness, self.max_gap) < 0:

@@ -15,8 +15,18 @@ from mien.core.types import Face, FaceCrop, Frame
 from mien.faces.align import align, frame_to_crop, points_in_box
 from mien.faces.boxes import iou
 from mien.faces.cuts import CutDetector
-from mien.faces.detectors import Detector, FrameDetector, detect_shrunk, make_detector, scaled, shrunk
+from mien.faces.detectors import (
+    Detector,
+    FrameDetector,
+    NearDetector,
+    detect_shrunk,
+    find_again,
+    make_detector,
+    scaled,
+    shrunk,
+)
 from mien.faces.guide import Guide
+from mien.faces.newcomers import Newcomers
 from mien.faces.quality import judge
 from mien.faces.settings import FaceSettings
 from mien.faces.tracker import Look, Track, Tracker
@@ -34,7 +44,9 @@ def follow(
     """Find, follow, align and judge the faces of a source.
 
     Detection runs on every ``detect_every``-th frame, at once where a face cannot be followed between two, after a cut,
-    and while a face that was just lost may come back. A face is reported from its first frame on, but only once a later
+    and while a face that was just lost may come back. A detector that can look near known faces does so while none is
+    missing and none is new, and searches the whole picture every ``search_every`` frames, or as soon as something moves
+    beside the faces. A face is reported from its first frame on, but only once a later
     detection has confirmed it: while one is unconfirmed, the frames of 0.1 s and ``detect_every`` more wait at most. A
     scene of a single frame has no second detection and needs none. Memory holds those frames and the live tracks,
     whatever the length of the source.
@@ -81,10 +93,11 @@ class _Follower:
     def __init__(self, settings: FaceSettings, crop_size: int, detector: Detector) -> None:
         self.settings, self.crop_size, self.detector = settings, crop_size, detector
         self.tracker = Tracker(settings.max_gap, confirm=not isinstance(detector, FrameDetector))
-        self.guide, self.cuts = Guide(), CutDetector()
+        self.guide, self.cuts, self.newcomers = Guide(), CutDetector(), Newcomers()
         self.waiting: deque[_Seen] = deque()
         self.last: _Seen | None = None
         self.since = 0  # frames since the last detection
+        self.unsearched = 0  # frames since the last search of the whole picture
         self.search = 0  # frames for which a face just lost is still looked for in every frame
         self.scene = 0  # frames of this scene so far
 
@@ -96,8 +109,9 @@ class _Follower:
         seen = _Seen(frame, grey)
         self.scene += 1
         self.since += 1
-        if self._due() or not self._guided(seen):
-            self._detected(seen)
+        self.unsearched += 1
+        if not self._followed(seen):
+            self._searched(seen)
         self.guide.see(grey)
         self.waiting.append(seen)
         self.last = seen
@@ -115,7 +129,7 @@ class _Follower:
         if undecided and self.last is not None:
             if self.since:
                 # They were guided to the last frame: look at it properly, as a second detection.
-                self._detected(self.last)
+                self._searched(self.last)
             for track in undecided:
                 seen_twice = track.born < self.last.frame.time
                 if not track.gone and (seen_twice or self.scene == 1):
@@ -123,26 +137,59 @@ class _Follower:
         self.tracker.end()
         self.last, self.since, self.search, self.scene = None, 0, 0, 0
 
-    def _due(self) -> bool:
-        """Whether this frame is to be detected rather than guided to."""
-        known = isinstance(self.detector, FrameDetector)
-        return known or self.last is None or self.search > 0 or self.since >= self.settings.detect_every
+    def _followed(self, seen: _Seen) -> bool:
+        """Carry the last frame's faces to this one and measure them anew when due; False when a search is needed."""
+        look_due = self.since >= self.settings.detect_every
+        lost = self.last is None or self.search > 0 or isinstance(self.detector, FrameDetector)
+        if lost or (look_due and self._search_due(seen)):
+            return False
+        carried = self._carried(seen)
+        if carried is None:
+            return False
+        if not look_due:
+            self._carry_on(seen, carried)
+            return True
+        assert isinstance(self.detector, NearDetector)
+        found = find_again(self.detector, seen.frame.image, carried, self.settings.detect_height)
+        if len(found) < len(carried):
+            return False
+        self._detected(seen, found)
+        return True
 
-    def _guided(self, seen: _Seen) -> bool:
-        """Carry the last frame's faces to this one by its motion; False where that cannot be trusted."""
+    def _search_due(self, seen: _Seen) -> bool:
+        """Whether a look near the known faces is not enough this time."""
+        assert self.last is not None
+        if not isinstance(self.detector, NearDetector) or self.unsearched >= self.settings.search_every:
+            return True
+        if any(track.tentative for track in self.last.tracks):
+            return True  # what only looks like a face must not vouch for itself
+        return self.newcomers.possible(seen.grey, [scaled(face, _scale(seen)) for face in self.last.faces])
+
+    def _carried(self, seen: _Seen) -> list[Face] | None:
+        """The last frame's faces where the picture's motion has brought them; None where that cannot be trusted."""
         assert self.last is not None
         scale = _scale(seen)
         carried = self.guide.carry(seen.grey, [scaled(face, scale) for face in self.last.faces])
         if carried is None or _entangled(carried):
-            return False
-        seen.tracks, seen.faces = list(self.last.tracks), [scaled(face, 1 / scale) for face in carried]
+            return None
+        return [scaled(face, 1 / scale) for face in carried]
+
+    def _carry_on(self, seen: _Seen, carried: list[Face]) -> None:
+        """Take the carried faces as this frame's."""
+        assert self.last is not None
+        seen.tracks, seen.faces = list(self.last.tracks), carried
         for track, face in zip(seen.tracks, seen.faces, strict=True):
             track.follow(seen.frame.time, face)
-        return True
 
-    def _detected(self, seen: _Seen) -> None:
-        """Detect in this frame and give every face its track."""
-        faces = [_sound(face) for face in self._detect(seen.frame)]
+    def _searched(self, seen: _Seen) -> None:
+        """Detect in the whole frame."""
+        self._detected(seen, self._detect(seen.frame))
+        self.unsearched = 0
+        self.newcomers.searched(seen.grey, [scaled(face, _scale(seen)) for face in seen.faces])
+
+    def _detected(self, seen: _Seen, found: list[Face]) -> None:
+        """Take the detected faces as this frame's and give each its track."""
+        faces = [_sound(face) for face in found]
         looks = [_look(seen.frame.image, face) for face in faces]
         before = [] if self.last is None else self.last.tracks
         seen.tracks, seen.faces = self.tracker.update(seen.frame.time, faces, looks), faces
