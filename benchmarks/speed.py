@@ -1,34 +1,38 @@
-"""Where the time of ``mien analyze`` goes, on a real clip: decoding, faces, network, and the rest.
+"""P3: video seconds per second and core of ``mien analyze``, from file to spans, and where the time goes.
 
-    python benchmarks/speed.py CLIP [--runs 3]
+    python benchmarks/speed.py CLIP [--quick]
 
-Every round runs the stages in turn (A B C A B C), so a machine that drifts slows them alike; medians are printed. One
-stage's cost is the difference between a flow that ends with it and the flow that ends before it.
+The clip is scaled to 720p first. One thread; the work of all threads counts (CPU seconds), so other programs on the
+machine disturb little. Every round runs the stages in turn; medians, and spread. A stage's cost is the difference
+between a flow that ends with it and the flow that ends before it. The shipped default runs on PyTorch and on the engine
+that `mien analyze` chooses by its trial. The paper's shapes, of random weights, run on PyTorch, with the clips
+of 16 frames in 2 s that their target was set with.
 """
 
 import argparse
 import statistics
+import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+
+import films
+from rounds import in_turn, spread, use_threads
 
 import mien
 from mien import media
 from mien.analysis.reading import read
-from mien.analysis.settings import AnalysisSettings
-from mien.core.settings import thread_count
 from mien.faces import follow
 
-
-def timed(flow: Callable[[], object]) -> float:
-    start = time.perf_counter()
-    flow()
-    return time.perf_counter() - start
+HEIGHT, FRAMES = 720, 240
+TARGETS = {"s2d-tiny": 5.0, "s2d-small": 3.0, "s2d-base": 1.0}
+SETTINGS = mien.AnalysisSettings()
+PAPER = mien.AnalysisSettings(window=2.0, step=2.0)
 
 
 def flows(model: mien.ExpressionModel, clip: Path) -> dict[str, Callable[[], object]]:
     """The same source through more and more of the pipeline."""
-    settings = AnalysisSettings()
     crop = model.record.preprocessing.crop_size
 
     def decode() -> None:
@@ -38,39 +42,85 @@ def flows(model: mien.ExpressionModel, clip: Path) -> dict[str, Callable[[], obj
 
     def faces() -> None:
         with media.open(clip) as frames:
-            for _ in follow(frames, settings.faces, crop):
+            for _ in follow(frames, SETTINGS.faces, crop):
                 pass
 
     def network() -> None:
         with media.open(clip) as frames:
-            for _ in read(frames, model._network, settings, settings.batch):
+            for _ in read(frames, model._network, SETTINGS, SETTINGS.batch):
                 pass
 
-    return {"decode": decode, "faces": faces, "network": network, "smoothing and result": lambda: model.analyze(clip)}
+    return {"decoding": decode, "faces": faces, "network": network, "spans": lambda: model.analyze(clip, SETTINGS)}
 
 
-def measure(clip: Path, runs: int) -> list[str]:
-    """The rows of the table."""
-    model = mien.load()
-    stages = flows(model, clip)
-    seconds: dict[str, list[float]] = {name: [] for name in stages}
-    for _ in range(runs):
-        for name, flow in stages.items():
-            seconds[name].append(timed(flow))
-    info = media.probe(clip)
-    length = info.duration or 0.0
-    reach = [statistics.median(values) for values in seconds.values()]
-    rows = [f"{clip.name}: {length:.1f} s of {info.width}x{info.height}, {thread_count()} threads, {runs} rounds"]
-    for name, now, before in zip(stages, reach, [0.0, *reach], strict=False):
-        rows.append(f"  {name:<22} {max(now - before, 0):6.2f} s  {100 * max(now - before, 0) / reach[-1]:5.1f} %")
-    whole = [length / value for value in seconds["smoothing and result"]]
-    rows.append(f"  {statistics.median(whole):.2f} video s per s (spread {min(whole):.2f} to {max(whole):.2f})")
+def of_the_paper(name: str) -> mien.ExpressionModel:
+    """A video model of a named shape with random weights, on PyTorch."""
+    import torch
+
+    from mien.core.labels import LabelSpace
+    from mien.models.landmarks import MobileFaceNet, fold
+    from mien.models.record import ModelRecord, Preprocessing
+    from mien.models.s2d import S2D
+    from mien.models.weights import Recognizer
+    from mien.models.zoo import LoadedModel, make_config
+
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+    config = make_config(name, frames=16)
+    labels = LabelSpace("seven", tuple(f"label {number}" for number in range(config.classes)))
+    record = ModelRecord(name, labels, Preprocessing(), {"frames": 16}, frames=16)
+    network = Recognizer(S2D(config), MobileFaceNet(), record.preprocessing).eval().requires_grad_(False)
+    network.landmarks = fold(network.landmarks)
+    return mien.ExpressionModel(LoadedModel(network, record))
+
+
+def stages(model: mien.ExpressionModel, clip: Path, seconds: float, runs: int) -> list[str]:
+    """Where the time of the shipped default goes."""
+    taken = in_turn(flows(model, clip), runs, time.process_time)
+    reach = [statistics.median(values) for values in taken.values()]
+    rows = []
+    for name, now, before in zip(taken, reach, [0.0, *reach], strict=False):
+        cost = max(now - before, 0.0)
+        rows.append(f"    {name:<10} {1000 * cost / seconds:6.0f} CPU ms per video s  {100 * cost / reach[-1]:5.1f} %")
     return rows
+
+
+def measure(clip: Path, quick: bool = False) -> list[str]:
+    """The rows of the table."""
+    use_threads(1)
+    shipped = {"torch": mien.load(backend="torch"), "auto": mien.load(trial=True)}
+    name = shipped["auto"].record.name
+    with tempfile.TemporaryDirectory() as folder:
+        film = films.scaled(clip, HEIGHT, FRAMES // 2 if quick else FRAMES, Path(folder) / "720p.mp4")
+        info = media.probe(film)
+        length = info.duration or 0.0
+        rows = [f"{clip.name}: {length:.1f} s of {info.width}x{info.height}, one thread"]
+        runs = 2 if quick else 5
+        whole = {backend: partial(model.analyze, film, SETTINGS) for backend, model in shipped.items()}
+        taken = in_turn(whole, runs, time.process_time)
+        for backend, seconds in taken.items():
+            rows.append(f"  {name} as shipped, --backend {backend}: {spread(speeds(length, seconds))} video s per s")
+        rows += stages(shipped["auto"], film, length, runs)
+        papers = ("s2d-tiny",) if quick else ("s2d-tiny", "s2d-small", "s2d-base")
+        for paper in papers:
+            model = of_the_paper(paper)
+            flow = {paper: partial(model.analyze, film, PAPER)}
+            some = speeds(length, in_turn(flow, 1 if quick else 3, time.process_time)[paper])
+            row = f"{spread(some)} video s per s (target {TARGETS[paper]} on its best engine)"
+            rows.append(f"  {paper}, random weights, torch: {row}")
+    best = statistics.median(speeds(length, taken["auto"]))
+    rows.append(f"P3 {best:.2f} video s per s per core with {name} as shipped (target {TARGETS['s2d-small']})")
+    return rows
+
+
+def speeds(length: float, seconds: list[float]) -> list[float]:
+    """Video seconds per second of every round."""
+    return [length / value for value in seconds]
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("clip", type=Path)
-    parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--quick", action="store_true", help="two rounds of five seconds, and of the shapes tiny only")
     given = parser.parse_args()
-    print("\n".join(measure(given.clip, given.runs)))
+    print("\n".join(measure(given.clip, given.quick)))

@@ -1,0 +1,37 @@
+"""Measuring in rounds: every round runs all variants in turn, so that a machine that drifts slows them alike."""
+
+import os
+import statistics
+import time
+from collections.abc import Callable, Mapping, Sequence
+
+import cv2
+
+
+def in_turn(
+    flows: Mapping[str, Callable[[], object]], runs: int, clock: Callable[[], float] = time.perf_counter
+) -> dict[str, list[float]]:
+    """Seconds of every flow in every round, by ``clock`` (``time.process_time`` counts the work of all threads)."""
+    seconds: dict[str, list[float]] = {name: [] for name in flows}
+    for _ in range(runs):
+        for name, flow in flows.items():
+            start = clock()
+            flow()
+            seconds[name].append(clock() - start)
+    return seconds
+
+
+def ratios(over: Sequence[float], under: Sequence[float]) -> list[float]:
+    """Round by round."""
+    return [one / other for one, other in zip(over, under, strict=True)]
+
+
+def spread(values: Sequence[float], digits: int = 2) -> str:
+    """The median, with the least and the greatest."""
+    return f"{statistics.median(values):.{digits}f} ({min(values):.{digits}f} to {max(values):.{digits}f})"
+
+
+def use_threads(count: int) -> None:
+    """Threads of the network, of FFmpeg and of OpenCV, from now on; load the model after this."""
+    os.environ["MIEN_THREADS"] = str(count)
+    cv2.setNumThreads(count)
