@@ -51,10 +51,12 @@ def similarity(
     source, target = np.asarray(source, np.float64), np.asarray(target, np.float64)
     if not (np.isfinite(source).all() and np.isfinite(target).all()):
         raise InputError("finite points", "NaN or infinity", "leave this face out, or give its box without points")
+    share = np.full(len(source), 1 / max(len(source), 1)) if weights is None else weights / weights.sum()
     p, q = (points[:, 0] + 1j * points[:, 1] for points in (source, target))
-    p_mean, q_mean = np.average(p, weights=weights), np.average(q, weights=weights)
-    spread = float(np.average(np.abs(p - p_mean) ** 2, weights=weights))
-    turn = np.average(np.conj(p - p_mean) * (q - q_mean), weights=weights) / max(spread, LEAST_SPREAD**2)
+    p_mean, q_mean = share @ p, share @ q
+    p, q = p - p_mean, q - q_mean
+    spread = float(share @ (p.real**2 + p.imag**2))
+    turn = share @ (np.conj(p) * q) / max(spread, LEAST_SPREAD**2)
     if spread < LEAST_SPREAD**2 or abs(turn) < 1e-9:
         raise InputError("points that span a face", "points that coincide or mirror it", "give this face's box only")
     shift = q_mean - turn * p_mean
