@@ -573,6 +573,7 @@ class TestEndToEnd:
 
     def test_upload_progress_report_delete(self, show: Show, start: Start, clip: Path) -> None:
         page = show(address=start().address.rstrip("/") + "/")
+        page.get_by_label("Also mark the faces in a copy").check()
         page.get_by_label("Choose videos").set_input_files(clip)
         done = job(page, clip.name)
         expect(done).to_contain_text("Done in", timeout=60_000)
@@ -580,8 +581,12 @@ class TestEndToEnd:
         report = page.frame_locator("#report iframe")
         expect(report.locator("#facts")).to_contain_text("1 face", timeout=30_000)
         expect(report.locator("#rows .row")).to_have_count(1)
+        until(page, lambda: report.locator("video").evaluate("film => film.videoWidth > 0 || film.error !== null"))
+        expect(report.locator("#boxes-choice")).to_be_hidden()  # the faces are marked in the picture already
+        expect(report.locator("#boxes")).to_be_hidden()
         page.get_by_role("button", name="Dark colours").click()
         expect(report.locator("#theme")).to_have_attribute("aria-pressed", "true")
+        expect(report.locator("#theme")).to_be_hidden()  # one button for both
         page.get_by_role("button", name=f"Delete {clip.name}").click()
         page.get_by_role("dialog").get_by_role("button", name="Delete").click()
         expect(done).to_have_count(0)

@@ -59,6 +59,7 @@ function showVideo(film, address) {
       if (!video.videoWidth) return filmProblem(film);
       byId("stage").style.setProperty("--aspect", video.videoWidth / video.videoHeight);
       byId("film-note").replaceChildren();
+      byId("stage").classList.toggle("other", !isSourcesShape(video));
     },
     onseeking: () => setMoment(video.currentTime),
     ontimeupdate: () => setMoment(video.currentTime),
@@ -66,6 +67,12 @@ function showVideo(film, address) {
   });
   video.src = address;
   byId("stage").prepend(video);
+}
+
+/** Whether boxes of the source fit a film: a smaller copy keeps the shape, oblong pixels the height, a drawing neither. */
+function isSourcesShape({ videoWidth, videoHeight }) {
+  const { width, height } = content.source;
+  return videoHeight === height || Math.abs((videoWidth * height) / (videoHeight * width) - 1) < 0.01;
 }
 
 function followVideo() {

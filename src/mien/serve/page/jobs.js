@@ -220,9 +220,10 @@ function openAddressed() {
   if (id && id !== opened && cards.get(id).job.status === "done") openReport(id);
 }
 
-/** The report follows the colours chosen here; it has a button of its own for them. */
+/** The report follows the colours chosen here; its own button for them would be a second one. */
 export function matchColours() {
   const button = byId("report").querySelector("iframe")?.contentDocument?.getElementById("theme");
+  if (button) button.hidden = true;
   if (button && button.getAttribute("aria-pressed") !== byId("theme").getAttribute("aria-pressed")) button.click();
 }
 
