@@ -27,7 +27,7 @@ class Export:
     """
 
     model: Annotated[str | None, tyro.conf.Positional] = None
-    """Name from `mien models`, a weights file, a folder with one, or hf://owner/repository@revision; else the default."""
+    """Name from `mien models`, a weights file, a folder with one, or hf://owner/repository@revision. Default: ours."""
     out: Annotated[Path, tyro.conf.arg(aliases=["-o"])] = Path()
     """Folder for the file; made if it is not there."""
     to: Literal["onnx", "openvino", "pt2"] = "onnx"
