@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
@@ -95,3 +96,9 @@ def test_the_measure_of_heavy_imports_works() -> None:
 
 def test_everything_the_package_offers_is_there() -> None:
     assert [name for name in mien.__all__ if getattr(mien, name, None) is None] == []
+
+
+def test_no_two_test_files_share_a_name() -> None:
+    """pytest imports them by name alone, and leaves the second one out."""
+    names = Counter(path.name for path in Path(__file__).parents[1].rglob("test_*.py"))
+    assert [name for name, count in names.items() if count > 1] == []

@@ -8,7 +8,8 @@ import pytest
 
 from mien.core.labels import LABEL_SPACES
 from mien.models.record import SHIPPED, shipped_records
-from mien.models.zoo import DEFAULT, load_model
+from mien.models.find import DEFAULT
+from mien.models.zoo import load_model
 
 
 def test_the_default_is_shipped_and_loads_without_a_network() -> None:
