@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from mien.core.labels import LABEL_SPACES
-from mien.models.record import SHIPPED, shipped_records
 from mien.models.find import DEFAULT
+from mien.models.record import SHIPPED, shipped_records
 from mien.models.zoo import load_model
 
 
