@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ from mien.analysis.reading import FrameClock, LandmarkNetwork, Reading, read
 from mien.analysis.settings import AnalysisSettings
 from mien.analysis.smoothing import SpanRule, TrackReadings, frame_probabilities, track_spans
 from mien.core.errors import ConfigError
+from mien.core.settings import thread_count
 from mien.core.table import FaceTable
 from mien.core.types import FaceRow, Frame, Prediction, Span
 from mien.report.result import Result
@@ -31,6 +33,9 @@ if TYPE_CHECKING:
 Progress = Callable[[int, int | None, float], None]
 """Called after every frame with: frames done, frames in all (None when unknown), seconds of video done."""
 STANDARD_RATE = 25.0
+AHEAD = 16
+"""Frames whose faces are found while the network is busy: more than it is given in one call (a batch of 2 windows has
+about 10 new ones), so that neither waits for the other."""
 
 
 def load(
@@ -106,10 +111,12 @@ class ExpressionModel:
         settings = settings or AnalysisSettings()
         with media.open(source, frame_rate=settings.frame_rate) as frames:
             notes = _Notes(len(self.record.labels), frames.info)
-            for reading in read(frames, self._network, settings, settings.batch, detector):
-                notes.add(reading)
-                if progress is not None and reading.frame is not None:
-                    progress(notes.frames_done, frames.info.frame_count, reading.frame.time)
+            ahead = AHEAD if thread_count() > 1 else 0
+            with closing(read(frames, self._network, settings, settings.batch, detector, ahead)) as readings:
+                for reading in readings:
+                    notes.add(reading)
+                    if progress is not None and reading.frame is not None:
+                        progress(notes.frames_done, frames.info.frame_count, reading.frame.time)
             info, problems = frames.info, list(frames.problems)
         rule = self._rule(settings)
         used = detector.name if detector is not None else settings.faces.detector

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
+from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float, Float64, Int, UInt8
 
+from mien.analysis.ahead import work_ahead
 from mien.analysis.answers import Answers, Network
 from mien.analysis.settings import AnalysisSettings
 from mien.core.types import FaceClip, FaceCrop, Frame, Prediction
@@ -47,10 +49,21 @@ def read(
     settings: AnalysisSettings,
     batch: int,
     detector: Detector | None = None,
-) -> Iterator[Reading]:
+    ahead: int = 0,
+) -> Generator[Reading]:
     """Find faces, cut windows of what can be read, and ask the network, ``batch`` windows at a time.
 
     Memory holds the crops of one window a face and one batch of windows, whatever the length of the source.
+
+    Args:
+        frames: in order of time.
+        network: is asked.
+        settings: how to look.
+        batch: windows per call of the network.
+        detector: used instead of the one ``settings.faces`` names.
+        ahead: frames whose faces may be found, in a thread of their own, while the network is busy; 0: none, all in
+            turn. The answer is the same. With a thread, frames come without their pixels (0 x 0), which would only
+            wait; and the generator must be closed before the source is.
     """
     from mien.clips.windows import Windows
     from mien.faces import follow
@@ -60,16 +73,23 @@ def read(
     # A lost face's last window comes when the gap is over.
     answers = Answers(network, batch, reach=settings.window + max_gap)
     last_seen: dict[int, float] = {}
-    for frame, crops in follow(frames, settings.faces, record.preprocessing.crop_size, detector):
-        clips: list[FaceClip] = []
-        for crop in crops:
-            clips += windows.push(crop)
-            last_seen[crop.track] = crop.time
-        for track in [track for track, time in last_seen.items() if frame.time - time > max_gap]:
-            clips += windows.end(track)
-            del last_seen[track]
-        yield Reading(frame, crops, answers.push(clips))
+    followed = follow(frames, settings.faces, record.preprocessing.crop_size, detector)
+    with closing(work_ahead(map(_without_pixels, followed), ahead) if ahead else followed) as seen:
+        for frame, crops in seen:
+            clips: list[FaceClip] = []
+            for crop in crops:
+                clips += windows.push(crop)
+                last_seen[crop.track] = crop.time
+            for track in [track for track, time in last_seen.items() if frame.time - time > max_gap]:
+                clips += windows.end(track)
+                del last_seen[track]
+            yield Reading(frame, crops, answers.push(clips))
     yield Reading(None, [], answers.push(windows.finish()) + answers.finish())
+
+
+def _without_pixels(seen: tuple[Frame, list[FaceCrop]]) -> tuple[Frame, list[FaceCrop]]:
+    frame, crops = seen
+    return Frame(frame.index, frame.time, frame.image[:0, :0].copy()), crops
 
 
 class FrameClock:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 import cv2
@@ -40,7 +40,7 @@ MOST_OVERLAP = 0.4
 
 def follow(
     frames: Iterable[Frame], settings: FaceSettings, crop_size: int, detector: Detector | None = None
-) -> Iterator[tuple[Frame, list[FaceCrop]]]:
+) -> Generator[tuple[Frame, list[FaceCrop]]]:
     """Find, follow, align and judge the faces of a source.
 
     Detection runs on every ``detect_every``-th frame, at once where a face cannot be followed between two, after a cut,
