@@ -16,6 +16,7 @@ import torch
 from mien.core.labels import LABEL_SPACES
 from mien.data.manifest import Manifest, Row
 from mien.data.splits import hold_out
+from mien.evaluation.corruptions import CORRUPTIONS
 from mien.models.record import ModelRecord, Preprocessing, read_record
 from mien.models.s2d import S2D, S2DConfig
 from mien.models.weights import Recognizer, save_weights
@@ -134,6 +135,20 @@ def test_two_runs_against_each_other(mien, runs, tmp_path, prepared) -> None:
     assert "the same ids" in mien("evaluate", *runs, "--compare").err
 
 
+def test_spoilt_pictures_of_two_models(mien, runs, tmp_path, prepared) -> None:
+    rival = make_run(tmp_path / "rival", prepared, 1)
+    out = tmp_path / "out"
+    ran = mien("evaluate", runs[0], rival, "--robustness", "--out", out)
+    assert ran.code == 0, ran.err
+    (clean,) = mien("evaluate", runs[0], "--json").lines
+    models = json.loads((out / "report.json").read_text())["models"]
+    assert list(models) == ["fold1", "rival"]
+    assert models["fold1"]["as they are"]["war"] == clean["war"]
+    assert list(models["fold1"]) == ["as they are", *CORRUPTIONS]
+    assert "| mouth hidden |" in ran.out
+    assert (out / "report.md").read_text().count("\n| ") == 2 + len(CORRUPTIONS)
+
+
 def test_figures_go_into_the_record_under_their_folds_name(mien, runs) -> None:
     (report,) = mien("evaluate", runs[0], "--keep", "--json").lines
     scores = read_record(runs[0] / "fold1.safetensors").scores
@@ -180,6 +195,7 @@ def test_other_labels_need_to_be_asked_for(mien, bare, prepared, tmp_path) -> No
         (("a", "--compare"), "two runs with --compare"),
         (("a", "--predictions", "p.csv", "l.csv"), "--predictions alone"),
         (("a.csv", "--keep"), "--keep with weights"),
+        (("a", "--robustness", "--keep"), "--robustness with weights alone"),
         (("no-such-model",), "did you mean|use one of"),
         ((), "--data for a model without run.json"),
         (("--data", "gone.npz"), "no file at gone.npz"),

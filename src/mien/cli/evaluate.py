@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from mien.evaluation.folds import Table
     from mien.evaluation.predictions import Predictions
     from mien.evaluation.report import Report
+    from mien.evaluation.robustness import Robustness
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,8 @@ class Evaluate:
     """What is measured, and how."""
     compare: bool = False
     """Test whether the first of two runs is better than the second, on the same items."""
+    robustness: bool = False
+    """The same items again under blur, noise, JPEG, low light, hidden eyes or mouth, turns and small sizes."""
     predictions: tuple[Path, Path] | None = None
     """Instead of runs: a CSV table of predictions and one of labels (columns id and label)."""
     out: Annotated[Path | None, tyro.conf.arg(aliases=["-o"])] = None
@@ -53,6 +56,9 @@ class Evaluate:
     def __post_init__(self) -> None:
         if self.compare and len(self.runs) != 2:
             raise ConfigError("two runs with --compare", f"{len(self.runs)}", "name A and B")
+        if self.robustness and (self.compare or self.predictions or self.keep or any(map(_is_table, self.runs))):
+            got = "--compare, --predictions, --keep or a table"
+            raise ConfigError("--robustness with weights alone", got, "leave out the other one")
         if self.predictions and (self.runs or self.keep):
             raise ConfigError("--predictions alone", "a run or --keep beside it", "leave one of them out")
         if self.keep and (self.compare or self.ground.map or any(map(_is_table, self.runs))):
@@ -74,13 +80,15 @@ def main(args: Sequence[str]) -> int:
     return 0
 
 
-def _outcome(options: Evaluate) -> Report | Table | Comparison:
+def _outcome(options: Evaluate) -> Report | Table | Comparison | Robustness:
     from mien.evaluation.compare import compare
     from mien.evaluation.folds import Table, same_ground
     from mien.evaluation.report import make_report
 
     if options.predictions is not None:
         return make_report(_from_tables(*options.predictions, options.ground))
+    if options.robustness:
+        return _robustness(options)
     found = [_predictions(name, options) for name in options.runs or (None,)]
     if options.compare:
         return compare(*found)
@@ -107,6 +115,25 @@ def _predictions(name: str | None, options: Evaluate) -> Predictions:
     return predictions
 
 
+def _robustness(options: Evaluate) -> Robustness:
+    from mien.evaluation.corruptions import CORRUPTIONS
+    from mien.evaluation.folds import same_ground
+    from mien.evaluation.report import make_report
+    from mien.evaluation.robustness import CLEAN, Robustness
+    from mien.evaluation.runs import open_run, predict_run
+
+    columns = []
+    for name in options.runs or (None,):
+        run = open_run(name, options.device)
+        reports = {}
+        for title, change in [(CLEAN, None), *CORRUPTIONS.items()]:
+            with _progress(f"{run.model.record.name}: {title}") as progress:
+                reports[title] = make_report(predict_run(run, options.ground, progress, change))
+        columns.append(reports)
+    same_ground([reports[CLEAN].predictions for reports in columns])
+    return Robustness(columns)
+
+
 def _from_tables(table: Path, labels: Path, ground: Ground) -> Predictions:
     from mien.evaluation.predictions import load_labels, load_predictions
 
@@ -126,7 +153,7 @@ def _is_table(name: str) -> bool:
     return name.endswith(".csv")
 
 
-def _draw(outcome: Report | Table | Comparison, folder: Path) -> None:
+def _draw(outcome: Report | Table | Comparison | Robustness, folder: Path) -> None:
     """Pictures come last: without matplotlib everything else is there."""
     from mien.evaluation.folds import Table
     from mien.evaluation.pictures import write_pictures

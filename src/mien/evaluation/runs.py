@@ -15,6 +15,7 @@ from mien.data.splits import hold_out
 from mien.evaluation.predictions import Predictions
 
 if TYPE_CHECKING:
+    from mien.evaluation.corruptions import Corruption
     from mien.evaluation.views import Progress
     from mien.models.zoo import LoadedModel
 
@@ -94,9 +95,7 @@ def open_run(name: str | None, device: str = "cpu") -> Run:
     from mien.models.zoo import load_model
 
     facts = _facts(Path(name) / FACTS) if name is not None and (Path(name) / FACTS).is_file() else {}
-    model = load_model(name)
-    model.network.to(find_device(device))
-    return Run(model, facts)
+    return Run(load_model(name, device=find_device(device)), facts)
 
 
 def find_device(name: str) -> str:
@@ -122,8 +121,10 @@ def open_data(path: Path) -> Manifest:
     return find_dataset("ferplus").read(path)
 
 
-def predict_run(run: Run, ground: Ground, progress: Progress | None = None) -> Predictions:
-    """A run's answers.
+def predict_run(
+    run: Run, ground: Ground, progress: Progress | None = None, change: Corruption | None = None
+) -> Predictions:
+    """A run's answers; ``change`` spoils what the model sees.
 
     Raises:
         ConfigError: no data set is named, a protocol other than the run's, labels that differ.
@@ -145,7 +146,7 @@ def predict_run(run: Run, ground: Ground, progress: Progress | None = None) -> P
     if own and protocol == "clean" and ground.split != "test":
         manifest = hold_out(manifest, seed=run.seed)
     predictions = predict_clips(
-        run.model, manifest.select(ground.split), ground.views, progress=progress, shared=ground.map
+        run.model, manifest.select(ground.split), ground.views, progress=progress, shared=ground.map, change=change
     )
     return dataclasses.replace(predictions, protocol=protocol)
 

@@ -22,6 +22,7 @@ from mien.data.pixels import frame_count, read_clip
 from mien.evaluation.predictions import Predictions
 
 if TYPE_CHECKING:
+    from mien.evaluation.corruptions import Corruption
     from mien.models.zoo import LoadedModel
 
 Progress = Callable[[int, int], None]
@@ -38,6 +39,7 @@ def predict_clips(
     batch: int = FRAMES_A_PASS,
     progress: Progress | None = None,
     shared: bool = False,
+    change: Corruption | None = None,
 ) -> Predictions:
     """Calibrated probabilities of every labelled item, in the order of the set's labels.
 
@@ -52,6 +54,7 @@ def predict_clips(
         progress: told how many items of how many are done.
         shared: where the labels of model and set differ, keep to the classes both have, their probabilities scaled to
             sum to 1; else such a model is refused.
+        change: spoils the pixels of every view before the model sees them; the item's number seeds it.
 
     Raises:
         ConfigError: the labels differ.
@@ -66,6 +69,8 @@ def predict_clips(
     failures: dict[int, DataError] = {}
     sums = np.zeros((len(rows), len(model.record.labels)))
     stream = _views(model, manifest, rows, views, frames or model.record.frames, failures)
+    if change is not None:
+        stream = ((item, share, change(pixels, item)) for item, share, pixels in stream)
     for item, share, answer in _answers(model, stream, batch):
         sums[item] += share * answer
         if progress is not None:
