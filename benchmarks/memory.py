@@ -40,6 +40,7 @@ def measure(clip: Path, quick: bool = False) -> list[str]:
             "one face": films.crowd(clip, 1, folder / "one.mp4"),
             "ten faces": films.crowd(clip, FACES, folder / "ten.mp4"),
         }
+        peak_mib(clip, folder / "first")  # chooses the engine and fills the cache
         peaks = {what: peak_mib(path, folder / what) for what, path in made.items()}
     rows = [f"{clip.name}, once and {times} times in a row; one face and {FACES} in one picture:"]
     rows += [f"  {what:<10} peak {mib:.0f} MiB" for what, mib in peaks.items()]
