@@ -170,8 +170,8 @@ def _write(result: Result, question: Question, outputs: Outputs) -> dict[str, An
         # The drawn film comes before the upload; tables and the timeline are no film.
         films = (path.name for path in written if path.suffix.lower() not in (".svg", ".csv", ".json"))
         film = next((files / name for name in films), None)
-        # Without a film the report must not fall back to the source, which lies elsewhere or goes.
-        replace(result, origin=film).html(page, film)
+        # The report must not fall back to the source, which lies elsewhere or goes; a drawn film is not the source.
+        replace(result, origin=None if question.options["save_video"] else film).html(page, film)
     return summary(result)
 
 
