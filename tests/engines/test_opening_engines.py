@@ -15,8 +15,8 @@ from mien.core.errors import ConfigError, MienError, MissingDependencyError
 from mien.engines import cached, opening, trial
 from mien.engines.cached import Choice, engine_file, keep_choice, read_choice
 from mien.engines.crops import sample_clips
-from mien.engines.export import Parity
 from mien.engines.opening import open_model
+from mien.engines.openvino import OpenVinoNetwork
 from mien.models.zoo import LoadedModel
 from shape_checks import unchecked
 
@@ -105,13 +105,27 @@ def test_the_quickest_is_chosen(furnished, measured, weights, models, monkeypatc
     assert read_choice(models["video"].record) == choice
 
 
-@pytest.mark.parametrize(("difference", "labels"), [(0.2, 1.0), (0.001, 0.98), (float("nan"), 1.0)])
-def test_what_answers_otherwise_is_not_chosen(furnished, measured, weights, monkeypatch, difference, labels) -> None:
+@pytest.mark.parametrize("flaw", [0.5, float("nan")])
+def test_what_answers_otherwise_is_not_chosen(furnished, measured, weights, monkeypatch, flaw: float) -> None:
     monkeypatch.setattr(trial, "has_bfloat16", lambda: True)
-    monkeypatch.setattr("mien.engines.export.compare", lambda *args: Parity(difference, difference, labels))
+    right = OpenVinoNetwork.logits
+
+    def wrong(self: OpenVinoNetwork, clips: np.ndarray) -> np.ndarray:
+        logits = right(self, clips)
+        logits[0, 0] += flaw * (self.precision == "bfloat16")
+        return logits
+
+    monkeypatch.setattr(OpenVinoNetwork, "logits", wrong)
     choice = trial.try_engines(weights["video"])
     assert (choice.engine, choice.precision) == ("openvino", "float32")
     assert "differs" in choice.left_out["openvino bfloat16"]
+
+
+def test_labels_that_would_be_named_must_agree(models) -> None:
+    model = models["video"]
+    trial._demand_alike(lambda clips: model.logits(clips) + 1e-3, model)
+    with pytest.raises(MienError, match="differs"):
+        trial._demand_alike(lambda clips: -model.logits(clips), model)
 
 
 def test_engines_that_break_down_leave_pytorch(furnished, measured, weights, monkeypatch) -> None:

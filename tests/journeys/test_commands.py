@@ -37,6 +37,9 @@ ELSEWHERE = {
     "mien pretrain": "tests/cli/test_pretraining.py",
     "mien evaluate": "tests/cli/test_evaluate.py",
     "mien convert": "tests/cli/test_convert.py",
+    "mien export": "tests/cli/test_export.py",
+    "mien doctor --engines": "tests/engines/test_opening_engines.py",
+    "mien analyze talk.mp4 -o out --model": "tests/engines/test_opening_engines.py::test_an_exported_file_is_a_model",
     "mien watch": "tests/cli/test_watch.py",
     "mien serve": "tests/serve/test_howto.py",
 }
