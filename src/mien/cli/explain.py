@@ -69,7 +69,7 @@ def main(args: Sequence[str]) -> int:
     from mien.report.tables import write_json
 
     demand_writable(options.out)
-    model, methods = load_model(options.model), methods_of(options.method)
+    model, methods = load_model(options.model, folded=False), methods_of(options.method)
     if options.method == "all" and not model.network.s2d.config.prompts:
         methods = [method for method in methods if method.name != "fovea"]
     progress = FrameProgress(1)

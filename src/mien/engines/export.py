@@ -30,6 +30,7 @@ from mien.engines.graph import ClipGraph
 from mien.engines.header import header, read_header
 from mien.engines.onnx import OnnxNetwork
 from mien.engines.openvino import RT_INFO, OpenVinoNetwork, import_openvino
+from mien.models.packed import unpack
 from mien.models.zoo import LoadedModel
 
 MOST_DIFFERENCE = 1e-4
@@ -94,8 +95,8 @@ class Exporter:
 
     def __init__(self, model: LoadedModel) -> None:
         self._model = model
-        # A copy: torch.onnx.export resets the training flags of all modules.
-        network = LoadedModel(copy.deepcopy(model.network), model.record)
+        # A copy: torch.onnx.export resets the training flags of all modules, and knows no packed maps.
+        network = LoadedModel(unpack(copy.deepcopy(model.network)), model.record)
         self._graph = ClipGraph(network).eval().requires_grad_(False)
         self._texts = header(model.record, "float32")
 

@@ -16,9 +16,12 @@ import cv2
 import numpy as np
 from jaxtyping import Float, Float64, UInt8
 
+from mien.core.errors import ConfigError
+
 if TYPE_CHECKING:
     from torch.utils.hooks import RemovableHandle
 
+    from mien.models.s2d import S2D
     from mien.models.zoo import LoadedModel
 
 
@@ -67,6 +70,15 @@ def even(weights: Float64[np.ndarray, "t l"]) -> Float64[np.ndarray, "t g g"]:
     side = round(weights.shape[1] ** 0.5)
     scaled: Float64[np.ndarray, "t l"] = weights * weights.shape[1] / weights.sum(axis=1, keepdims=True)
     return scaled.reshape(len(weights), side, side)
+
+
+def readable(model: LoadedModel) -> S2D:
+    """The network whose parts can be listened to. Raises ConfigError for one folded for speed."""
+    from mien.models.s2d import S2D
+
+    if not isinstance(model.network.s2d, S2D):
+        raise ConfigError("a model with readable parts", "a folded one", "load it with load_model(name, folded=False)")
+    return model.network.s2d
 
 
 @contextmanager

@@ -17,7 +17,7 @@ from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
 from mien.core.errors import ConfigError
-from mien.explain.base import Method, even, listening
+from mien.explain.base import Method, even, listening, readable
 from mien.models.prompts import Prompter
 
 if TYPE_CHECKING:
@@ -58,5 +58,5 @@ class Fovea(Method):
             raise ConfigError("a model with prompters", f"{model.record.name}, a plain ViT", "use --method rollout")
         if self.block is not None and not 0 <= self.block < config.depth:
             raise ConfigError(f"a block from 0 to {config.depth - 1}", str(self.block), "choose one of them")
-        prompters = [cast(Prompter, one) for one in model.network.s2d.prompters]
+        prompters = [cast(Prompter, one) for one in readable(model).prompters]
         return prompters if self.block is None else [prompters[self.block]]

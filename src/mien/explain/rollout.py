@@ -15,7 +15,7 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
-from mien.explain.base import Method, even, listening
+from mien.explain.base import Method, even, listening, readable
 from mien.models.vit import Attention, Block
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ class Rollout(Method):
             mixed = with_skip(attention_weights(cast(Attention, attention), inputs[0]).mean(1))
             flow[:] = [mixed @ flow[0] if flow else mixed]
 
-        blocks = (cast(Block, block) for block in model.network.s2d.backbone.blocks)
+        blocks = (cast(Block, block) for block in readable(model).backbone.blocks)
         with listening([block.attn.register_forward_pre_hook(follow) for block in blocks]):
             model.probabilities(images[None])
         return even(flow[0][:, 0, 1:].double().cpu().numpy())

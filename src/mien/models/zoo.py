@@ -4,20 +4,25 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Literal, cast
 
 import numpy as np
 import torch
 from jaxtyping import Float, Float64, UInt8
 
+from mien.core.errors import ConfigError
 from mien.core.registry import Registry
 from mien.core.settings import thread_count
 from mien.core.softmax import softmax
+from mien.models.fast import fold_s2d
 from mien.models.find import find_weights
 from mien.models.landmarks import fold
+from mien.models.packed import pack
 from mien.models.record import ModelRecord
-from mien.models.s2d import S2DConfig
+from mien.models.s2d import S2D, S2DConfig
 from mien.models.weights import Recognizer, load_weights
+
+Precision = Literal["float32", "bfloat16"]
 
 CONFIGS: Registry[S2DConfig] = Registry(
     "configuration",
@@ -43,14 +48,14 @@ class LoadedModel:
     Attributes:
         network: uint8 crops to logits, in eval mode.
         record: what the weights say about themselves.
-        engine: what computes, for the provenance.
         precision: of the arithmetic.
+        engine: what computes, for the provenance.
     """
 
     network: Recognizer
     record: ModelRecord
+    precision: Precision = "float32"
     engine: ClassVar[str] = "torch"
-    precision: ClassVar[str] = "float32"
 
     def logits(self, clips: UInt8[np.ndarray, "b t 3 h w"]) -> Float64[np.ndarray, "b c"]:
         """Uncalibrated scores of b clips of t aligned RGB crops."""
@@ -70,19 +75,31 @@ class LoadedModel:
         return points
 
 
-def load_model(name: str | Path | None = None) -> LoadedModel:
+def load_model(
+    name: str | Path | None = None, *, folded: bool = True, precision: Precision = "float32", device: str = "cpu"
+) -> LoadedModel:
     """Load weights.
 
     Args:
         name: None for the shipped default; the name of shipped weights; a ``.safetensors`` file or a folder with one;
             or ``hf://owner/repository@revision`` (needs ``huggingface_hub``; the download is cached).
+        folded: make the network fast (:mod:`mien.models.fast`); else ``network.s2d`` is the :class:`S2D` of the
+            paper, whose parts can be looked into and learn.
+        precision: of the folded network; bfloat16 is for CPUs that compute in it, and moves probabilities a little.
+        device: as torch names them.
 
     Raises:
         WeightsError: nothing there, or not weights of mien.
-        ConfigError: a name that is neither shipped nor a path.
+        ConfigError: a name that is neither shipped nor a path; bfloat16 without ``folded``.
     """
+    if precision != "float32" and not folded:
+        raise ConfigError("float32 for the readable network", precision, "leave out folded=False")
     torch.set_num_threads(thread_count())
     network, record = load_weights(find_weights(name))
     if network.landmarks is not None:
         network.landmarks = fold(network.landmarks)
-    return LoadedModel(network, record)
+    if folded:
+        fast = fold_s2d(network.s2d, getattr(torch, precision))
+        # Not an S2D, but one in all that use asks of it: the call and the config.
+        network.s2d = cast(S2D, pack(fast) if torch.device(device).type == "cpu" else fast)
+    return LoadedModel(network.to(device), record, precision)
