@@ -79,6 +79,13 @@ def test_no_crop_is_given_twice_and_none_that_no_window_shows(lenient: AnalysisS
     assert all(frames == 1 for _, frames in network.calls)
 
 
+def test_fewer_frames_of_a_window_are_fewer_crops_and_as_many_answers(lenient: AnalysisSettings) -> None:
+    usual, fewer = ImageNetwork(), ImageNetwork()
+    answers_of = [answers(net, replace(lenient, frames=n), two_faces(100)) for net, n in ((usual, None), (fewer, 2))]
+    assert len(fewer.crops) < 0.7 * len(usual.crops)
+    assert [(one.track, one.start) for one in answers_of[0]] == [(one.track, one.start) for one in answers_of[1]]
+
+
 def test_crops_of_several_faces_and_windows_share_a_call(lenient: AnalysisSettings) -> None:
     network = ImageNetwork()
     answers(network, replace(lenient, batch=6), two_faces(100))

@@ -69,7 +69,7 @@ def read(
     from mien.faces import follow
 
     record, max_gap = network.record, settings.faces.max_gap
-    windows = Windows(record.frames, settings.window, settings.stride)
+    windows = Windows(settings.frames or record.frames, settings.window, settings.stride)
     # A lost face's last window comes when the gap is over.
     answers = Answers(network, batch, reach=settings.window + max_gap)
     last_seen: dict[int, float] = {}

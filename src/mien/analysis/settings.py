@@ -25,6 +25,9 @@ class AnalysisSettings:
     """Seconds of video the network sees at once. An expression much shorter than this is averaged away."""
     step: float | None = None
     """Seconds from one window to the next, at most the window. None: half the window."""
+    frames: int | None = None
+    """Frames of a window that the network sees. None: as many as the model is made for. Half as many take half the
+    network's time; on four sample clips 4 instead of 8 changed the label of 0 to 1.4 % of the named frames."""
     threshold: float | None = None
     """Probability under which the answer is "unclear", 0 to 1. None: the one the model was calibrated with."""
     min_span: float = 0.1
@@ -43,6 +46,7 @@ class AnalysisSettings:
         self._demand(self.threshold is None or 0 <= self.threshold <= 1, "a threshold from 0 to 1", self.threshold)
         self._demand(self.min_span >= 0, "a min_span of at least 0 s", self.min_span)
         self._demand(self.frame_rate is None or self.frame_rate > 0, "a frame rate above 0", self.frame_rate)
+        self._demand(self.frames is None or self.frames >= 1, "at least 1 frame of a window", self.frames)
         self._demand(self.batch >= 1, "a batch of at least 1 window", self.batch)
 
     @staticmethod

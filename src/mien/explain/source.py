@@ -94,7 +94,7 @@ def cut_clips(
     from mien.clips.windows import Windows
     from mien.faces import follow
 
-    windows = Windows(record.frames, settings.window, settings.stride)
+    windows = Windows(settings.frames or record.frames, settings.window, settings.stride)
     last_seen: dict[int, float] = {}
     for frame, crops in follow(frames, settings.faces, record.preprocessing.crop_size, detector):
         for crop in crops:
