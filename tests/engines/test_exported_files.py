@@ -81,6 +81,12 @@ def test_the_metadata_speaks_to_programs_without_mien(files, models) -> None:
     assert json.loads(texts["preprocessing"])["crop_size"] == 40
 
 
+def test_a_file_tells_no_path_of_the_machine_it_was_made_on(files) -> None:
+    for (_, target), exported in files.items():
+        if target != "pt2":  # torch.export keeps the lines it was made from
+            assert str(Path(exporting.__file__).parents[1]).encode() not in exported.path.read_bytes()
+
+
 def test_a_copy_in_another_process_answers_the_same(files) -> None:
     for target in ("onnx", "openvino"):
         network = open_file(files["video", target].path)

@@ -39,6 +39,10 @@ OPSET = 20
 """The first with GELU as one operator. Opset 23 has attention as one, which gains nothing in either engine here."""
 TARGETS = {"onnx": ".onnx", "openvino": ".xml", "pt2": ".pt2"}
 """What can be made, and the suffix of its file; OpenVINO's weights lie beside it in a ``.bin``."""
+ORIGIN, PRODUCT = "pkg.torch.onnx.class_hierarchy", "'aten.matmul.default'"
+RESIZE = "resize_"
+"""Begins the names of products that are no linear layers: they resize pictures and the temporal embedding, and stay in
+float32 whatever the rest is in."""
 PT2_HEADER = "mien.json"
 TRIAL_SHAPES = ((2, 3), (1, 1), (1, 8), (3, 1))
 """Clips and frames that parity is measured on: the file must not be tied to one shape."""
@@ -134,6 +138,10 @@ class Exporter:
         assert program is not None
         program.model.producer_name = "mien"
         program.model.metadata_props.update(self._texts)
+        for place, node in enumerate(program.model.graph):
+            if PRODUCT in node.metadata_props.get(ORIGIN, ""):
+                node.name = f"{RESIZE}{place}"
+            node.metadata_props.clear()  # it tells where on this machine the code lies
         return program
 
     def _onnx(self, path: Path) -> Exported:

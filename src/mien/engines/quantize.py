@@ -17,7 +17,7 @@ from jaxtyping import UInt8
 
 from mien.core.errors import ConfigError, MissingDependencyError, WeightsError
 from mien.core.files import whole_file
-from mien.engines.export import Exported, Parity, compare, openvino_bytes, openvino_draft, save_openvino
+from mien.engines.export import RESIZE, Exported, Parity, compare, openvino_bytes, openvino_draft, save_openvino
 from mien.engines.header import PRECISION, header
 from mien.engines.onnx import OnnxNetwork
 from mien.engines.openvino import OpenVinoNetwork, import_openvino
@@ -102,7 +102,14 @@ def _quantize_onnx(path: Path, out: Path) -> None:
         raise MissingDependencyError("onnx and onnxruntime", str(error), "pip install 'mien[export]'") from error
     plain = onnx.load(path)
     del plain.graph.value_info[:]  # the exporter's optimiser leaves shapes from before it turned weights over
-    quantize_dynamic(plain, out, op_types_to_quantize=["MatMul", "Gemm"], weight_type=QuantType.QInt8, per_channel=True)
+    quantize_dynamic(
+        plain,
+        out,
+        op_types_to_quantize=["MatMul", "Gemm"],
+        nodes_to_exclude=[node.name for node in plain.graph.node if node.name.startswith(RESIZE)],
+        weight_type=QuantType.QInt8,
+        per_channel=True,
+    )
     network = onnx.load(out)
     for entry in network.metadata_props:
         if entry.key == PRECISION:
@@ -121,7 +128,11 @@ def _quantized_openvino(path: Path, clips: Sequence[Clip]) -> Any:
     sample = nncf.Dataset([{"clips": clip} for clip in _spread(clips, CALIBRATION_CLIPS)])
     network = openvino.Core().read_model(path)
     return nncf.quantize(
-        network, sample, model_type=nncf.ModelType.TRANSFORMER, subset_size=CALIBRATION_CLIPS, fast_bias_correction=True
+        network,
+        sample,
+        model_type=nncf.ModelType.TRANSFORMER,
+        subset_size=CALIBRATION_CLIPS,
+        ignored_scope=nncf.IgnoredScope(patterns=[f"{RESIZE}.*"], validate=False),
     )
 
 

@@ -1,0 +1,170 @@
+"""P2: every engine and precision against the published layout, and what lower precision does to answers.
+
+    python benchmarks/engines.py FOLDER [--models s2d-tiny ...] [--runs 3] [--quick]
+
+One thread each, CPU time of the process, variants in turn. Speed: clips of 1x16x224x224, random weights as S2D
+initialises them; the head passes the features on, so cosines are those of features. Calibration and agreement: real
+faces in the sample clips of FOLDER. Labels: the shipped model, all windows of those clips, against PyTorch in float32.
+"""
+
+import argparse
+import dataclasses
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+from published import Plain
+from rounds import in_turn, ratios, spread, use_threads
+
+from mien.analysis.settings import AnalysisSettings
+from mien.core.labels import LabelSpace
+from mien.engines.export import Exporter
+from mien.engines.onnx import OnnxNetwork
+from mien.engines.openvino import OpenVinoNetwork
+from mien.engines.quantize import face_clips, quantize
+from mien.engines.trial import has_bfloat16
+from mien.models.fast import fold_s2d
+from mien.models.landmarks import MobileFaceNet, fold
+from mien.models.preprocess import normalise, to_unit
+from mien.models.record import ModelRecord, Preprocessing
+from mien.models.s2d import S2D
+from mien.models.weights import Recognizer
+from mien.models.zoo import LoadedModel, load_model, make_config
+
+FRAMES = 16
+TARGETS = {"s2d-base": 4.5, "s2d-small": 4.5, "s2d-tiny": 5.0}
+CALIBRATION = 4
+"""Windows to calibrate the random networks on."""
+CLIPS = ("single_face.mp4", "WolfgangLanger_Pexels.mp4")
+
+Logits = Callable[[np.ndarray], np.ndarray]
+
+
+def random_model(name: str) -> LoadedModel:
+    """A video model in the readable layout whose logits are its features."""
+    torch.manual_seed(0)
+    dim = make_config(name).dim
+    config = make_config(name, frames=FRAMES, classes=dim)
+    s2d = S2D(config, zero_init=False)
+    torch.nn.init.eye_(s2d.head.weight)
+    record = ModelRecord(
+        name,
+        LabelSpace("features", tuple(f"f{i}" for i in range(dim))),
+        Preprocessing(),
+        dataclasses.asdict(config),
+        frames=FRAMES,
+    )
+    return LoadedModel(Recognizer(s2d, MobileFaceNet(), Preprocessing()).eval().requires_grad_(False), record)
+
+
+def as_published(model: LoadedModel) -> Logits:
+    """The network of ``model`` in the published layout, from uint8 as all are."""
+    plan = model.record.preprocessing
+    plain = Plain(model.network.s2d, model.network.landmarks).eval()
+
+    @torch.inference_mode()
+    def logits(clips: np.ndarray) -> np.ndarray:
+        frames = normalise(to_unit(torch.from_numpy(clips).flatten(0, 1), plan), plan)
+        return plain(frames.view(*clips.shape[:2], *frames.shape[1:])).numpy()
+
+    return logits
+
+
+def in_torch(model: LoadedModel, dtype: torch.dtype) -> Logits:
+    """Folded."""
+    network = Recognizer(fold_s2d(model.network.s2d, dtype), fold(model.network.landmarks), model.record.preprocessing)
+    return LoadedModel(network.eval(), model.record).logits
+
+
+def in_engines(model: LoadedModel, clips: list[np.ndarray], folder: Path) -> dict[str, Logits]:
+    """Every file of ``model`` on its engine; ``clips`` to calibrate on."""
+    exporter = Exporter(model)
+    plain = {target: exporter.write(target, folder) for target in ("onnx", "openvino")}
+    int8 = {target: quantize(model, made, clips, force=True) for target, made in plain.items()}
+    variants: dict[str, Logits] = {
+        "ONNX Runtime fp32": OnnxNetwork(plain["onnx"].path).logits,
+        "ONNX Runtime int8": OnnxNetwork(int8["onnx"].path).logits,
+        "OpenVINO fp32": OpenVinoNetwork(plain["openvino"].path).logits,
+        "OpenVINO int8": OpenVinoNetwork(int8["openvino"].path).logits,
+    }
+    if has_bfloat16():
+        variants["OpenVINO bf16"] = OpenVinoNetwork(plain["openvino"].path, bfloat16=True).logits
+        variants["OpenVINO int8 + bf16"] = OpenVinoNetwork(int8["openvino"].path, bfloat16=True).logits
+    return variants
+
+
+def faces(folder: Path, record: ModelRecord) -> list[np.ndarray]:
+    """Windows of the real faces in the sample clips."""
+    settings = AnalysisSettings()
+    return face_clips([str(folder / name) for name in CLIPS], record, settings.window, settings.stride)
+
+
+def cosine(ours: np.ndarray, theirs: np.ndarray) -> float:
+    return float((ours * theirs).sum() / np.linalg.norm(ours) / np.linalg.norm(theirs))
+
+
+def speed(name: str, folder: Path, runs: int) -> list[str]:
+    """Rows of one configuration."""
+    model = random_model(name)
+    windows = faces(folder, model.record)
+    step = max(len(windows) // (CALIBRATION + 1), 1)
+    clip, calibration = windows[0], windows[step::step][:CALIBRATION]
+    variants: dict[str, Logits] = {
+        "published layout": as_published(model),
+        "PyTorch fp32, folded": in_torch(model, torch.float32),
+        "PyTorch bf16, folded": in_torch(model, torch.bfloat16),
+    }
+    with tempfile.TemporaryDirectory() as out:
+        variants |= in_engines(model, calibration, Path(out))
+        answers = {title: logits(clip)[0] for title, logits in variants.items()}  # warms up, too
+        seconds = in_turn({title: lambda of=of: of(clip) for title, of in variants.items()}, runs, time.process_time)
+    reference = seconds["published layout"]
+    rows = [f"{name}: 1x{FRAMES}x224x224, one thread, {runs} rounds, times as fast as published (cosine of features)"]
+    best, most = "", 0.0
+    for title, some in seconds.items():
+        gains = ratios(reference, some)
+        close = cosine(answers["published layout"], answers[title])
+        rows.append(f"  {title:<22} {statistics.median(some):6.2f} s   {spread(gains)}   cosine {close:.6f}")
+        if statistics.median(gains) > most and close >= 0.999:
+            best, most = title, statistics.median(gains)
+    return [*rows, f"P2 {name} {most:.2f} (target {TARGETS[name]}): {best}"]
+
+
+def agreement(folder: Path) -> list[str]:
+    """Rows on the shipped model: labels of all windows with a face."""
+    model = load_model()
+    windows = faces(folder, model.record)
+    with tempfile.TemporaryDirectory() as out:
+        variants = in_engines(model, windows[::4], Path(out))
+        ours = np.concatenate([model.logits(clip) for clip in windows])
+        rows = [
+            f"{model.record.name}, shipped: labels of {len(windows)} windows of {len(CLIPS)} real clips (target 99 %)"
+        ]
+        for title, logits in variants.items():
+            theirs = np.concatenate([logits(clip) for clip in windows])
+            same = (ours.argmax(1) == theirs.argmax(1)).mean()
+            rows.append(f"  {title:<22} {same:7.2%} as PyTorch fp32, logits within {abs(ours - theirs).max():.1e}")
+    return rows
+
+
+def measure(folder: Path, quick: bool, models: list[str] | None = None, runs: int = 3) -> list[str]:
+    """The rows of the table."""
+    use_threads(1)
+    torch.set_num_threads(1)
+    names = models or (["s2d-tiny"] if quick else list(TARGETS))
+    rows = [row for name in names for row in speed(name, folder, 2 if quick else runs)]
+    return rows if quick else [*rows, *agreement(folder)]
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--models", nargs="+", choices=list(TARGETS))
+    parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--quick", action="store_true", help="two rounds of s2d-tiny alone")
+    given = parser.parse_args()
+    print("\n".join(measure(given.folder, given.quick, given.models, given.runs)))
