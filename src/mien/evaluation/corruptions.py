@@ -31,7 +31,8 @@ def blur(clip: Clip, seed: int, *, sigma: float) -> Clip:
 
 def noise(clip: Clip, seed: int, *, spread: float) -> Clip:
     """Gaussian noise, new in every pixel and frame; ``spread`` is its standard deviation as a share of white."""
-    drawn = np.random.default_rng(seed).normal(0, 255 * spread, clip.shape)
+    rng = np.random.default_rng(seed)
+    drawn = rng.normal(0, 255 * spread, clip.shape)
     return np.clip(clip + drawn, 0, 255).round().astype(np.uint8)
 
 
@@ -48,7 +49,8 @@ def jpeg(clip: Clip, seed: int, *, quality: int) -> Clip:
 
 def dark(clip: Clip, seed: int, *, light: float) -> Clip:
     """Less ``light`` (a share), rounded to whole steps as a camera does, with the noise of a sensor in the dark."""
-    drawn = np.random.default_rng(seed).normal(0, 255 * 0.015, clip.shape)
+    rng = np.random.default_rng(seed)
+    drawn = rng.normal(0, 255 * 0.015, clip.shape)
     return np.clip(clip * light + drawn, 0, 255).round().astype(np.uint8)
 
 
