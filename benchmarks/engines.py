@@ -29,6 +29,7 @@ from mien.engines.quantize import face_clips, quantize
 from mien.engines.trial import has_bfloat16
 from mien.models.fast import fold_s2d
 from mien.models.landmarks import MobileFaceNet, fold
+from mien.models.packed import pack
 from mien.models.preprocess import normalise, to_unit
 from mien.models.record import ModelRecord, Preprocessing
 from mien.models.s2d import S2D
@@ -74,10 +75,11 @@ def as_published(model: LoadedModel) -> Logits:
     return logits
 
 
-def in_torch(model: LoadedModel, dtype: torch.dtype) -> Logits:
-    """Folded."""
-    network = Recognizer(fold_s2d(model.network.s2d, dtype), fold(model.network.landmarks), model.record.preprocessing)
-    return LoadedModel(network.eval(), model.record).logits
+def folded(model: LoadedModel, dtype: torch.dtype = torch.float32) -> LoadedModel:
+    """As :func:`mien.models.zoo.load_model` makes it."""
+    s2d = pack(fold_s2d(model.network.s2d, dtype))
+    network = Recognizer(s2d, fold(model.network.landmarks), model.record.preprocessing)
+    return LoadedModel(network.eval().requires_grad_(False), model.record)
 
 
 def in_engines(model: LoadedModel, clips: list[np.ndarray], folder: Path) -> dict[str, Logits]:
@@ -115,11 +117,11 @@ def speed(name: str, folder: Path, runs: int) -> list[str]:
     clip, calibration = windows[0], windows[step::step][:CALIBRATION]
     variants: dict[str, Logits] = {
         "published layout": as_published(model),
-        "PyTorch fp32, folded": in_torch(model, torch.float32),
-        "PyTorch bf16, folded": in_torch(model, torch.bfloat16),
+        "PyTorch fp32, folded": folded(model).logits,
+        "PyTorch bf16, folded": folded(model, torch.bfloat16).logits,
     }
     with tempfile.TemporaryDirectory() as out:
-        variants |= in_engines(model, calibration, Path(out))
+        variants |= in_engines(folded(model), calibration, Path(out))
         answers = {title: logits(clip)[0] for title, logits in variants.items()}  # warms up, too
         seconds = in_turn({title: lambda of=of: of(clip) for title, of in variants.items()}, runs, time.process_time)
     reference = seconds["published layout"]

@@ -13,7 +13,6 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +29,7 @@ from mien.engines.graph import ClipGraph
 from mien.engines.header import header, read_header
 from mien.engines.onnx import OnnxNetwork
 from mien.engines.openvino import RT_INFO, OpenVinoNetwork, import_openvino
+from mien.models.fast import FoldedBlock, FoldedPrompt
 from mien.models.packed import unpack
 from mien.models.zoo import LoadedModel
 
@@ -39,10 +39,10 @@ OPSET = 20
 """The first with GELU as one operator. Opset 23 has attention as one, which gains nothing in either engine here."""
 TARGETS = {"onnx": ".onnx", "openvino": ".xml", "pt2": ".pt2"}
 """What can be made, and the suffix of its file; OpenVINO's weights lie beside it in a ``.bin``."""
-ORIGIN, PRODUCT = "pkg.torch.onnx.class_hierarchy", "'aten.matmul.default'"
-RESIZE = "resize_"
-"""Begins the names of products that are no linear layers: they resize pictures and the temporal embedding, and stay in
-float32 whatever the rest is in."""
+ORIGIN = "pkg.torch.onnx.class_hierarchy"
+EDGE, INNER = "edge_", "inner_"
+"""Begin the names of nodes: those inside the blocks, and those of all before and after them. Int8 leaves the edges
+(resizes, landmark net, patches, head) in float32: cosine of features 0.9995, else 0.998 (s2d-tiny, OpenVINO)."""
 PT2_HEADER = "mien.json"
 TRIAL_SHAPES = ((2, 3), (1, 1), (1, 8), (3, 1))
 """Clips and frames that parity is measured on: the file must not be tied to one shape."""
@@ -119,12 +119,15 @@ class Exporter:
         way = Registry("target", {"onnx": self._onnx, "openvino": self._openvino, "pt2": self._pt2})[target]
         return way(folder / f"{self._model.record.name}{TARGETS[target]}")
 
-    @cached_property
-    def program(self) -> torch.onnx.ONNXProgram:
-        """The network as an ONNX program with the record in its metadata."""
+    def program(self, *, whole_prelu: bool) -> torch.onnx.ONNXProgram:
+        """The network as an ONNX program with the record in its metadata.
+
+        Args:
+            whole_prelu: PReLU as one operator, which OpenVINO joins with the convolution before it; else as a sum of
+                two maps, which ONNX Runtime computes faster.
+        """
         _import_onnx()
-        # With gradients on, PReLU is a sum of two maps, which ONNX Runtime runs a third faster than its own operator.
-        with _quiet(), torch.enable_grad():
+        with _quiet(), torch.set_grad_enabled(not whole_prelu):  # see mien.models.landmarks.PReLU
             program = torch.onnx.export(
                 self._graph,
                 self._example(),
@@ -139,20 +142,21 @@ class Exporter:
         program.model.producer_name = "mien"
         program.model.metadata_props.update(self._texts)
         for place, node in enumerate(program.model.graph):
-            if PRODUCT in node.metadata_props.get(ORIGIN, ""):
-                node.name = f"{RESIZE}{place}"
+            inner = any(part.__name__ in node.metadata_props.get(ORIGIN, "") for part in (FoldedBlock, FoldedPrompt))
+            node.name = f"{INNER if inner else EDGE}{place}"
             node.metadata_props.clear()  # it tells where on this machine the code lies
         return program
 
     def _onnx(self, path: Path) -> Exported:
         with whole_file(path) as draft:
-            self.program.save(draft)
+            self.program(whole_prelu=False).save(draft)
             _import_onnx().checker.check_model(draft, full_check=True)
             found = self._demand(OnnxNetwork(draft).logits, path)
         return Exported(path, path.stat().st_size, found)
 
     def _openvino(self, path: Path) -> Exported:
-        network = import_openvino().Core().read_model(self.program.model_proto.SerializeToString())
+        program = self.program(whole_prelu=True)
+        network = import_openvino().Core().read_model(program.model_proto.SerializeToString())
         with openvino_draft(path) as draft:
             save_openvino(network, self._texts, draft)
             found = self._demand(OpenVinoNetwork(draft).logits, path)
