@@ -60,6 +60,20 @@ class Published(nn.Module):
         return patches + tokens_of(prompt), prompt
 
 
+def random_weights(s2d: S2D, seed: int = 0) -> S2D:
+    """Fill ``s2d`` so that every part acts: unit gain for matrices, norms about 1, small shifts. No part is zero."""
+    rng = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for name, parameter in s2d.named_parameters():
+            noise = torch.randn(parameter.shape, generator=rng)
+            if parameter.dim() == 1:
+                centre = 10.0 if name.endswith("smooth") else float(name.endswith("weight"))
+                parameter.copy_(centre + 0.1 * noise)
+            else:
+                parameter.copy_(0.02 * noise if parameter.shape[0] == 1 else noise / parameter[0].numel() ** 0.5)
+    return s2d
+
+
 class Plain(nn.Module):
     """Normalised frames to logits as published: the whole landmark net, batch norms and all, then the network."""
 

