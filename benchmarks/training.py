@@ -1,0 +1,103 @@
+"""P6: a stage-2 training step of s2d-base (frozen backbone) against the published layout, and its memory.
+
+    python benchmarks/training.py [--runs 3] [--quick]
+
+One clip of 16 frames of 224 pixels on one thread: forward, cross-entropy, backward, AdamW. The published layout
+computes in float32; ours in bfloat16 as `mien train` does (weights and moments in float32), once keeping all
+activations and once computing every block again. Each runs in a process of its own; they take turns, and CPU seconds
+are counted. Gradients are compared before the first step; memory is the rise of the peak from one clip to two, as the
+operating system counts it.
+"""
+
+import argparse
+import resource
+import statistics
+import time
+
+import torch
+import torch.nn.functional as F
+from published import Published, random_weights
+from rounds import Worker, ratios, spread
+from torch import Tensor, nn
+
+from mien.models.s2d import S2D
+from mien.models.zoo import make_config
+
+FRAMES, SIDE = 16, 224
+WAYS = ("published", "ours", "checkpointed")
+TARGETS = {"ours": 2.4, "checkpointed": 1.8}
+LEAST_COSINE, MOST_MB = 0.999, 400
+
+
+class Training:
+    """A network in stage 2, and its steps."""
+
+    def __init__(self, name: str, way: str) -> None:
+        torch.set_num_threads(1)
+        self.bfloat16 = way != "published"
+        s2d = random_weights(S2D(make_config(name, frames=FRAMES, dropout=0.0)))
+        s2d.freeze_for_stage2()
+        s2d.checkpoint_blocks = way == "checkpointed"
+        self.learning = [parameter for parameter in s2d.parameters() if parameter.requires_grad]
+        self.network: nn.Module = s2d if self.bfloat16 else Published(s2d)
+        self.optimizer = torch.optim.AdamW(self.learning, lr=1e-5)
+
+    def backward(self, clips: int) -> None:
+        """The gradients of so many clips."""
+        rng = torch.Generator().manual_seed(0)
+        video = torch.randn(clips, FRAMES, 3, SIDE, SIDE, generator=rng)
+        landmark_map = torch.randn(clips * FRAMES, 128, 14, 14, generator=rng)
+        self.optimizer.zero_grad()
+        with torch.autocast("cpu", torch.bfloat16, enabled=self.bfloat16):
+            logits = self.network(video, landmark_map)[0]
+        F.cross_entropy(logits.float(), torch.arange(clips)).backward()
+
+    def gradient(self) -> Tensor:
+        """Of one clip, all in one vector; a parameter that nothing uses has none."""
+        self.backward(1)
+        return torch.cat([parameter.grad.flatten() for parameter in self.learning if parameter.grad is not None])
+
+    def seconds(self) -> float:
+        """CPU seconds of a step with one clip."""
+        start = time.process_time()
+        self.backward(1)
+        self.optimizer.step()
+        return time.process_time() - start
+
+    def further(self) -> float:
+        """MB by which the peak rises from one clip to two."""
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        self.backward(2)
+        return (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024 / 1e6
+
+
+def measure(runs: int = 3, quick: bool = False) -> list[str]:
+    """The rows of the table."""
+    name = "s2d-tiny" if quick else "s2d-base"
+    workers = {way: Worker(Training, name, way) for way in WAYS}
+    gradients = {way: worker.call("gradient") for way, worker in workers.items()}
+    seconds: dict[str, list[float]] = {way: [] for way in WAYS}
+    for _ in range(runs):
+        for way, worker in workers.items():
+            seconds[way].append(worker.call("seconds"))
+    further = {way: worker.call("further") for way, worker in workers.items()}
+    for worker in workers.values():
+        worker.close()
+    rows = []
+    for way, target in TARGETS.items():
+        cosine = float(torch.cosine_similarity(gradients["published"], gradients[way], dim=0))
+        rows.append(
+            f"P6 {spread(ratios(seconds['published'], seconds[way]))} {name}, {way} (target {target}; gradient cosine "
+            f"{cosine:.5f}, target {LEAST_COSINE}), {further[way]:.0f} MB a further clip"
+            + (f" (target {MOST_MB})" if way == "checkpointed" else "")
+        )
+    median = ", ".join(f"{way} {statistics.median(values):.1f}" for way, values in seconds.items())
+    return [*rows, f"  CPU s a step: {median}; published: {further['published']:.0f} MB a further clip"]
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--quick", action="store_true", help="the smallest network")
+    given = parser.parse_args()
+    print("\n".join(measure(given.runs, given.quick)))
