@@ -1,5 +1,6 @@
 """A small noisy problem, and a program that fits it: ``python line_task.py FOLDER {json of FitPlan fields}``."""
 
+import gc
 import json
 import sys
 from pathlib import Path
@@ -7,6 +8,7 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.nn.parallel import DistributedDataParallel
 
 from mien.training.loop import FitPlan, fit
 from mien.training.task import Task
@@ -85,4 +87,9 @@ class Line(Task):
 if __name__ == "__main__":
     folder, fields, resume = Path(sys.argv[1]), json.loads(sys.argv[2]), "--resume" in sys.argv
     torch.set_num_threads(1)
-    fit(Line(loaded=True, dropout=fields.pop("dropout", 0.3)), FitPlan(**fields), folder, resume)
+    try:
+        fit(Line(loaded=True, dropout=fields.pop("dropout", 0.3)), FitPlan(**fields), folder, resume)
+    finally:
+        # One that outlives the run keeps its group of processes, which can then hang at the end of this one.
+        left = [one for one in gc.get_objects() if isinstance(one, DistributedDataParallel)]
+        assert not left or sys.exc_info()[0] not in (None, SystemExit), left

@@ -9,6 +9,7 @@ weights of an uninterrupted run.
 from __future__ import annotations
 
 import dataclasses
+import gc
 import json
 import math
 import multiprocessing
@@ -63,10 +64,15 @@ def fit(task: Task, plan: FitPlan, folder: Path, resume: bool = False, report: R
         run.train()
     finally:
         run.log.close()
-    if run.fabric.world_size > 1:
+    main, several = run.main, run.fabric.world_size > 1
+    if several:
         run.fabric.barrier()
+        # DDP must let go of the group before the group goes: else the last owner waits, holding Python's lock, for a
+        # thread of gloo that may still want that lock to free a tensor, and the process never ends.
+        del run
+        gc.collect()
         distributed.destroy_process_group()
-    if not run.main:
+    if not main:
         raise SystemExit(0)
     return folder / "best.pt"
 
