@@ -52,7 +52,7 @@ def load(
             None for the default that mien ships.
         backend: the engine that runs it: ``torch``, ``onnx``, ``openvino``; ``auto`` takes the one that an earlier
             trial found fastest on this machine (`mien doctor --engines`), else PyTorch.
-        trial: with ``auto``, make that trial now when there was none (10 to 40 s).
+        trial: with ``auto``, make that trial now when there was none (about a minute).
         say: told in a line what takes long.
 
     Raises:

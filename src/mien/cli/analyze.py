@@ -23,7 +23,7 @@ from mien.cli.progress import FrameProgress
 from mien.core.errors import ConfigError, InputError, SourceError
 
 LONG = 60.0
-"""Seconds of video from which on a trial of engines, itself 10 to 40 s, pays."""
+"""Seconds of video from which on a trial of engines, itself about a minute, pays."""
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ class Doctor:
     """Check that this machine has what mien needs, and say what to do where it does not."""
 
     engines: bool = False
-    """Measure which engine runs the model fastest here (10 to 40 s), and keep the choice for `mien analyze`."""
+    """Measure which engine runs the model fastest here (about a minute), and keep the choice for `mien analyze`."""
     model: str | None = None
     """The model that is measured: a name from `mien models` or a weights file; the default when left out."""
     json: bool = False

@@ -34,7 +34,7 @@ def open_model(
         name: as :func:`mien.models.zoo.load_model` takes it; or an ``.onnx`` or ``.xml`` file of `mien export`.
         backend: an engine; ``auto``: the one that an earlier trial chose for these weights on this machine, else
             PyTorch.
-        trial: with ``auto``, measure the engines when no choice is known (10 to 40 s, once a machine).
+        trial: with ``auto``, measure the engines when no choice is known (about a minute, once a machine).
         say: told in a line what takes long.
 
     Raises:

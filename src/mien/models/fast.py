@@ -245,7 +245,7 @@ def _passes(x: Float[Tensor, "n m d"]) -> tuple[Float[Tensor, "_ m d"], ...]:
         return (x,)
     frames, tokens, dim = x.shape
     parts = math.ceil(frames * tokens * 4 * dim * x.element_size() / MOST_BYTES)
-    return x.split(math.ceil(frames / max(parts, 1)))
+    return torch.split(x, math.ceil(frames / max(parts, 1)))
 
 
 def _patches(images: Float[Tensor, "n 3 h w"], patch: int) -> Float[Tensor, "n l p"]:

@@ -14,7 +14,7 @@ LARGEST = 64 << 20
 def keep_freed_memory() -> None:
     """Let glibc keep up to 256 MB of freed memory; other systems stay as they are.
 
-    By default it gives the pages of a large tensor back as soon as it is freed, and every pass through a network fetches
+    By default it gives the pages of a large tensor back as soon as it is freed, and every pass through a network gets
     them anew, filled with zeros: up to a sixth of a pass. Peak memory is the same.
     """
     if platform.libc_ver()[0] == "glibc":
