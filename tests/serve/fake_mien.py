@@ -27,7 +27,7 @@ class FakeMien(ThreadingHTTPServer):
     """Jobs are what the test says, in ``jobs``; uploads are noted in ``received``.
 
     Attributes:
-        refusals: answers to the next uploads, instead of taking them.
+        refusals: answers to the next uploads and deletions, instead of doing as asked.
         token: what requests must carry, if anything.
         report: the HTML of every report.
         pace: seconds that reading 64 KiB of an upload takes.
@@ -128,11 +128,13 @@ class Handler(BaseHTTPRequestHandler):
         return self._send((202, {"id": number, "status": "queued", "url": f"/v1/jobs/{number}"}, {}))
 
     def do_DELETE(self) -> None:
+        if self.server.refusals:
+            return self._send(self.server.refusals.pop(0))
         number = self.path.rpartition("/")[2]
         self.server.jobs.pop(number, None)
         self.server.deleted.append(number)
         self.send_response(204)
-        self.end_headers()
+        return self.end_headers()
 
     def _allowed(self) -> bool:
         wanted = self.server.token

@@ -303,6 +303,25 @@ class TestAnalyses:
         assert server.deleted == ["job2"]
         expect(page.locator("#said")).to_have_text("new.mp4 was deleted.")
 
+    def test_a_refused_deletion_says_so_and_leaves_all_as_it_was(self, show: Show, server: FakeMien) -> None:
+        server.finish(server.add("old.mp4"))
+        page = show(bears="500")
+        page.get_by_role("button", name="Show report of old.mp4").click()
+        server.refusals = [problem(500, "a folder that can be removed", "one that cannot", "look at its permissions")]
+        for refused in (True, False):
+            page.get_by_role("button", name="Delete old.mp4").click()
+            page.get_by_role("dialog").get_by_role("button", name="Delete").click()
+            if refused:
+                expect(page.locator("#trouble")).to_contain_text("Look at its permissions")
+                server.add("other.mp4")
+                page.evaluate("dispatchEvent(new Event('visibilitychange'))")
+                expect(job(page, "other.mp4")).to_be_visible()  # the list came again
+                expect(page.locator("#trouble")).to_contain_text("Look at its permissions")
+                expect(page.frame_locator("iframe").get_by_role("heading", name="A report")).to_be_visible()
+        expect(job(page, "old.mp4")).to_have_count(0)
+        expect(page.locator("#trouble")).to_be_hidden()
+        expect(page.locator("#report")).to_be_hidden()
+
     def test_focus_and_open_parts_outlive_news(self, show: Show, server: FakeMien) -> None:
         server.finish(server.add("old.mp4"))
         page = show()
@@ -569,9 +588,9 @@ class TestLooks:
 
 @in_chromium
 class TestEndToEnd:
-    """With the real server."""
+    """With the real server; ``start`` comes before ``show``, so that the pages close before their server goes."""
 
-    def test_upload_progress_report_delete(self, show: Show, start: Start, clip: Path) -> None:
+    def test_upload_progress_report_delete(self, start: Start, show: Show, clip: Path) -> None:
         page = show(address=start().address.rstrip("/") + "/")
         page.get_by_label("Also mark the faces in a copy").check()
         page.get_by_label("Choose videos").set_input_files(clip)
@@ -593,14 +612,14 @@ class TestEndToEnd:
         expect(page.locator("#report")).to_be_hidden()
         expect(page.locator("#empty")).to_be_visible()
 
-    def test_a_text_named_video_is_explained(self, show: Show, start: Start) -> None:
+    def test_a_text_named_video_is_explained(self, start: Start, show: Show) -> None:
         page = show(address=start().address.rstrip("/") + "/", bears="422")
         send(page, content=b"Dear diary, " * 100)
         wrong = page.locator(".job.wrong")
         expect(wrong).to_contain_text("Expected", timeout=60_000)
         expect(wrong.locator(".quiet").first).not_to_be_empty()
 
-    def test_a_file_far_too_large_is_explained(self, show: Show, start: Start, tmp_path: Path) -> None:
+    def test_a_file_far_too_large_is_explained(self, start: Start, show: Show, tmp_path: Path) -> None:
         large = tmp_path / "large.mp4"
         with large.open("wb") as film:
             film.truncate(40_000_000)
@@ -611,7 +630,7 @@ class TestEndToEnd:
         expect(row).to_contain_text("Send a smaller or shorter file.")
         expect(page.locator("#empty")).to_be_hidden()
 
-    def test_the_camera_is_read_by_the_shipped_model(self, show: Show, start: Start) -> None:
+    def test_the_camera_is_read_by_the_shipped_model(self, start: Start, show: Show) -> None:
         page = show(address=start("--model", "s2d-small").address.rstrip("/") + "/")
         page.get_by_role("button", name="Start the camera").click()
         now = page.locator(".now-face h4")

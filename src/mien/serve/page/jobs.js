@@ -51,14 +51,17 @@ export async function refresh() {
   if (!document.hidden) timer = setTimeout(refresh, 1000 * pause);
 }
 
-function trouble(refusal) {
+/** Say what went wrong with the list, or with the deletion of ``name``: that stays when the list comes again. */
+function trouble(refusal, name = "") {
   const place = byId("trouble");
+  if (!refusal && !name && place.dataset.about) return;
   place.hidden = !refusal;
-  if (!refusal) return;
-  const help = refusal.status === 0 ? "Is mien serve still running? This page asks again by itself."
-    : refusal.status === 401 ? "" : refusal.fix;
-  if (place.dataset.status === String(refusal.status) && place.childElementCount) return;
+  if (!refusal) return void (place.dataset.about = "");
+  const help = refusal.status === 401 ? "" : refusal.status ? refusal.fix
+    : `Is mien serve still running? ${name ? `${name} was not deleted.` : "This page asks again by itself."}`;
+  if (place.dataset.status === String(refusal.status) && place.dataset.about === name && place.childElementCount) return;
   place.dataset.status = refusal.status;
+  place.dataset.about = name;
   const button = refusal.status === 401 && element("button", { type: "button", text: "Enter the token", onclick: () => {
     heard = false; // the question may be put again
     refresh();
@@ -236,7 +239,11 @@ function confirmDelete(id) {
     ? "Its analysis stops, and what there is of it goes from the server. Your own file stays where it is."
     : "Its report and tables go from the server for good. Your own file stays where it is.");
   dialog.returnValue = "";
-  dialog.addEventListener("close", () => (dialog.returnValue === "delete" ? remove(id) : gone.focus()), { once: true });
+  dialog.onclose = () => {
+    if (dialog.open) return; // said late: of the time before, and it was opened again since
+    if (dialog.returnValue === "delete") remove(id);
+    else gone.focus();
+  };
   dialog.showModal();
 }
 
@@ -244,13 +251,17 @@ async function remove(id) {
   const { job, row, gone } = cards.get(id);
   gone.disabled = true;
   const neighbour = row.nextElementSibling ?? row.previousElementSibling;
+  const shown = opened === id;
+  trouble(null, job.name);
+  if (shown) closeReport(false); // its film must not be in the middle of a transfer when the file goes
   try {
     await ask(`v1/jobs/${encodeURIComponent(id)}`, { method: "DELETE" });
   } catch (refusal) {
     if (refusal.status !== 404) {
       gone.disabled = false;
+      if (shown && cards.has(id)) openReport(id, false);
       gone.focus();
-      return trouble(refusal);
+      return trouble(refusal, job.name);
     }
   }
   forget(id);
