@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import pickle
 import shutil
 import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from mien.core.errors import ConfigError, MienError, MissingDependencyError
 from mien.engines import cached, opening, trial
@@ -92,9 +95,13 @@ def test_no_trial_where_it_cannot_be(furnished, weights, monkeypatch) -> None:
 
 @pytest.fixture
 def measured(monkeypatch) -> None:
-    """The order of speed: OpenVINO in bfloat16, OpenVINO, ONNX Runtime, PyTorch."""
+    """The order of speed: OpenVINO in bfloat16, OpenVINO, ONNX Runtime, PyTorch. More than two threads gain little."""
     order = ["torch float32", "onnx float32", "openvino float32", "openvino bfloat16"]
-    monkeypatch.setattr(trial, "_measure", lambda ready, clip: {one: 1 - order.index(one.name) / 9 for one in ready})
+
+    def seconds(one: Any) -> float:
+        return {1: 1.0, 2: 0.6}.get(one, 0.58) if isinstance(one, int) else 1 - order.index(one.name) / 9
+
+    monkeypatch.setattr(trial, "_measure", lambda ready, clip: {one: seconds(one) for one in ready})
 
 
 def test_the_quickest_is_chosen(furnished, measured, weights, models, monkeypatch) -> None:
@@ -103,6 +110,38 @@ def test_the_quickest_is_chosen(furnished, measured, weights, models, monkeypatc
     assert (choice.engine, choice.precision) == ("openvino", "float32")
     assert list(choice.left_out) == ["openvino bfloat16"]
     assert read_choice(models["video"].record) == choice
+
+
+def test_threads_that_gain_little_are_left_to_others(furnished, measured, weights, monkeypatch) -> None:
+    monkeypatch.setattr(trial, "has_bfloat16", lambda: False)
+    monkeypatch.setenv("MIEN_THREADS", "5")
+    choice = trial.try_engines(weights["video"])
+    assert list(choice.by_threads) == ["1", "2", "4", "5"]
+    assert choice.threads == 2
+    network = open_model(weights["video"])
+    assert isinstance(network, OpenVinoNetwork)
+    assert network.threads == 2
+    monkeypatch.setenv("MIEN_THREADS", "1")  # as in a worker beside others
+    assert pickle.loads(pickle.dumps(network)).threads == 1
+
+
+def test_pytorch_takes_the_threads_of_the_choice(furnished, weights, models, monkeypatch) -> None:
+    monkeypatch.setenv("MIEN_THREADS", "5")
+    keep_choice(models["video"].record, Choice("torch", "float32", threads=3))
+    before = torch.get_num_threads()
+    try:
+        open_model(weights["video"])
+        assert torch.get_num_threads() == 3
+    finally:
+        torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "chosen"),
+    [({1: 1.0}, 1), ({1: 1.0, 2: 0.97}, 1), ({1: 1.0, 2: 0.5, 4: 0.6}, 2), ({1: 1.0, 2: 0.96, 4: 0.9}, 4)],
+)
+def test_more_threads_must_be_worth_it(seconds: dict[int, float], chosen: int) -> None:
+    assert trial.worthwhile(seconds) == chosen
 
 
 @pytest.mark.parametrize("flaw", [0.5, float("nan")])

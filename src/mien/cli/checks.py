@@ -220,7 +220,8 @@ def engines(name: str | None) -> Iterator[Check]:
     reference = choice.seconds["torch float32"]
     told = [f"{one} {reference / took:.2f}x" for one, took in sorted(choice.seconds.items(), key=lambda of: of[1])]
     told += [f"{one} left out: {why}" for one, why in choice.left_out.items()]
-    found = f"{choice.engine} {choice.precision} is taken; speed against PyTorch:"
+    found = f"{choice.engine} {choice.precision} on {choice.threads} threads is taken; speed against PyTorch:"
+    told += ["threads " + ", ".join(f"{count}: {1000 * took:.0f} ms" for count, took in choice.by_threads.items())]
     yield Check("engines", "ok", "\n".join([found, *told]))
 
 

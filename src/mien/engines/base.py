@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Float, Float64, UInt8
 
 from mien.core.errors import WeightsError
+from mien.core.settings import thread_count
 from mien.core.softmax import softmax
 from mien.engines.header import Precision
 from mien.models.record import ModelRecord
@@ -21,6 +22,7 @@ class ExportedNetwork(ABC):
     Args:
         path: the file.
         weights: the weights it was made from, for landmarks; None when they are not at hand.
+        threads: to compute with at most; None: as many as mien may use.
 
     Attributes:
         engine: the engine's name, for the provenance.
@@ -33,18 +35,23 @@ class ExportedNetwork(ABC):
     record: ModelRecord
     precision: Precision
 
-    def __init__(self, path: Path, weights: Path | None = None) -> None:
-        self.path, self._weights = path, weights
+    def __init__(self, path: Path, weights: Path | None = None, *, threads: int | None = None) -> None:
+        self.path, self._weights, self._most_threads = path, weights, threads
         self._session: Any = self._start()
         self._torch: Any = None
 
     @abstractmethod
     def _start(self) -> Any:
-        """Open the file with :func:`mien.core.settings.thread_count` threads; sets ``record`` and ``precision``."""
+        """Open the file with ``threads`` threads; sets ``record`` and ``precision``."""
 
     @abstractmethod
     def _run(self, session: Any, clips: UInt8[np.ndarray, "b t 3 h w"]) -> Float[np.ndarray, "b c"]:
         """Logits of contiguous clips."""
+
+    @property
+    def threads(self) -> int:
+        """To compute with: never more than this process may use."""
+        return min(thread_count(), self._most_threads or thread_count())
 
     def logits(self, clips: UInt8[np.ndarray, "b t 3 h w"]) -> Float64[np.ndarray, "b c"]:
         """Uncalibrated scores of b clips of t aligned RGB crops."""

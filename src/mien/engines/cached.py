@@ -36,12 +36,16 @@ class Choice:
         precision: of its arithmetic.
         seconds: a clip takes, by candidate ("openvino bfloat16").
         left_out: why the other candidates were not measured or not taken.
+        threads: that the engine gains by; None: all.
+        by_threads: seconds a clip takes on that engine, by number of threads.
     """
 
     engine: EngineName
     precision: Precision
     seconds: dict[str, float] = field(default_factory=dict)
     left_out: dict[str, str] = field(default_factory=dict)
+    threads: int | None = None
+    by_threads: dict[str, float] = field(default_factory=dict)
 
 
 def installed(*packages: str) -> bool:

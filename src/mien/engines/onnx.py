@@ -8,7 +8,6 @@ import numpy as np
 from jaxtyping import Float, UInt8
 
 from mien.core.errors import MissingDependencyError, WeightsError
-from mien.core.settings import thread_count
 from mien.engines.base import ExportedNetwork, unreadable
 from mien.engines.header import read_header
 
@@ -30,7 +29,7 @@ class OnnxNetwork(ExportedNetwork):
         if not self.path.is_file():
             raise WeightsError("an .onnx file", f"no file at {self.path}", "make it with `mien export`")
         options = runtime.SessionOptions()
-        options.intra_op_num_threads = thread_count()
+        options.intra_op_num_threads = self.threads
         # Threads that wait busily take the cores from decoding and detection.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         options.log_severity_level = ERRORS_ONLY

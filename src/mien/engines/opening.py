@@ -57,16 +57,19 @@ def open_model(
     return open_engine(record, weights, backend, "float32")
 
 
-def open_engine(record: ModelRecord, weights: Path, engine: str, precision: Precision) -> ExportedNetwork:
+def open_engine(
+    record: ModelRecord, weights: Path, engine: str, precision: Precision, threads: int | None = None
+) -> ExportedNetwork:
     """The cached file of ``weights`` on an engine. Raises WeightsError when there is none."""
     path = engine_file(record, engine)
     if engine == "onnx":
         from mien.engines.onnx import OnnxNetwork
 
-        return OnnxNetwork(path, weights)
+        return OnnxNetwork(path, weights, threads=threads)
     from mien.engines.openvino import OpenVinoNetwork
 
-    return OpenVinoNetwork(path, weights, bfloat16=precision == "bfloat16", cache=engine_folder(record) / "compiled")
+    compiled = engine_folder(record) / "compiled"
+    return OpenVinoNetwork(path, weights, bfloat16=precision == "bfloat16", cache=compiled, threads=threads)
 
 
 def _chosen(weights: Path, record: ModelRecord, trial: bool, say: Say | None) -> LoadedModel | ExportedNetwork:
@@ -77,8 +80,8 @@ def _chosen(weights: Path, record: ModelRecord, trial: bool, say: Say | None) ->
         _tell(say, f"measuring which engine runs {record.name} fastest here, once; --backend torch leaves it out")
         choice = try_apart(weights)
     if choice is None or choice.engine == "torch":
-        return _in_torch(weights)
-    return open_engine(record, weights, choice.engine, choice.precision)
+        return _in_torch(weights, None if choice is None else choice.threads)
+    return open_engine(record, weights, choice.engine, choice.precision, choice.threads)
 
 
 def can_try() -> bool:
@@ -106,10 +109,10 @@ def _export(weights: Path, engine: str) -> None:
     export(model, engine, engine_folder(model.record))
 
 
-def _in_torch(name: str | Path | None) -> LoadedModel:
+def _in_torch(name: str | Path | None, threads: int | None = None) -> LoadedModel:
     from mien.models.zoo import load_model
 
-    return load_model(name)
+    return load_model(name, threads=threads)
 
 
 def _tell(say: Say | None, text: str) -> None:

@@ -9,7 +9,6 @@ import numpy as np
 from jaxtyping import Float, UInt8
 
 from mien.core.errors import MissingDependencyError, WeightsError
-from mien.core.settings import thread_count
 from mien.engines.base import ExportedNetwork, unreadable
 from mien.engines.header import read_header
 
@@ -26,6 +25,7 @@ class OpenVinoNetwork(ExportedNetwork):
         bfloat16: compute a float32 file in bfloat16 (and what an int8 file leaves in float32); slower where the CPU
             lacks it.
         cache: folder for the compiled network, so that the next start is quicker; None keeps none.
+        threads: to compute with at most; None: as many as mien may use.
 
     Raises:
         MissingDependencyError: openvino is not installed.
@@ -35,10 +35,16 @@ class OpenVinoNetwork(ExportedNetwork):
     engine = "openvino"
 
     def __init__(
-        self, path: Path, weights: Path | None = None, *, bfloat16: bool = False, cache: Path | None = None
+        self,
+        path: Path,
+        weights: Path | None = None,
+        *,
+        bfloat16: bool = False,
+        cache: Path | None = None,
+        threads: int | None = None,
     ) -> None:
         self._bfloat16, self._cache = bfloat16, cache
-        super().__init__(path, weights)
+        super().__init__(path, weights, threads=threads)
 
     def _start(self) -> Any:
         openvino = import_openvino()
@@ -47,7 +53,7 @@ class OpenVinoNetwork(ExportedNetwork):
         core = openvino.Core()
         plan: dict[str, Any] = {
             "PERFORMANCE_HINT": "LATENCY",
-            "INFERENCE_NUM_THREADS": thread_count(),
+            "INFERENCE_NUM_THREADS": self.threads,
             "INFERENCE_PRECISION_HINT": "bf16" if self._bfloat16 else "f32",
         }
         if self._cache is not None:

@@ -8,12 +8,13 @@ from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 from jaxtyping import Float, UInt8
 
 from mien.core.errors import MienError
+from mien.core.settings import thread_count
 from mien.core.softmax import softmax
 from mien.engines.cached import Choice, EngineName, engine_file, engine_folder, keep_choice
 from mien.engines.crops import sample_clips
@@ -29,10 +30,13 @@ MOST_SECONDS = 20.0
 """No new round begins after this long."""
 BFLOAT16_DIFFERENCE = 0.05
 """Largest difference of a probability in bfloat16; beside it all labels that are not unclear must agree."""
+WORTH_A_THREAD = 0.95
+"""More threads must take at most this share of the time of fewer: what gains less is left for finding faces."""
 FACES = 48
 """Single crops on which bfloat16 is compared."""
 
 Clips = UInt8[np.ndarray, "b t 3 h w"]
+Key = TypeVar("Key")
 Logits = Callable[[Clips], Float[np.ndarray, "b c"]]
 
 
@@ -72,9 +76,15 @@ def try_engines(weights: Path) -> Choice:
             ready[candidate] = _prepared(candidate, exporter, model, weights)
         except (MienError, RuntimeError, ImportError, OSError) as error:
             left_out[candidate.name] = " ".join(str(error).split())[:200]
-    seconds = _measure(ready, sample_clips(1, record.frames, record.preprocessing.crop_size))
+    clip = sample_clips(1, record.frames, record.preprocessing.crop_size)
+    seconds = _measure(ready, clip)
     best = min(seconds, key=lambda candidate: seconds[candidate])
-    choice = Choice(best.engine, best.precision, {one.name: took for one, took in seconds.items()}, left_out)
+    by_threads = _measure({count: _on_threads(count, best, model, weights) for count in _thread_counts()}, clip)
+    choice = Choice(
+        *(best.engine, best.precision, {one.name: took for one, took in seconds.items()}, left_out),
+        threads=worthwhile(by_threads),
+        by_threads={str(count): took for count, took in by_threads.items()},
+    )
     keep_choice(record, choice)
     return choice
 
@@ -117,9 +127,37 @@ def has_bfloat16() -> bool:
     return "BF16" in import_openvino().Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
 
 
-def _measure(ready: dict[_Candidate, Logits], clip: Clips) -> dict[_Candidate, float]:
+def _thread_counts() -> list[int]:
+    """1, 2, 4 ... and all that mien may use."""
+    most = thread_count()
+    return sorted({most, *(2**power for power in range(most.bit_length()) if 2**power < most)})
+
+
+def _on_threads(count: int, candidate: _Candidate, model: LoadedModel, weights: Path) -> Logits:
+    """The candidate with so many threads."""
+    if candidate.engine != "torch":
+        return open_engine(model.record, weights, candidate.engine, candidate.precision, count).logits
+    import torch
+
+    def logits(clips: Clips) -> Float[np.ndarray, "b c"]:
+        torch.set_num_threads(count)
+        return model.logits(clips)
+
+    return logits
+
+
+def worthwhile(seconds: dict[int, float]) -> int:
+    """The number of threads to take, of ``seconds`` by that number: more only where they gain enough."""
+    chosen = min(seconds)
+    for count in sorted(seconds):
+        if seconds[count] <= WORTH_A_THREAD * seconds[chosen]:
+            chosen = count
+    return chosen
+
+
+def _measure(ready: dict[Key, Logits], clip: Clips) -> dict[Key, float]:
     """Seconds of each in its best round, for what else the machine does only ever adds; in turn, to favour none."""
-    taken: dict[_Candidate, list[float]] = {candidate: [] for candidate in ready}
+    taken: dict[Key, list[float]] = {candidate: [] for candidate in ready}
     for logits in ready.values():
         logits(clip)  # the first call sets up memory
     begin = time.perf_counter()

@@ -77,7 +77,12 @@ class LoadedModel:
 
 
 def load_model(
-    name: str | Path | None = None, *, folded: bool = True, precision: Precision = "float32", device: str = "cpu"
+    name: str | Path | None = None,
+    *,
+    folded: bool = True,
+    precision: Precision = "float32",
+    device: str = "cpu",
+    threads: int | None = None,
 ) -> LoadedModel:
     """Load weights.
 
@@ -88,6 +93,7 @@ def load_model(
             paper, whose parts can be looked into and learn.
         precision: of the folded network; bfloat16 is for CPUs that compute in it, and moves probabilities a little.
         device: as torch names them.
+        threads: to compute with at most; None: as many as mien may use.
 
     Raises:
         WeightsError: nothing there, or not weights of mien.
@@ -95,7 +101,7 @@ def load_model(
     """
     if precision != "float32" and not folded:
         raise ConfigError("float32 for the readable network", precision, "leave out folded=False")
-    torch.set_num_threads(thread_count())
+    torch.set_num_threads(min(thread_count(), threads or thread_count()))
     keep_freed_memory()
     network, record = load_weights(find_weights(name))
     if network.landmarks is not None:
