@@ -1,27 +1,39 @@
 """P6: a stage-2 training step of s2d-base (frozen backbone) against the published layout, and its memory.
 
-    python benchmarks/training.py [--runs 3] [--quick]
+    python benchmarks/training.py CLIP [--runs 3] [--quick]
 
 One clip of 16 frames of 224 pixels on one thread: forward, cross-entropy, backward, AdamW. The published layout
 computes in float32; ours in bfloat16 as `mien train` does (weights and moments in float32), once keeping all
 activations and once computing every block again. Each runs in a process of its own; they take turns, and CPU seconds
 are counted. Gradients are compared before the first step; memory is the rise of the peak from one clip to two, as the
-operating system counts it.
+operating system counts it. The last row sets the step against loading: decoding and augmenting one clip of a prepared
+set (the faces of CLIP, as `mien prepare` stores them) by the recipe `dfew`, on one core.
 """
 
 import argparse
 import resource
 import statistics
+import tempfile
 import time
+from dataclasses import replace
+from pathlib import Path
 
 import torch
 import torch.nn.functional as F
 from published import Published, random_weights
-from rounds import Worker, ratios, spread
+from rounds import Worker, ratios, spread, use_threads
 from torch import Tensor, nn
 
+from mien.core.labels import LABEL_SPACES
+from mien.data.crop_settings import CropSettings
+from mien.data.crops import Cropper, Job
+from mien.data.manifest import Manifest, Row
+from mien.data.pixels import frame_count
+from mien.models.record import Preprocessing
 from mien.models.s2d import S2D
 from mien.models.zoo import make_config
+from mien.training.clips import ClipItems
+from mien.training.recipes import STAGE2
 
 FRAMES, SIDE = 16, 224
 WAYS = ("published", "ours", "checkpointed")
@@ -71,8 +83,29 @@ class Training:
         return (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024 / 1e6
 
 
-def measure(runs: int = 3, quick: bool = False) -> list[str]:
+def loading(clip: Path, draws: int) -> list[float]:
+    """CPU seconds of every draw of a training clip from a prepared set, decoded and augmented."""
+    labels = LABEL_SPACES["dfew"]
+    with tempfile.TemporaryDirectory() as folder:
+        release = Manifest(
+            "one clip", labels, (Row("clip", clip.name, "video", labels.labels[0], "train"),), clip.parent
+        )
+        row = release.rows[0]
+        made = Cropper(release, Path(folder), CropSettings())(Job(row, "clip", frame_count(release, row)))
+        prepared = (replace(row, path=made.path, kind="frames"),)
+        items = ClipItems(replace(release, rows=prepared, root=Path(folder)), STAGE2, Preprocessing(input_size=SIDE), 0)
+        seconds = []
+        for draw in range(draws):
+            start = time.process_time()
+            items[0, draw]
+            seconds.append(time.process_time() - start)
+    return seconds[1:]
+
+
+def measure(clip: Path, runs: int = 3, quick: bool = False) -> list[str]:
     """The rows of the table."""
+    torch.set_num_threads(1)
+    use_threads(1)
     name = "s2d-tiny" if quick else "s2d-base"
     workers = {way: Worker(Training, name, way) for way in WAYS}
     gradients = {way: worker.call("gradient") for way, worker in workers.items()}
@@ -92,12 +125,16 @@ def measure(runs: int = 3, quick: bool = False) -> list[str]:
             + (f" (target {MOST_MB})" if way == "checkpointed" else "")
         )
     median = ", ".join(f"{way} {statistics.median(values):.1f}" for way, values in seconds.items())
-    return [*rows, f"  CPU s a step: {median}; published: {further['published']:.0f} MB a further clip"]
+    rows.append(f"  CPU s a step: {median}; published: {further['published']:.0f} MB a further clip")
+    loads = loading(clip, 5 if quick else 20)
+    share = statistics.median(loads) / min(statistics.median(values) for values in seconds.values())
+    return [*rows, f"  loading: {spread(loads, 3)} CPU s a clip, {share:.1%} of the quickest step on the same core"]
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("clip", type=Path)
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--quick", action="store_true", help="the smallest network")
     given = parser.parse_args()
-    print("\n".join(measure(given.runs, given.quick)))
+    print("\n".join(measure(given.clip, given.runs, given.quick)))
