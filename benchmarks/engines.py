@@ -1,10 +1,11 @@
 """P2: every engine and precision against the published layout, and what lower precision does to answers.
 
-    python benchmarks/engines.py FOLDER [--models s2d-tiny ...] [--runs 3] [--quick]
+    python benchmarks/engines.py FOLDER [--models s2d-tiny ...] [--runs 3] [--quick] [--compile]
 
 One thread each, CPU time of the process, variants in turn. Speed: clips of 1x16x224x224, random weights as S2D
 initialises them; the head passes the features on, so cosines are those of features. Calibration and agreement: real
 faces in the sample clips of FOLDER. Labels: the shipped model, all windows of those clips, against PyTorch in float32.
+--compile adds torch.compile, which takes a minute or two a model.
 """
 
 import argparse
@@ -82,6 +83,15 @@ def folded(model: LoadedModel, dtype: torch.dtype = torch.float32) -> LoadedMode
     return LoadedModel(network.eval().requires_grad_(False), model.record)
 
 
+def compiled(model: LoadedModel) -> tuple[LoadedModel, float]:
+    """The folded network through ``torch.compile``, and the seconds that its first clip took."""
+    network = Recognizer(fold_s2d(model.network.s2d), fold(model.network.landmarks), model.record.preprocessing)
+    fast = LoadedModel(torch.compile(network.eval().requires_grad_(False)), model.record)
+    start = time.perf_counter()
+    fast.logits(np.zeros((1, FRAMES, 3, 224, 224), np.uint8))
+    return fast, time.perf_counter() - start
+
+
 def in_engines(model: LoadedModel, clips: list[np.ndarray], folder: Path) -> dict[str, Logits]:
     """Every file of ``model`` on its engine; ``clips`` to calibrate on."""
     exporter = Exporter(model)
@@ -109,7 +119,7 @@ def cosine(ours: np.ndarray, theirs: np.ndarray) -> float:
     return float((ours * theirs).sum() / np.linalg.norm(ours) / np.linalg.norm(theirs))
 
 
-def speed(name: str, folder: Path, runs: int) -> list[str]:
+def speed(name: str, folder: Path, runs: int, compile_too: bool) -> list[str]:
     """Rows of one configuration."""
     model = random_model(name)
     windows = faces(folder, model.record)
@@ -120,6 +130,9 @@ def speed(name: str, folder: Path, runs: int) -> list[str]:
         "PyTorch fp32, folded": folded(model).logits,
         "PyTorch bf16, folded": folded(model, torch.bfloat16).logits,
     }
+    if compile_too:
+        fast, took = compiled(model)
+        variants[f"torch.compile, {took:.0f} s"] = fast.logits
     with tempfile.TemporaryDirectory() as out:
         variants |= in_engines(folded(model), calibration, Path(out))
         answers = {title: logits(clip)[0] for title, logits in variants.items()}  # warms up, too
@@ -153,12 +166,14 @@ def agreement(folder: Path) -> list[str]:
     return rows
 
 
-def measure(folder: Path, quick: bool, models: list[str] | None = None, runs: int = 3) -> list[str]:
+def measure(
+    folder: Path, quick: bool, models: list[str] | None = None, runs: int = 3, compile_too: bool = False
+) -> list[str]:
     """The rows of the table."""
     use_threads(1)
     torch.set_num_threads(1)
     names = models or (["s2d-tiny"] if quick else list(TARGETS))
-    rows = [row for name in names for row in speed(name, folder, 2 if quick else runs)]
+    rows = [row for name in names for row in speed(name, folder, 2 if quick else runs, compile_too)]
     return rows if quick else [*rows, *agreement(folder)]
 
 
@@ -168,5 +183,6 @@ if __name__ == "__main__":
     parser.add_argument("--models", nargs="+", choices=list(TARGETS))
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--quick", action="store_true", help="two rounds of s2d-tiny alone")
+    parser.add_argument("--compile", action="store_true", help="torch.compile, too")
     given = parser.parse_args()
-    print("\n".join(measure(given.folder, given.quick, given.models, given.runs)))
+    print("\n".join(measure(given.folder, given.quick, given.models, given.runs, given.compile)))
