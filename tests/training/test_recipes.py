@@ -9,14 +9,18 @@ import torch
 from safetensors.torch import save_file
 
 from mien.core.errors import ConfigError, DataError
+from mien.core.labels import LABEL_SPACES
 from mien.data.datasets import find_dataset
 from mien.data.ferplus import LABELS
+from mien.data.transforms import Augmentation
 from mien.evaluation.report import make_report
 from mien.evaluation.runs import open_run
 from mien.evaluation.views import predict_clips
 from mien.models.landmarks import MobileFaceNet
+from mien.models.record import ModelRecord, Preprocessing
 from mien.models.s2d import S2D, S2DConfig
 from mien.models.vit import VisionTransformer
+from mien.models.weights import Recognizer, save_weights
 from mien.models.zoo import load_model
 from mien.training.distill import LandmarkRun, point_error
 from mien.training.expression import ExpressionRecipe, FerPlusRun
@@ -78,6 +82,48 @@ def test_training_goes_on_from_weights_of_mien(npz: Path, landmarks: Path, tmp_p
     wider = replace(recipe, model=replace(TINY, depth=3))
     with pytest.raises(ConfigError, match="shape"):
         FerPlusRun(npz, start=str(first), out=tmp_path / "third", fit=FIT, recipe=wider).run()
+
+
+def test_a_small_model_starts_as_the_first_blocks_of_a_deeper_one(npz: Path, landmarks: Path, tmp_path: Path) -> None:
+    recipe = replace(ExpressionRecipe(), model=TINY, sizes=())
+    deep = FerPlusRun(npz, landmarks=landmarks, out=tmp_path / "deep", fit=FIT, recipe=recipe).run()
+    shallow = replace(recipe, model=replace(TINY, depth=1, input_size=42))
+    run = FerPlusRun(npz, start=str(deep), out=tmp_path / "small", fit=replace(FIT, lr=1e-12), recipe=shallow)
+    ours, theirs = (load_model(path, folded=False).network.s2d.state_dict() for path in (run.run(), deep))
+    assert ours.keys() < theirs.keys()
+    for name, weights in ours.items():
+        if name != "backbone.pos_embed":  # resampled
+            assert torch.allclose(weights, theirs[name], atol=1e-6), name
+
+
+def test_a_teacher_is_learned_from_as_far_as_it_is_asked(npz: Path, tmp_path: Path) -> None:
+    """The votes say neutral of every face; the teacher knows better."""
+    recipe = replace(ExpressionRecipe(), model=replace(TINY, prompts=False), sizes=(), augmentation=Augmentation())
+    fit = replace(FIT, epochs=30, lr=3e-3, ema=0.0)
+    teacher = FerPlusRun(npz, out=tmp_path / "teacher", name="teacher", fit=fit, recipe=recipe).run()
+    blind = dict(np.load(npz))
+    blind["train_votes"] = 10 * np.eye(10, dtype=np.uint8)[np.zeros(64, int)]
+    np.savez(tmp_path / "blind.npz", **blind)
+    scores = {}
+    for share in (0.0, 1.0):
+        taught = replace(recipe, teacher=str(teacher), teacher_share=share)
+        path = FerPlusRun(tmp_path / "blind.npz", out=tmp_path / f"{share}", fit=fit, recipe=taught).run()
+        scores[share] = load_model(path).record.scores["ferplus_valid_war"]
+    assert scores[0.0] == pytest.approx(1 / 8)
+    assert scores[1.0] > 0.8
+
+
+def test_a_teacher_must_name_the_same_labels(npz: Path, tmp_path: Path) -> None:
+    save_weights(
+        Recognizer(S2D(replace(TINY, prompts=False, classes=7)), None, Preprocessing()),
+        ModelRecord("seven", LABEL_SPACES["rafdb"], Preprocessing(), {}, frames=8),
+        tmp_path / "seven.safetensors",
+    )
+    recipe = replace(
+        ExpressionRecipe(), model=replace(TINY, prompts=False), teacher=str(tmp_path / "seven.safetensors")
+    )
+    with pytest.raises(ConfigError, match="teacher"):
+        FerPlusRun(npz, out=tmp_path, fit=FIT, recipe=recipe).run()
 
 
 def test_a_model_without_prompts_trains_without_a_landmark_net(npz: Path, tmp_path: Path) -> None:

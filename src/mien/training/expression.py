@@ -21,6 +21,7 @@ from mien.models.landmarks import MobileFaceNet, fold
 from mien.models.preprocess import normalise
 from mien.models.record import ModelRecord, Preprocessing
 from mien.models.s2d import S2D, S2DConfig
+from mien.models.vit import resize_positions
 from mien.models.weights import Recognizer, load_weights, save_weights
 from mien.training.finish import calibrate, write_facts
 from mien.training.loop import FitPlan, Report, fit
@@ -47,6 +48,8 @@ class ExpressionRecipe:
         mixup: alpha of mixup; 0 turns it off.
         sizes: input size of each epoch while training, the last one for the epochs after; small early epochs cost less
             and the position table is resampled on the fly. Empty: the model's own.
+        teacher: weights of mien (name or file) whose answers to the same augmented faces are learned, too; empty: none.
+        teacher_share: of the target that is the teacher's calibrated probabilities; the rest are the votes.
         prompt_rate: share of the learning rate that prompters get; their output must not outgrow the trunk's tokens.
         layer_decay: the learning rate falls by this factor per block from the head down.
     """
@@ -59,8 +62,14 @@ class ExpressionRecipe:
     majority_only: bool = True
     mixup: float = 0.0
     sizes: tuple[int, ...] = (70, 70, 70, 84, 98)
+    teacher: str = ""
+    teacher_share: float = 0.5
     prompt_rate: float = 0.1
     layer_decay: float = 0.6
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.teacher_share <= 1:
+            raise ConfigError("--recipe.teacher-share from 0 to 1", str(self.teacher_share), "change it")
 
     @property
     def preprocessing(self) -> Preprocessing:
@@ -95,6 +104,7 @@ class ExpressionTask(Task):
             load_backbone(s2d, backbone)
         self.recognizer = Recognizer(s2d, None if landmarks is None else fold(landmarks), self.plan)
         self.module: nn.Module = s2d
+        self.teacher = Teacher(recipe.teacher) if recipe.teacher else None
         self.idle_parameters = recipe.model.prompts
 
     def start_epoch(self, epoch: int) -> None:
@@ -108,10 +118,14 @@ class ExpressionTask(Task):
         return parameter_groups(self.recognizer.s2d, weight_decay, recipe.layer_decay, recipe.prompt_rate)
 
     def loss(self, module: nn.Module, batch: Tensor, rng: torch.Generator) -> Tensor:
-        """Cross-entropy against the votes."""
-        grey = augment(self.images[batch].float() / 255, self.size, self.recipe.augmentation, rng)
+        """Cross-entropy against the votes, or a blend of them and the teacher's answers."""
+        size = self.size if self.teacher is None else max(self.size, self.teacher.size)
+        grey = augment(self.images[batch].float() / 255, size, self.recipe.augmentation, rng)
         grey, targets = mixup(grey, self.targets[batch], self.recipe.mixup, rng)
         device = device_of(module)
+        if self.teacher is not None:
+            targets = torch.lerp(targets, self.teacher.answers(grey.to(device)).cpu(), self.recipe.teacher_share)
+            grey = resized(grey, self.size)
         frames = normalise(grey.expand(-1, 3, -1, -1), self.plan).to(device)
         logits, _ = module(frames[:, None], self.recognizer.to(device).landmark_map(frames))
         return F.cross_entropy(logits.float(), targets.to(device))
@@ -127,6 +141,38 @@ class ExpressionTask(Task):
         targets = torch.from_numpy(self.held_out.targets)
         accuracy = (logits.argmax(1).numpy() == self.held_out.labels).mean()
         return {"score": float(accuracy), "loss": F.cross_entropy(logits, targets).item()}
+
+
+class Teacher:
+    """A trained image model that says what it sees in training faces (distillation: Hinton et al., arXiv 1503.02531).
+
+    Args:
+        name: weights of mien with FERPlus' labels, by name or file.
+
+    Raises:
+        ConfigError: other labels, or a video model.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.recognizer, record = load_weights(find_weights(name))
+        if record.labels != LABELS or not record.is_image_model:
+            raise ConfigError("an image model with FERPlus' labels as teacher", name, "choose another --recipe.teacher")
+        self.temperature, self.plan = record.temperature, record.preprocessing
+        self.size = self.plan.input_size
+
+    def answers(self, grey: Float[Tensor, "n 1 s s"]) -> Float[Tensor, "n c"]:
+        """Calibrated probabilities of augmented faces in [0, 1]."""
+        frames = normalise(resized(grey, self.size).expand(-1, 3, -1, -1), self.plan)
+        with torch.no_grad():
+            logits = self.recognizer.to(grey.device).logits(frames[:, None])
+        return (logits.float() / self.temperature).softmax(1)
+
+
+def resized(images: Float[Tensor, "n c h w"], size: int) -> Float[Tensor, "n c s s"]:
+    """``images`` of another side, without aliasing; as they are if it is theirs."""
+    if images.shape[-1] == size:
+        return images
+    return F.interpolate(images, (size, size), mode="bilinear", antialias=True)
 
 
 def predict(recognizer: Recognizer, split: FerPlusSplit, flip: bool = False, batch: int = 128) -> Float[Tensor, "n c"]:
@@ -150,7 +196,8 @@ class FerPlusRun:
         data: the FERPlus .npz.
         backbone: initial ViT weights with timm names (.safetensors).
         landmarks: the landmark net, landmarks.safetensors of a landmark run.
-        start: weights of mien (name or file) of the same shape to go on from; backbone and landmarks are then unread.
+        start: weights of mien (name or file) to go on from, of the same width; of a deeper model the first blocks are
+            taken, for another input size positions are resampled. Backbone and landmarks are then unread.
         out: folder of the run; gets NAME.safetensors.
         name: of the model.
         resume: go on from the last checkpoint.
@@ -190,12 +237,15 @@ class FerPlusRun:
         return load_landmarks(self.landmarks)
 
     def start_state(self, start: str) -> dict[str, Tensor]:
-        """The weights to go on from. Raises ConfigError for another shape: dropout and drop path alone may differ."""
+        """The weights to go on from. Raises ConfigError where they do not fit or are not deep enough."""
         recognizer, _ = load_weights(find_weights(start))
         own, other = self.recipe.model, recognizer.s2d.config
-        if dataclasses.replace(other, dropout=own.dropout, drop_path=own.drop_path) != own:
+        free = {name: getattr(own, name) for name in ("dropout", "drop_path", "input_size", "depth")}
+        if dataclasses.replace(other, **free) != own or other.depth < own.depth:
             raise ConfigError(f"weights with the recipe's shape, {own}", f"{start}: {other}", "change --recipe.model")
-        return recognizer.s2d.state_dict()
+        state = recognizer.s2d.state_dict()
+        state["backbone.pos_embed"] = resize_positions(state["backbone.pos_embed"], own.grid)
+        return {name: state[name] for name in S2D(own).state_dict()}
 
     def write(self, best: Path) -> Path:
         """Calibrate the best epoch on the validation split and write record and weights as float16."""
