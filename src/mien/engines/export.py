@@ -165,6 +165,8 @@ class Exporter:
     def _pt2(self, path: Path) -> Exported:
         with whole_file(path) as draft, _quiet():
             program = torch.export.export(self._graph, self._example(), dynamic_shapes=_free(), strict=False)
+            for node in program.graph.nodes:
+                node.meta.pop("stack_trace", None)  # it names the folders of the machine that exported
             torch.export.save(program, draft, extra_files={PT2_HEADER: json.dumps(self._texts)})
             found = self._demand(open_pt2(draft), path)
         return Exported(path, path.stat().st_size, found)
