@@ -15,7 +15,7 @@ from mien.core.softmax import softmax
 from mien.evaluation.calibration import fit_temperature, threshold_for
 from mien.evaluation.metrics import confusion, expected_calibration_error, uar, war
 
-ABSTAIN_PRECISION = 0.9
+ABSTAIN_PRECISION = 0.95
 """Share of right answers, on the validation split, among those at or above the default threshold."""
 
 
