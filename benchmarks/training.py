@@ -118,7 +118,7 @@ def measure(clip: Path, runs: int = 3, quick: bool = False) -> list[str]:
         worker.close()
     rows = []
     for way, target in TARGETS.items():
-        cosine = float(torch.cosine_similarity(gradients["published"], gradients[way], dim=0))
+        cosine = float(torch.cosine_similarity(gradients["published"].double(), gradients[way].double(), dim=0))
         rows.append(
             f"P6 {spread(ratios(seconds['published'], seconds[way]))} {name}, {way} (target {target}; gradient cosine "
             f"{cosine:.5f}, target {LEAST_COSINE}), {further[way]:.0f} MB a further clip"

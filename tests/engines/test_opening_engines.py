@@ -18,6 +18,7 @@ from mien.core.errors import ConfigError, MienError, MissingDependencyError
 from mien.engines import cached, opening, trial
 from mien.engines.cached import Choice, engine_file, keep_choice, read_choice
 from mien.engines.crops import sample_clips
+from mien.engines.export import export, halve_openvino
 from mien.engines.opening import open_model
 from mien.engines.openvino import OpenVinoNetwork
 from mien.models.zoo import LoadedModel
@@ -33,6 +34,8 @@ def furnished(files, models, tmp_path, monkeypatch) -> Path:
         place.parent.mkdir(parents=True, exist_ok=True)
         for path in {made, made.with_suffix(".bin") if target == "openvino" else made}:
             shutil.copy(path, place.with_suffix(path.suffix))
+    record = models["video"].record
+    halve_openvino(engine_file(record, "openvino"), engine_file(record, "openvino", "bfloat16"))
     return tmp_path
 
 
@@ -47,8 +50,10 @@ def test_without_a_trial_it_is_pytorch(furnished, weights, monkeypatch) -> None:
     [("onnx", "onnxruntime", "float32"), ("openvino", "openvino", "float32"), ("openvino", "openvino", "bfloat16")],
 )
 def test_a_choice_is_taken_and_answers_alike(furnished, weights, models, engine, name, precision) -> None:
-    keep_choice(models["video"].record, Choice(engine, precision))
+    record = models["video"].record
+    keep_choice(record, Choice(engine, precision))
     network = open_model(weights["video"])
+    assert network.path == engine_file(record, engine, precision)
     assert (network.engine, network.precision) == (name, precision)
     clips = sample_clips(4, 3, 40)
     close = 1e-4 if precision == "float32" else 0.05
@@ -110,6 +115,17 @@ def test_the_quickest_is_chosen(furnished, measured, weights, models, monkeypatc
     assert (choice.engine, choice.precision) == ("openvino", "float32")
     assert list(choice.left_out) == ["openvino bfloat16"]
     assert read_choice(models["video"].record) == choice
+
+
+def test_the_file_for_bfloat16_is_half_as_large_and_says_the_same(models, tmp_path) -> None:
+    with unchecked():
+        whole, half = export(models["image"], "openvino", tmp_path).path, tmp_path / "half.xml"
+    halve_openvino(whole, half)
+    sizes = [path.with_suffix(".bin").stat().st_size for path in (whole, half)]
+    assert sizes[1] < 0.6 * sizes[0]
+    one, other = OpenVinoNetwork(whole), OpenVinoNetwork(half, bfloat16=True)
+    assert replace(one.record, source="") == replace(other.record, source="")
+    assert other.precision == "bfloat16"
 
 
 def test_threads_that_gain_little_are_left_to_others(furnished, measured, weights, monkeypatch) -> None:

@@ -47,6 +47,13 @@ def test_saved_weights_come_back_with_their_record(recognizer: Recognizer, tmp_p
         torch.testing.assert_close(loaded(batch), recognizer(batch))
 
 
+def test_a_weights_file_is_as_open_to_others_as_any_new_file(recognizer: Recognizer, tmp_path: Path) -> None:
+    save_weights(recognizer, RECORD, tmp_path / "a.safetensors")
+    (tmp_path / "b.txt").touch()
+    modes = {path.stat().st_mode for path in (tmp_path / "a.safetensors", tmp_path / "b.txt")}
+    assert len(modes) == 1
+
+
 def test_half_precision_halves_the_file_and_keeps_the_answer(recognizer: Recognizer, tmp_path: Path) -> None:
     save_weights(recognizer, RECORD, tmp_path / "full.safetensors")
     save_weights(recognizer, RECORD, tmp_path / "half.safetensors", torch.float16)

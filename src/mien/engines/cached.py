@@ -58,9 +58,10 @@ def engine_folder(record: ModelRecord) -> Path:
     return cache_dir() / "engines" / f"{__version__}-{record.sha256[:16]}"
 
 
-def engine_file(record: ModelRecord, engine: str) -> Path:
-    """Where the file of an engine lies once it has been made."""
-    return engine_folder(record) / f"{record.name}{SUFFIXES[engine]}"
+def engine_file(record: ModelRecord, engine: str, precision: Precision = "float32") -> Path:
+    """Where the file of an engine lies once it has been made; the one to compute with in bfloat16 is half as large."""
+    half = "-half" if precision == "bfloat16" else ""
+    return engine_folder(record) / f"{record.name}{half}{SUFFIXES[engine]}"
 
 
 def read_choice(record: ModelRecord) -> Choice | None:
@@ -69,7 +70,8 @@ def read_choice(record: ModelRecord) -> Choice | None:
         choice = Choice(**json.loads(_choice_file(record).read_text("utf-8"))["choice"])
     except (OSError, ValueError, KeyError, TypeError):
         return None
-    return choice if choice.engine == "torch" or engine_file(record, choice.engine).is_file() else None
+    there = choice.engine == "torch" or engine_file(record, choice.engine, choice.precision).is_file()
+    return choice if there else None
 
 
 def keep_choice(record: ModelRecord, choice: Choice) -> None:

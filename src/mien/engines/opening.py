@@ -61,7 +61,7 @@ def open_engine(
     record: ModelRecord, weights: Path, engine: str, precision: Precision, threads: int | None = None
 ) -> ExportedNetwork:
     """The cached file of ``weights`` on an engine. Raises WeightsError when there is none."""
-    path = engine_file(record, engine)
+    path = engine_file(record, engine, precision)
     if engine == "onnx":
         from mien.engines.onnx import OnnxNetwork
 

@@ -100,8 +100,13 @@ def _prepared(candidate: _Candidate, exporter: Exporter, model: LoadedModel, wei
     record = model.record
     if candidate.precision == "bfloat16" and not has_bfloat16():
         raise MienError("this CPU does not compute in it")
-    if not engine_file(record, candidate.engine).is_file():
+    plain, path = (engine_file(record, candidate.engine, kind) for kind in (TORCH.precision, candidate.precision))
+    if not plain.is_file():
         exporter.write(candidate.engine, engine_folder(record))
+    if not path.is_file():
+        from mien.engines.export import halve_openvino
+
+        halve_openvino(plain, path)
     network = open_engine(record, weights, candidate.engine, candidate.precision)
     if candidate.precision == "bfloat16":
         _demand_alike(network.logits, model)

@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 from jaxtyping import Float, UInt8
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from mien.core.errors import WeightsError
@@ -99,8 +99,13 @@ def add_scores(path: Path, scores: dict[str, float]) -> ModelRecord:
 
 def _write(state: dict[str, Tensor], record: ModelRecord, path: Path) -> ModelRecord:
     with whole_file(path) as draft:
-        save_file(state, draft, metadata={"mien": record.to_json()})
+        write_tensors(state, {"mien": record.to_json()}, draft)
     return read_record(path)
+
+
+def write_tensors(state: dict[str, Tensor], metadata: dict[str, str], path: Path) -> None:
+    """A safetensors file that others may read as far as new files here may be: safetensors' own writer hides it."""
+    path.write_bytes(save(state, metadata))
 
 
 def load_weights(path: Path) -> tuple[Recognizer, ModelRecord]:

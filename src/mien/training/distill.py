@@ -15,7 +15,7 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from mien.core.errors import DataError
@@ -25,6 +25,7 @@ from mien.data.transforms import Augmentation, augment, warp
 from mien.models.landmarks import LANDMARK_SIZE, MobileFaceNet, fold
 from mien.models.preprocess import normalise
 from mien.models.record import Preprocessing
+from mien.models.weights import write_tensors
 from mien.training.loop import FitPlan, Report, fit
 from mien.training.task import Task, device_of
 
@@ -176,5 +177,5 @@ class LandmarkRun:
         best = torch.load(fit(task, self.fit, self.out, self.resume, report), weights_only=True)
         path = self.out / "landmarks.safetensors"
         state = {k: v.contiguous() for k, v in best["module"].items() if not k.endswith("num_batches_tracked")}
-        save_file(state, path, metadata={"figures": json.dumps(best["figures"])})
+        write_tensors(state, {"figures": json.dumps(best["figures"])}, path)
         return path

@@ -29,8 +29,8 @@ from mien.training.start import load_backbone, load_landmarks, parameter_groups
 from mien.training.task import Task, device_of
 
 FRAMES = 4
-"""Frames of a clip in use: the image model averages them, and more of the same 0.4 s cost time only. On four clips 4 and
-8 give the same spans, their borders 0.06 s apart at most."""
+"""Frames of a clip in use: the image model averages them, and more of the same 0.4 s cost time only. On four clips 4
+and 8 give the same spans, their borders 0.06 s apart at most."""
 LICENCE = (
     "Apache-2.0 for the weights. Trained on FER2013 images, which carry no redistribution licence (FER+ labels: MIT), "
     "from DINOv2 ViT-S/14 (Apache-2.0), with landmarks distilled from a teacher trained on 300-W (research use): "

@@ -15,7 +15,6 @@ from typing import Any
 
 import torch
 from jaxtyping import Float
-from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
@@ -27,6 +26,7 @@ from mien.data.sampling import item_generator
 from mien.models.preprocess import normalise
 from mien.models.pretrain import MaskedAutoencoder, MaskedAutoencoderConfig, reconstruction_loss
 from mien.models.record import Preprocessing
+from mien.models.weights import write_tensors
 from mien.training.loop import FitPlan, Report, fit
 from mien.training.task import Task, device_of
 from mien.training.unlabelled import Crops, open_crops
@@ -188,5 +188,5 @@ class PretrainRun:
         }
         path = self.out / "encoder.safetensors"
         with whole_file(path) as draft:
-            save_file(model.encoder_state(), draft, metadata={"pretrain": json.dumps(facts)})
+            write_tensors(model.encoder_state(), {"pretrain": json.dumps(facts)}, draft)
         return path
