@@ -25,17 +25,28 @@ from mien.models.zoo import LoadedModel
 from shape_checks import unchecked
 
 
+@pytest.fixture(scope="module")
+def half(files, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The video model's file for bfloat16."""
+    path = tmp_path_factory.mktemp("half") / "video.xml"
+    halve_openvino(files["video", "openvino"].path, path)
+    return path
+
+
 @pytest.fixture
-def furnished(files, models, tmp_path, monkeypatch) -> Path:
+def furnished(files, half, models, tmp_path, monkeypatch) -> Path:
     """A cache in which the video model's files lie already."""
     monkeypatch.setenv("MIEN_CACHE", str(tmp_path))
-    for target in ("onnx", "openvino"):
-        made, place = files["video", target].path, engine_file(models["video"].record, target)
-        place.parent.mkdir(parents=True, exist_ok=True)
-        for path in {made, made.with_suffix(".bin") if target == "openvino" else made}:
-            shutil.copy(path, place.with_suffix(path.suffix))
     record = models["video"].record
-    halve_openvino(engine_file(record, "openvino"), engine_file(record, "openvino", "bfloat16"))
+    places = {
+        files["video", "onnx"].path: engine_file(record, "onnx"),
+        files["video", "openvino"].path: engine_file(record, "openvino"),
+        half: engine_file(record, "openvino", "bfloat16"),
+    }
+    for made, place in places.items():
+        place.parent.mkdir(parents=True, exist_ok=True)
+        for path in {made, made.with_suffix(".bin") if made.suffix == ".xml" else made}:
+            shutil.copy(path, place.with_suffix(path.suffix))
     return tmp_path
 
 

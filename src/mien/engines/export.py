@@ -238,6 +238,8 @@ def halve_openvino(source: Path, path: Path) -> None:
         try:
             OpenVinoNetwork(draft, bfloat16=True)
         except WeightsError:  # it cannot compile every network that is stored so (a small video model, 2026.4)
+            for part in (draft, draft.with_suffix(".bin")):
+                part.unlink()  # not written over: OpenVINO may still have the old one mapped, and would die of it
             openvino.save_model(network, draft, compress_to_fp16=False)
 
 
