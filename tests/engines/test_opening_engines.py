@@ -14,8 +14,9 @@ import numpy as np
 import pytest
 import torch
 
-from mien.core.errors import ConfigError, MienError, MissingDependencyError
+from mien.core.errors import ConfigError, MienError, MissingDependencyError, WeightsError
 from mien.engines import cached, opening, trial
+from mien.engines import export as exporting
 from mien.engines.cached import Choice, engine_file, keep_choice, read_choice
 from mien.engines.crops import sample_clips
 from mien.engines.export import export, halve_openvino
@@ -25,25 +26,17 @@ from mien.models.zoo import LoadedModel
 from shape_checks import unchecked
 
 
-@pytest.fixture(scope="module")
-def half(files, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The video model's file for bfloat16."""
-    path = tmp_path_factory.mktemp("half") / "video.xml"
-    halve_openvino(files["video", "openvino"].path, path)
-    return path
-
-
 @pytest.fixture
-def furnished(files, half, models, tmp_path, monkeypatch) -> Path:
+def furnished(files, models, tmp_path, monkeypatch) -> Path:
     """A cache in which the video model's files lie already."""
     monkeypatch.setenv("MIEN_CACHE", str(tmp_path))
     record = models["video"].record
     places = {
-        files["video", "onnx"].path: engine_file(record, "onnx"),
-        files["video", "openvino"].path: engine_file(record, "openvino"),
-        half: engine_file(record, "openvino", "bfloat16"),
+        engine_file(record, "onnx"): files["video", "onnx"].path,
+        engine_file(record, "openvino"): files["video", "openvino"].path,
+        engine_file(record, "openvino", "bfloat16"): files["video", "openvino"].path,  # OpenVINO takes no half of it
     }
-    for made, place in places.items():
+    for place, made in places.items():
         place.parent.mkdir(parents=True, exist_ok=True)
         for path in {made, made.with_suffix(".bin") if made.suffix == ".xml" else made}:
             shutil.copy(path, place.with_suffix(path.suffix))
@@ -137,6 +130,17 @@ def test_the_file_for_bfloat16_is_half_as_large_and_says_the_same(models, tmp_pa
     one, other = OpenVinoNetwork(whole), OpenVinoNetwork(half, bfloat16=True)
     assert replace(one.record, source="") == replace(other.record, source="")
     assert other.precision == "bfloat16"
+
+
+def test_a_half_that_cannot_be_compiled_stays_whole(files, tmp_path, monkeypatch) -> None:
+    def refuse(path: Path, **options: object) -> None:
+        raise WeightsError("a file of `mien export`", str(path), "export the weights again")
+
+    monkeypatch.setattr(exporting, "OpenVinoNetwork", refuse)
+    whole, half = files["video", "openvino"].path, tmp_path / "half.xml"
+    halve_openvino(whole, half)
+    assert half.with_suffix(".bin").stat().st_size == whole.with_suffix(".bin").stat().st_size
+    assert OpenVinoNetwork(half).record.name == "video"
 
 
 def test_threads_that_gain_little_are_left_to_others(furnished, measured, weights, monkeypatch) -> None:
