@@ -159,12 +159,10 @@ def test_threads_that_gain_little_are_left_to_others(furnished, measured, weight
 def test_pytorch_takes_the_threads_of_the_choice(furnished, weights, models, monkeypatch) -> None:
     monkeypatch.setenv("MIEN_THREADS", "5")
     keep_choice(models["video"].record, Choice("torch", "float32", threads=3))
-    before = torch.get_num_threads()
-    try:
-        open_model(weights["video"])
-        assert torch.get_num_threads() == 3
-    finally:
-        torch.set_num_threads(before)
+    asked: list[int] = []
+    monkeypatch.setattr(torch, "set_num_threads", asked.append)
+    open_model(weights["video"])
+    assert asked == [3]
 
 
 @pytest.mark.parametrize(

@@ -59,11 +59,8 @@ class OpenVinoNetwork(ExportedNetwork):
         if self._cache is not None:
             plan["CACHE_DIR"] = str(self._cache)
         try:
-            model = core.read_model(self.path)
-            info = model.get_rt_info([RT_INFO]).value if model.has_rt_info([RT_INFO]) else {}
-            texts = {key: str(value.value if hasattr(value, "value") else value) for key, value in info.items()}
-            self.record, stored = read_header(texts, str(self.path))
-            del model  # from the path, a cached network comes without a second copy of its weights: 60 MiB less
+            self.record, stored = read_header(_texts(core, self.path), str(self.path))
+            # From the path, a cached network comes without a second copy of its weights: 60 MiB less.
             compiled = core.compile_model(self.path, "CPU", plan)
         except RuntimeError as error:
             raise unreadable(self.path, error) from error
@@ -73,6 +70,15 @@ class OpenVinoNetwork(ExportedNetwork):
     def _run(self, session: Any, clips: UInt8[np.ndarray, "b t 3 h w"]) -> Float[np.ndarray, "b c"]:
         logits: Float[np.ndarray, "b c"] = session.infer({"clips": clips})["logits"]
         return logits
+
+
+def _texts(core: Any, path: Path) -> dict[str, str]:
+    """Our header in a file's rt_info; what OpenVINO keeps of the file ends with this call."""
+    model = core.read_model(path)
+    info = model.get_rt_info([RT_INFO]).value if model.has_rt_info([RT_INFO]) else {}
+    texts = {key: str(value.value if hasattr(value, "value") else value) for key, value in info.items()}
+    del info  # before the model it belongs to
+    return texts
 
 
 def import_openvino() -> Any:
