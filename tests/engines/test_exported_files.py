@@ -124,6 +124,20 @@ def test_engines_start_without_torch(files, target: str) -> None:
     assert loaded == "[]"
 
 
+def test_a_signal_after_openvino_networks_have_gone_is_handled(files) -> None:
+    program = (
+        "import os, pathlib, signal\n"
+        "from mien.engines.openvino import OpenVinoNetwork\n"
+        f"one, other = (OpenVinoNetwork(pathlib.Path({str(files['video', 'openvino'].path)!r})) for _ in range(2))\n"
+        "del one\n"
+        "del other\n"
+        "signal.signal(signal.SIGINT, lambda number, frame: print('stopped by', number))\n"
+        "os.kill(os.getpid(), signal.SIGINT)\n"
+    )
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert (ran.stdout, ran.returncode) == ("stopped by 2\n", 0)
+
+
 def test_a_file_that_answers_otherwise_is_not_kept(models, tmp_path, monkeypatch) -> None:
     monkeypatch.setattr(exporting, "MOST_DIFFERENCE", 0.0)
     with unchecked(), pytest.raises(ParityError, match="differs from PyTorch"):

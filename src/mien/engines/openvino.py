@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -47,10 +48,9 @@ class OpenVinoNetwork(ExportedNetwork):
         super().__init__(path, weights, threads=threads)
 
     def _start(self) -> Any:
-        openvino = import_openvino()
+        core = openvino_core()
         if not self.path.is_file():
             raise WeightsError("an .xml file", f"no file at {self.path}", "make it with `mien export`")
-        core = openvino.Core()
         plan: dict[str, Any] = {
             "PERFORMANCE_HINT": "LATENCY",
             "INFERENCE_NUM_THREADS": self.threads,
@@ -79,6 +79,19 @@ def _texts(core: Any, path: Path) -> dict[str, str]:
     texts = {key: str(value.value if hasattr(value, "value") else value) for key, value in info.items()}
     del info  # before the model it belongs to
     return texts
+
+
+def openvino_core() -> Any:
+    """The one ``openvino.Core`` of this process; raises MissingDependencyError without the package."""
+    return _core(import_openvino())
+
+
+@cache
+def _core(openvino: Any) -> Any:
+    # Every Core gives its thread another stack for signals, and puts the one before it back when it ends. Where two end
+    # in the order in which they began, that one is gone, and the next signal (Ctrl-C, a child's end) kills the process
+    # (OpenVINO 2026.4). So there is one, and it does not end.
+    return openvino.Core()
 
 
 def import_openvino() -> Any:

@@ -20,7 +20,7 @@ from mien.core.files import whole_file
 from mien.engines.export import EDGE, Exported, Parity, compare, openvino_bytes, openvino_draft, save_openvino
 from mien.engines.header import PRECISION, header
 from mien.engines.onnx import OnnxNetwork
-from mien.engines.openvino import OpenVinoNetwork, import_openvino
+from mien.engines.openvino import OpenVinoNetwork, openvino_core
 from mien.models.record import ModelRecord
 from mien.models.zoo import LoadedModel
 
@@ -118,7 +118,7 @@ def _quantize_onnx(path: Path, out: Path) -> None:
 
 
 def _quantized_openvino(path: Path, clips: Sequence[Clip]) -> Any:
-    openvino = import_openvino()
+    core = openvino_core()
     os.environ.setdefault("NNCF_CI", "1")  # or it would report its use over the network
     try:
         import nncf
@@ -126,7 +126,7 @@ def _quantized_openvino(path: Path, clips: Sequence[Clip]) -> Any:
         raise MissingDependencyError("nncf", str(error), "pip install 'mien[export]'") from error
     nncf.set_log_level(40)
     sample = nncf.Dataset([{"clips": clip} for clip in _spread(clips, CALIBRATION_CLIPS)])
-    network = openvino.Core().read_model(path)
+    network = core.read_model(path)
     # Moving scales from activations to weights ("smooth quant") costs more than it gains on a folded network: cosine of
     # features 0.988 with it.
     unsmoothed = nncf.AdvancedSmoothQuantParameters(convolution=-1, matmul=-1)

@@ -127,9 +127,9 @@ def _demand_alike(logits: Logits, model: LoadedModel) -> None:
 
 def has_bfloat16() -> bool:
     """Whether the CPU computes in bfloat16, as OpenVINO sees it."""
-    from mien.engines.openvino import import_openvino
+    from mien.engines.openvino import openvino_core
 
-    return "BF16" in import_openvino().Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    return "BF16" in openvino_core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
 
 
 def _thread_counts() -> list[int]:
