@@ -25,6 +25,7 @@ from mien.models.zoo import load_model
 from mien.training.distill import LandmarkRun, point_error
 from mien.training.expression import ExpressionRecipe, FerPlusRun
 from mien.training.loop import FitPlan
+from mien.training.moving import MovingRun
 from mien.training.recipes import RECIPES
 from mien.training.start import load_backbone, parameter_groups
 
@@ -124,6 +125,31 @@ def test_a_teacher_must_name_the_same_labels(npz: Path, tmp_path: Path) -> None:
     )
     with pytest.raises(ConfigError, match="teacher"):
         FerPlusRun(npz, out=tmp_path, fit=FIT, recipe=recipe).run()
+
+
+def test_a_video_model_learns_from_faces_that_move(npz: Path, landmarks: Path, tmp_path: Path) -> None:
+    recipe = replace(ExpressionRecipe(), model=TINY, sizes=())
+    image_model = FerPlusRun(npz, landmarks=landmarks, out=tmp_path / "image", fit=FIT, recipe=recipe).run()
+    run = MovingRun(npz, str(image_model), tmp_path / "still", fit=replace(FIT, lr=1e-12))
+    still = load_model(run.run(), folded=False)
+    scores = still.record.scores
+    assert scores["moving_valid_war"] == scores["moving_valid_war_averaging"]
+    assert (still.record.frames, still.record.is_image_model) == (4, False)
+    moved = load_model(replace(run, out=tmp_path / "moved", fit=replace(FIT, lr=1e-2)).run(), folded=False)
+    start = load_model(image_model, folded=False).network.state_dict()
+    for name, weights in moved.network.state_dict().items():
+        if name in start:
+            assert torch.equal(weights, start[name]), name
+    assert moved.network.s2d.temporal_embed.abs().max() > 0
+    clips = torch.randint(256, (2, 4, 3, 48, 48), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    assert not np.allclose(moved.logits(clips.numpy()), still.logits(clips.numpy()), atol=1e-3)
+
+
+def test_a_video_model_is_made_of_an_image_model(npz: Path, tmp_path: Path) -> None:
+    recipe = replace(ExpressionRecipe(), model=replace(TINY, prompts=False), sizes=())
+    path = FerPlusRun(npz, out=tmp_path, name="plain", fit=FIT, recipe=recipe).run()
+    with pytest.raises(ConfigError, match="landmark net to start from"):
+        MovingRun(npz, str(path), tmp_path / "video").run()
 
 
 def test_a_model_without_prompts_trains_without_a_landmark_net(npz: Path, tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from mien.training.clip_run import ClipRun
 from mien.training.clips import ClipRecipe
 from mien.training.distill import LandmarkRun
 from mien.training.expression import FerPlusRun
+from mien.training.moving import MovingRun
 from mien.training.plan import FitPlan
 from mien.training.sdl import SdlPlan
 from mien.training.smoke import SmokeRun
@@ -159,11 +160,12 @@ class Videos(ClipRun):
     )
 
 
-RECIPES: Registry[type[ClipRun] | type[LandmarkRun] | type[FerPlusRun] | type[SmokeRun]] = Registry(
+RECIPES: Registry[type[ClipRun | LandmarkRun | FerPlusRun | MovingRun | SmokeRun]] = Registry(
     "recipe",
     {
         "landmarks": LandmarkRun,
         "ferplus": FerPlusRun,
+        "ferplus-video": MovingRun,
         "images": Images,
         "videos": Videos,
         "rafdb": RafDb,
