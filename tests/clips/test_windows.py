@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -118,7 +119,14 @@ def test_places_are_equal_distances_in_time_not_in_frames() -> None:
     # Half a second at 40 a second, then half a second at 10: time, not count, is divided.
     times = [*np.arange(0, 0.5, 0.025), *np.arange(0.5, 1.0, 0.1)]
     (clip,) = cut(Windows(10, 1.0, 1.0), [crop(i, time) for i, time in enumerate(times)])
-    assert clip.times == pytest.approx(np.arange(0, 1, 0.1), abs=0.013)
+    assert clip.times[:5] == pytest.approx(np.arange(0.05, 0.5, 0.1) - 0.0125, abs=0.013)
+    assert clip.times[5:] == pytest.approx(np.arange(0.5, 1, 0.1))
+
+
+@pytest.mark.parametrize("rate", [23.976, 25.0, 29.97, 60.0])
+def test_windows_that_overlap_by_half_share_half_their_crops(rate: float) -> None:
+    clips = cut(Windows(4, 0.4, 0.2), steady(8.0, rate))[:-1]  # the last one is moved back
+    assert all(one.indices[2:] == other.indices[:2] for one, other in pairwise(clips))
 
 
 def test_a_short_track_is_padded_at_its_end_and_says_so() -> None:

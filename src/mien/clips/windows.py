@@ -24,7 +24,7 @@ class Windows:
     """Cuts the crops of any number of interleaved tracks into clips.
 
     Every readable crop lies in the time of at least one clip. Crops with a ``quality.reason`` let time pass and are
-    left out. A clip has ``length`` places at equal distances in time, each filled with the nearest crop of the window;
+    left out. A clip has ``length`` places, the middles of equal parts of its time, each filled with the nearest crop;
     a place that repeats the crop before it (a short track, a slow camera, a gap) has ``valid`` False. A window that
     would show no crop beyond those of the clip before it gives no clip. Memory holds at most ``seconds`` of crops for
     each live track.
@@ -131,8 +131,11 @@ class _TrackWindows:
         if not crops or crops[-1].time <= self._shown_until:
             return []
         self._shown_until = crops[-1].time
-        targets = start + np.arange(self._length) * (self._seconds / self._length)
-        places = nearest(np.array([crop.time for crop in crops]), targets)
+        # Middles on both sides: a crop stands for the time that its frame is shown. Windows that overlap by half then
+        # ask for the same crops there, of which an image model sees each once.
+        parts = (np.arange(self._length) + 0.5) * (self._seconds / self._length)
+        targets = start + parts - TIME_ROUNDING  # of two crops as near, the earlier, whatever the rounding
+        places = nearest(np.array([crop.time for crop in crops]) + frame_seconds(self._crops) / 2, targets)
         chosen = [crops[place] for place in places]
         return [
             FaceClip(
