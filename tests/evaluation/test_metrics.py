@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from sklearn.metrics import accuracy_score, balanced_accuracy_score, confusion_matrix, f1_score, recall_score
 
 from mien.core.softmax import softmax
-from mien.evaluation.calibration import coverage, fit_temperature, risk_coverage, threshold_for
+from mien.evaluation.calibration import bias_helps, coverage, fit_bias, fit_temperature, risk_coverage, threshold_for
 from mien.evaluation.metrics import (
     bootstrap,
     calibration_interval,
@@ -112,6 +112,28 @@ def test_temperature_undoes_overconfidence() -> None:
     assert fit_temperature(LOGITS * 4, labels) == pytest.approx(4, rel=0.2)
     hot, fitted = softmax(LOGITS * 4), softmax(LOGITS * 4, fit_temperature(LOGITS * 4, labels))
     assert expected_calibration_error(fitted, labels) < 0.5 * expected_calibration_error(hot, labels)
+
+
+def test_a_bias_is_found_where_there_is_one_and_only_there() -> None:
+    rng = np.random.default_rng(3)
+    shift = np.array([0.8, -0.8, 0.0, 0.0])
+    logits = rng.normal(0, 1.5, (4000, 4))
+    labels = (logits + rng.gumbel(size=logits.shape)).argmax(1)
+    shifted = (logits + rng.gumbel(size=logits.shape) + shift).argmax(1)
+    temperature, bias = fit_bias(logits * 2, shifted)
+    assert temperature == pytest.approx(2, rel=0.1)
+    assert bias - bias.mean() == pytest.approx(shift, abs=0.15)
+    assert bias_helps(logits * 2, shifted)
+    assert not bias_helps(logits * 2, labels)
+    assert not bias_helps(logits[:60], shifted[:60])  # too few to say
+
+
+def test_a_class_without_items_gets_no_bias_beyond_bounds() -> None:
+    rng = np.random.default_rng(4)
+    logits = rng.normal(size=(300, 3))
+    temperature, bias = fit_bias(logits, rng.integers(0, 2, 300))
+    assert np.isfinite([temperature, *bias]).all()
+    assert abs(bias).max() <= 5
 
 
 def test_threshold_keeps_the_promised_precision_with_the_most_coverage() -> None:

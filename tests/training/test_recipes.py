@@ -85,16 +85,19 @@ def test_training_goes_on_from_weights_of_mien(npz: Path, landmarks: Path, tmp_p
         FerPlusRun(npz, start=str(first), out=tmp_path / "third", fit=FIT, recipe=wider).run()
 
 
-def test_a_small_model_starts_as_the_first_blocks_of_a_deeper_one(npz: Path, landmarks: Path, tmp_path: Path) -> None:
-    recipe = replace(ExpressionRecipe(), model=TINY, sizes=())
+def test_a_small_model_starts_as_evenly_spread_blocks_of_a_deeper_one(
+    npz: Path, landmarks: Path, tmp_path: Path
+) -> None:
+    recipe = replace(ExpressionRecipe(), model=replace(TINY, depth=5), sizes=())
     deep = FerPlusRun(npz, landmarks=landmarks, out=tmp_path / "deep", fit=FIT, recipe=recipe).run()
-    shallow = replace(recipe, model=replace(TINY, depth=1, input_size=42))
+    shallow = replace(recipe, model=replace(TINY, depth=3, input_size=42))
     run = FerPlusRun(npz, start=str(deep), out=tmp_path / "small", fit=replace(FIT, lr=1e-12), recipe=shallow)
-    ours, theirs = (load_model(path, folded=False).network.s2d.state_dict() for path in (run.run(), deep))
-    assert ours.keys() < theirs.keys()
-    for name, weights in ours.items():
-        if name != "backbone.pos_embed":  # resampled
-            assert torch.allclose(weights, theirs[name], atol=1e-6), name
+    ours, theirs = (load_model(path, folded=False).network.s2d for path in (run.run(), deep))
+    for own, other in enumerate((0, 2, 4)):
+        for part in ("backbone.blocks", "prompters", "prompt_norms"):
+            mine, wanted = ours.get_submodule(part)[own].state_dict(), theirs.get_submodule(part)[other].state_dict()
+            assert all(torch.allclose(mine[name], wanted[name], atol=1e-6) for name in wanted), (part, own)
+    assert torch.allclose(ours.head.weight, theirs.head.weight, atol=1e-6)
 
 
 def test_a_teacher_is_learned_from_as_far_as_it_is_asked(npz: Path, tmp_path: Path) -> None:

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float, Float64, Int
 
 from mien.core.softmax import softmax
+
+FOLDS = 10
+PULL = 1e-3
+"""Weight of the squared biases beside the mean negative log-likelihood."""
 
 
 def fit_temperature(logits: Float[np.ndarray, "n c"], labels: Int[np.ndarray, " n"]) -> float:
@@ -18,6 +22,48 @@ def fit_temperature(logits: Float[np.ndarray, "n c"], labels: Int[np.ndarray, " 
 
     best = minimize_scalar(loss, bounds=(np.log(0.05), np.log(20.0)), method="bounded")
     return float(np.exp(best.x))
+
+
+def fit_bias(
+    logits: Float[np.ndarray, "n c"], labels: Int[np.ndarray, " n"]
+) -> tuple[float, Float64[np.ndarray, " c"]]:
+    """A temperature and a bias of every class, added after the division, with the least negative log-likelihood.
+
+    A pull towards 0 (:data:`PULL`) keeps classes that are hardly seen where they are.
+    """
+    from scipy.optimize import minimize
+
+    true = np.eye(logits.shape[1])[labels]
+
+    def loss(values: Float64[np.ndarray, " k"]) -> tuple[float, Float64[np.ndarray, " k"]]:
+        scale, shift = np.exp(values[0]), values[1:]
+        answers = softmax(logits * scale + shift)
+        wrong = (answers - true) / len(labels)
+        slope = np.concatenate([[(wrong * logits).sum() * scale], wrong.sum(0) + 2 * PULL * shift])
+        return float(-np.log(answers[true > 0].clip(1e-12)).mean() + PULL * (shift**2).sum()), slope
+
+    bounds = [(np.log(0.05), np.log(20.0)), *[(-5.0, 5.0)] * logits.shape[1]]
+    best = minimize(loss, np.zeros(1 + logits.shape[1]), jac=True, method="L-BFGS-B", bounds=bounds).x
+    return float(np.exp(-best[0])), best[1:]
+
+
+def bias_helps(logits: Float[np.ndarray, "n c"], labels: Int[np.ndarray, " n"], seed: int = 0) -> bool:
+    """Whether a bias lowers the log loss of items it was not fitted on, by more than two standard errors.
+
+    Ten folds; fewer than 100 items are never enough to say so.
+    """
+    if len(labels) < 100:
+        return False
+    fold = np.random.default_rng(seed).permutation(len(labels)) % FOLDS
+    gains = np.empty(len(labels))
+    for number in range(FOLDS):
+        there, own = fold != number, fold == number
+        plain = softmax(logits[own], fit_temperature(logits[there], labels[there]))
+        temperature, bias = fit_bias(logits[there], labels[there])
+        shifted = softmax(logits[own] / temperature + bias)
+        chosen = (np.arange(own.sum()), labels[own])
+        gains[own] = np.log(shifted[chosen].clip(1e-12)) - np.log(plain[chosen].clip(1e-12))
+    return bool(gains.mean() > 2 * gains.std() / np.sqrt(len(labels)))
 
 
 def threshold_for(precision: float, probabilities: Float[np.ndarray, "n c"], labels: Int[np.ndarray, " n"]) -> float:

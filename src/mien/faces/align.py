@@ -7,6 +7,8 @@ the plane is one complex division. Whole numbers are pixel centres, so the unit 
 
 from __future__ import annotations
 
+import math
+
 import cv2
 import numpy as np
 from jaxtyping import Float, Float32, Float64, UInt8
@@ -30,6 +32,10 @@ BOX_POINTS.flags.writeable = False
 
 LEAST_SPREAD = 1e-3
 """Pixels (root mean square from the mean) below which five points are one point and give no direction."""
+
+FINE = 2
+"""Powers of two of a shrinking that are left to means over exact areas, which cost ten times what halving does: at 2 a
+crop differs from exact means by 0.4 grey levels on average and takes half the time, at 1 by 0.9."""
 
 Motion = Float64[np.ndarray, "2 3"]
 """An affine map of the plane: x' = M[:, :2] x + M[:, 2]."""
@@ -123,12 +129,17 @@ def _shrunk_region(
     under = moved(corners, cv2.invertAffineTransform(motion))
     low = np.clip(np.floor(under.min(axis=0)) - 1, 0, sides - 1).astype(int)
     high = np.maximum(np.clip(np.ceil(under.max(axis=0)) + 2, 1, sides).astype(int), low + 1)
+    scale = float(np.hypot(motion[0, 0], motion[1, 0]))
+    halvings = max(0, math.floor(-math.log2(scale)) - FINE)
+    high = np.minimum(high + (low - high) % 2**halvings, sides)
     region = image[low[1] : high[1], low[0] : high[0]]
     factors = np.ones(2)
-    scale = float(np.hypot(motion[0, 0], motion[1, 0]))
     if scale < 1:
         shrunk = np.maximum(1, np.rint((high - low) * scale)).astype(int)
         factors = shrunk / (high - low)
+        for _ in range(halvings):
+            height, width = region.shape[:2]
+            region = cv2.resize(region, ((width + 1) // 2, (height + 1) // 2), interpolation=cv2.INTER_AREA)
         region = cv2.resize(region, (int(shrunk[0]), int(shrunk[1])), interpolation=cv2.INTER_AREA)
     # Pixel centres: a place x of the frame lies at (x - low + 0.5) * factor - 0.5 of the shrunk part.
     shift = (0.5 - low) * factors - 0.5

@@ -8,12 +8,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import torch
 from jaxtyping import Float, Int
 
 from mien.core.files import whole_file
 from mien.core.softmax import softmax
-from mien.evaluation.calibration import fit_temperature, threshold_for
+from mien.evaluation.calibration import bias_helps, fit_bias, fit_temperature, threshold_for
 from mien.evaluation.metrics import confusion, expected_calibration_error, uar, war
+from mien.models.s2d import S2D
 
 ABSTAIN_PRECISION = 0.95
 """Share of right answers, on the validation split, among those at or above the default threshold."""
@@ -25,21 +27,35 @@ class Calibration:
 
     Attributes:
         temperature: logits are divided by it.
+        bias: of each class, added to the logits after the division; zeros where it does not help.
         threshold: the least confidence above which :data:`ABSTAIN_PRECISION` of the answers are right.
         figures: ``war``, ``uar`` and ``ece`` there, in [0, 1].
     """
 
     temperature: float
+    bias: Float[np.ndarray, " c"]
     threshold: float
     figures: dict[str, float]
 
+    def put_into(self, s2d: S2D) -> None:
+        """Add the bias to the head's, so that the network's logits need their temperature only."""
+        with torch.no_grad():
+            s2d.head.bias.add_(torch.from_numpy(self.bias * self.temperature).to(s2d.head.bias))
+
 
 def calibrate(logits: Float[np.ndarray, "n c"], labels: Int[np.ndarray, " n"]) -> Calibration:
-    """Fit both. Never on test items."""
-    temperature = fit_temperature(logits, labels)
-    probabilities = softmax(logits, temperature)
+    """Fit all three. Never on test items."""
+    temperature, bias = fit_temperature(logits, labels), np.zeros(logits.shape[1])
+    if bias_helps(logits, labels):
+        temperature, bias = fit_bias(logits, labels)
+    probabilities = softmax(logits / temperature + bias)
     threshold = threshold_for(ABSTAIN_PRECISION, probabilities, labels)
-    return Calibration(temperature, threshold, figures(probabilities, labels))
+    return Calibration(temperature, bias, threshold, figures(probabilities, labels))
+
+
+def uncalibrated(probabilities: Float[np.ndarray, "n c"], labels: Int[np.ndarray, " n"]) -> Calibration:
+    """Of items that must not calibrate what they then measure."""
+    return Calibration(1.0, np.zeros(probabilities.shape[1]), 0.0, figures(probabilities, labels))
 
 
 def figures(probabilities: Float[np.ndarray, "n c"], labels: Int[np.ndarray, " n"]) -> dict[str, float]:

@@ -198,6 +198,7 @@ class MovingRun:
         s2d.load_state_dict(torch.load(best, weights_only=True)["module"])
         video = Recognizer(s2d, image_model.landmarks, image_model.preprocessing).eval()
         found = {"": self.judged(video), "_averaging": self.judged(image_model)}
+        found[""].put_into(s2d)
         scores = {
             f"moving_valid_{name}{kind}": round(value, 4)
             for kind, calibration in found.items()
