@@ -34,6 +34,7 @@ ELSEWHERE = {
     "mien train images": "tests/journeys/test_every_set.py::test_images",
     "mien train landmarks": "tests/training/test_recipes.py::test_train_write_load_evaluate",
     "mien train ferplus": "tests/training/test_recipes.py::test_train_write_load_evaluate",
+    "mien train ferplus-video": "tests/training/test_recipes.py::test_a_video_model_learns_from_faces_that_move",
     "mien pretrain": "tests/cli/test_pretraining.py",
     "mien evaluate": "tests/cli/test_evaluate.py",
     "mien convert": "tests/cli/test_convert.py",
