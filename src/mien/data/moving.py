@@ -131,9 +131,9 @@ def path(n: int, frames: int, plan: Motion, rng: Generator) -> Float[Tensor, "n 
     end = _square(start) @ _square(random_affine(n, dataclasses.replace(plan.pose, **on, flip=0), rng))
     time = torch.linspace(0, 1, frames).view(1, -1, 1, 1)
     gone = time * time * (3 - 2 * time)  # starts and ends softly
-    maps = torch.lerp(start[:, None], end[:, None, :2], gone).repeat(1, 1, 1, 1)
-    maps[..., 2] += 2 * plan.jitter * torch.randn(n, frames, 2, generator=rng)
-    return maps
+    maps = torch.lerp(start[:, None], end[:, None, :2], gone)
+    unsteady = F.pad(2 * plan.jitter * torch.randn(n, frames, 2, 1, generator=rng), (2, 0))  # the shift's column
+    return maps + unsteady
 
 
 def laid_on(points: Float[Tensor, "n 68 2"], others: Float[Tensor, "n 68 2"]) -> Float[Tensor, "n 3 3"]:
@@ -180,19 +180,20 @@ def _covered(clips: Float[Tensor, "n t 1 s s"], cover: float, rng: Generator) ->
 
 
 def _spoilt(clips: Float[Tensor, "n t 1 s s"], plan: Motion, rng: Generator) -> Float[Tensor, "n t 1 s s"]:
-    """Noise in every frame; some are blurred until little is left, dark and noisier still."""
-    n, t, _, side, _ = clips.shape
+    """Noise in every frame; some are blurred until little is left, darker, and three times as noisy."""
+    n, t = clips.shape[:2]
     bad = torch.rand(n, t, generator=rng) < plan.spoil
-    flat = clips.flatten(0, 1).clone()
-    which = bad.flatten()
-    if which.any():
-        kernel = torch.exp(-(torch.linspace(-2, 2, 2 * (side // 8) + 1) ** 2))
-        kernel = kernel / kernel.sum()
-        edge = side // 8
-        soft = F.pad(flat[which], (edge, edge, edge, edge), mode="replicate")
-        soft = F.conv2d(F.conv2d(soft, kernel.view(1, 1, 1, -1)), kernel.view(1, 1, -1, 1))
-        light = 0.3 + 0.7 * torch.rand(len(soft), 1, 1, 1, generator=rng)
-        flat[which] = soft * light
-    level = plan.noise * torch.rand(n, 1, generator=rng) * torch.where(bad, 3.0, 1.0)
-    flat = flat + level.view(-1, 1, 1, 1) * torch.randn(flat.shape, generator=rng)
-    return flat.clamp(0, 1).view_as(clips)
+    light = 0.3 + 0.7 * torch.rand(n, t, 1, 1, 1, generator=rng)
+    if bad.any():
+        clips = clips.index_put((bad,), _blurred(clips[bad]) * light[bad])
+    spread = plan.noise * torch.rand(n, 1, generator=rng) * torch.where(bad, 3.0, 1.0)
+    return (clips + spread.view(n, t, 1, 1, 1) * torch.randn(clips.shape, generator=rng)).clamp(0, 1)
+
+
+def _blurred(images: Float[Tensor, "n 1 s s"]) -> Float[Tensor, "n 1 s s"]:
+    """A Gaussian whose standard deviation is 4 % of the side."""
+    edge = images.shape[-1] // 8
+    kernel = torch.exp(-(torch.linspace(-2, 2, 2 * edge + 1) ** 2))
+    kernel = (kernel / kernel.sum()).view(1, 1, 1, -1)
+    padded = F.pad(images, (edge, edge, edge, edge), mode="replicate")
+    return F.conv2d(F.conv2d(padded, kernel), kernel.transpose(2, 3))
