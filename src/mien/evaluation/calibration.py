@@ -54,7 +54,8 @@ def bias_helps(logits: Float[np.ndarray, "n c"], labels: Int[np.ndarray, " n"], 
     """
     if len(labels) < 100:
         return False
-    fold = np.random.default_rng(seed).permutation(len(labels)) % FOLDS
+    rng = np.random.default_rng(seed)
+    fold = rng.permutation(len(labels)) % FOLDS
     gains = np.empty(len(labels))
     for number in range(FOLDS):
         there, own = fold != number, fold == number
