@@ -138,7 +138,9 @@ def test_a_video_model_learns_from_faces_that_move(npz: Path, landmarks: Path, t
     scores = still.record.scores
     assert scores["moving_valid_war"] == scores["moving_valid_war_averaging"]
     assert (still.record.frames, still.record.is_image_model) == (4, False)
-    moved = load_model(replace(run, out=tmp_path / "moved", fit=replace(FIT, lr=1e-2)).run(), folded=False)
+    moved = load_model(
+        replace(run, out=tmp_path / "moved", fit=replace(FIT, lr=1e-2, precision="bf16")).run(), folded=False
+    )
     start = load_model(image_model, folded=False).network.state_dict()
     for name, weights in moved.network.state_dict().items():
         if name in start:

@@ -82,22 +82,19 @@ def moving_clips(
         Values in [0, 1]; shares in [0, 1], the rest is the other face.
     """
     n = len(faces)
-    shares = course(n, frames, plan.change, rng)
-    maps = path(n, frames, plan, rng)
-    with torch.autocast("cpu", enabled=False):  # the arithmetic of pixels stays in float32
-        own = _lit(faces, frames, plan, rng)
-        clips = warp(own.flatten(0, 1), maps.flatten(0, 1), size)
-        blended = (shares < 1).any(1)
-        if blended.any():
-            there = onto[blended, None] @ _square(maps[blended])
-            other = _lit(others[blended], frames, plan, rng)
-            partner = warp(other.flatten(0, 1), there[:, :, :2].flatten(0, 1), size)
-            weight = shares[blended].view(-1, 1, 1, 1)
-            which = blended.repeat_interleave(frames)
-            clips = clips.index_put((which,), torch.lerp(partner, clips[which], weight))
-        clips = _covered(clips.view(n, frames, 1, size, size), plan.cover, rng)
-        clips = _spoilt(clips, plan, rng)
-    return clips, middle(shares)
+    shares, maps = course(n, frames, plan.change, rng), path(n, frames, plan, rng)
+    own = _lit(faces, frames, plan, rng)
+    clips = warp(own.flatten(0, 1), maps.flatten(0, 1), size)
+    blended = (shares < 1).any(1)
+    if blended.any():
+        there = onto[blended, None] @ _square(maps[blended])
+        other = _lit(others[blended], frames, plan, rng)
+        partner = warp(other.flatten(0, 1), there[:, :, :2].flatten(0, 1), size)
+        weight = shares[blended].view(-1, 1, 1, 1)
+        which = blended.repeat_interleave(frames)
+        clips = clips.index_put((which,), torch.lerp(partner, clips[which], weight))
+    clips = _covered(clips.view(n, frames, 1, size, size), plan.cover, rng)
+    return _spoilt(clips, plan, rng), middle(shares)
 
 
 def course(n: int, frames: int, change: float, rng: Generator) -> Float[Tensor, "n t"]:

@@ -80,15 +80,16 @@ class MovingFaces:
             neutral = self.neutral[torch.randint(len(self.neutral), (len(items),), generator=rng)]
             wanted = torch.rand(len(items), generator=rng) < self.recipe.motion.neutral
             others = torch.where(wanted, neutral, others)
-        clips, share = moving_clips(
-            self.images[items].float() / 255,
-            self.images[others].float() / 255,
-            laid_on(self.points[items], self.points[others]),
-            self.recipe.frames,
-            self.plan.input_size,
-            self.recipe.motion,
-            rng,
-        )
+        with torch.autocast("cpu", enabled=False):  # the arithmetic of places and pixels stays in float32
+            clips, share = moving_clips(
+                self.images[items].float() / 255,
+                self.images[others].float() / 255,
+                laid_on(self.points[items], self.points[others]),
+                self.recipe.frames,
+                self.plan.input_size,
+                self.recipe.motion,
+                rng,
+            )
         return clips, torch.lerp(self.targets[others], self.targets[items], share[:, None])
 
 
