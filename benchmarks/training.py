@@ -1,6 +1,6 @@
 """P6: a stage-2 training step of s2d-base (frozen backbone) against the published layout, and its memory.
 
-    python benchmarks/training.py CLIP [--runs 3] [--quick]
+    python benchmarks/training.py CLIP [--runs 3] [--quick] [--profile]
 
 One clip of 16 frames of 224 pixels on one thread: forward, cross-entropy, backward, AdamW. The published layout
 computes in float32; ours in bfloat16 as `mien train` does (weights and moments in float32), once keeping all
@@ -83,6 +83,17 @@ class Training:
         return (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024 / 1e6
 
 
+def profile(name: str, way: str) -> list[str]:
+    """What a step's time goes into, by torch's own operations."""
+    training = Training(name, way)
+    training.seconds()  # the first one makes the optimizer's state
+    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as found:
+        training.seconds()
+    parts = sorted(found.key_averages(), key=lambda part: -part.self_cpu_time_total)
+    whole = sum(part.self_cpu_time_total for part in parts)
+    return [f"  {part.self_cpu_time_total / whole:6.1%} {part.key}" for part in parts[:10]]
+
+
 def loading(clip: Path, draws: int) -> list[float]:
     """CPU seconds of every draw of a training clip from a prepared set, decoded and augmented."""
     labels = LABEL_SPACES["dfew"]
@@ -136,5 +147,6 @@ if __name__ == "__main__":
     parser.add_argument("clip", type=Path)
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--quick", action="store_true", help="the smallest network")
+    parser.add_argument("--profile", action="store_true", help="only what a step of s2d-base spends its time on")
     given = parser.parse_args()
-    print("\n".join(measure(given.clip, given.runs, given.quick)))
+    print("\n".join(profile("s2d-base", "ours") if given.profile else measure(given.clip, given.runs, given.quick)))
