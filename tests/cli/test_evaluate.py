@@ -17,6 +17,7 @@ from mien.core.labels import LABEL_SPACES
 from mien.data.manifest import Manifest, Row
 from mien.data.splits import hold_out
 from mien.evaluation.corruptions import CORRUPTIONS
+from mien.evaluation.runs import predict_run
 from mien.models.record import ModelRecord, Preprocessing, read_record
 from mien.models.s2d import S2D, S2DConfig
 from mien.models.weights import Recognizer, save_weights
@@ -147,6 +148,23 @@ def test_spoilt_pictures_of_two_models(mien, runs, tmp_path, prepared) -> None:
     assert list(models["fold1"]) == ["as they are", *CORRUPTIONS]
     assert "| mouth hidden |" in ran.out
     assert (out / "report.md").read_text().count("\n| ") == 2 + len(CORRUPTIONS)
+
+
+def test_what_cannot_stand_in_one_table_is_refused_before_the_long_part(
+    mien, runs, tmp_path, prepared, monkeypatch
+) -> None:
+    other = make_run(tmp_path / "loose", prepared, 1, "official")
+    asked: list[object] = []
+
+    def counted(run, ground, progress, change):
+        asked.append(change)
+        return predict_run(run, ground, progress, change)
+
+    monkeypatch.setattr("mien.evaluation.runs.predict_run", counted)
+    ran = mien("evaluate", runs[0], other, "--robustness")
+    assert (ran.code, ran.out) == (1, "")
+    assert "one protocol" in ran.err
+    assert asked == [None, None]
 
 
 def test_figures_go_into_the_record_under_their_folds_name(mien, runs) -> None:

@@ -122,15 +122,14 @@ def _robustness(options: Evaluate) -> Robustness:
     from mien.evaluation.robustness import CLEAN, Robustness
     from mien.evaluation.runs import open_run, predict_run
 
-    columns = []
-    for name in options.runs or (None,):
-        run = open_run(name, options.device)
-        reports = {}
-        for title, change in [(CLEAN, None), *CORRUPTIONS.items()]:
+    runs = [open_run(name, options.device) for name in options.runs or (None,)]
+    columns: list[dict[str, Report]] = [{} for _ in runs]
+    for title, change in [(CLEAN, None), *CORRUPTIONS.items()]:
+        for run, reports in zip(runs, columns, strict=True):
             with _progress(f"{run.model.record.name}: {title}") as progress:
                 reports[title] = make_report(predict_run(run, options.ground, progress, change))
-        columns.append(reports)
-    same_ground([reports[CLEAN].predictions for reports in columns])
+        if title == CLEAN:  # before the long part: what cannot stand in one table
+            same_ground([reports[CLEAN].predictions for reports in columns])
     return Robustness(columns)
 
 
