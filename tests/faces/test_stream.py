@@ -359,7 +359,8 @@ def test_looking_near_gives_the_labels_of_searching_always(sample_clip):
     always, seldom = (model.analyze(clip, settings) for settings in ways)
     assert [(span.track, span.label) for span in always.spans] == [(span.track, span.label) for span in seldom.spans]
     for one, other in zip(always.spans, seldom.spans, strict=True):
-        assert one.start == pytest.approx(other.start, abs=0.2)
+        # One window: a smile grows slowly here, and passes the threshold of "unclear" in one window or the next.
+        assert one.start == pytest.approx(other.start, abs=0.4)
     rows = [result.frames.column("probabilities") for result in (always, seldom)]
     # detect_every=4 instead of 5 alone moves the probabilities of this clip by 0.016 (mean of the largest change).
     assert np.abs(rows[0] - rows[1]).max(axis=1).mean() < 0.03

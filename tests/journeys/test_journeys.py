@@ -161,10 +161,12 @@ def test_the_doctor_finds_this_machine_well(desk) -> None:
     assert "s2d-small" in next(one["found"] for one in answer["checks"] if one["name"] == "weights")
 
 
-def test_the_default_model_is_listed_with_its_score_and_licence(desk) -> None:
-    (facts,) = json.loads(desk.run("mien", "models", "--json").stdout)
-    assert facts["scores"]["ferplus_test_war"] > 0.82
-    assert "FER2013" in facts["licence"]
+def test_the_shipped_models_are_listed_with_their_scores_and_licence(desk) -> None:
+    listed = {facts["name"]: facts for facts in json.loads(desk.run("mien", "models", "--json").stdout)}
+    assert set(listed) == {"s2d-small", "s2d-tiny"}
+    assert listed["s2d-small"]["scores"]["ferplus_test_war"] > 0.84
+    assert listed["s2d-tiny"]["scores"]["ferplus_test_war"] > 0.81
+    assert all("FER2013" in facts["licence"] for facts in listed.values())
 
 
 def test_the_sums_beside_the_weights_are_theirs(root: Path) -> None:
