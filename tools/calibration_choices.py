@@ -13,9 +13,8 @@ import numpy as np
 import torch
 
 from mien.core.settings import thread_count
-from mien.core.softmax import softmax
 from mien.data.ferplus import read_ferplus
-from mien.evaluation.calibration import FOLDS, fit_bias, fit_temperature
+from mien.evaluation.calibration import Fit, fit_bias, held_out, temperature_alone
 from mien.models.find import find_weights
 from mien.models.weights import load_weights
 from mien.training.expression import predict
@@ -24,18 +23,9 @@ from mien.training.finish import figures
 ORDERS = 5
 
 
-def temperature(logits: np.ndarray, labels: np.ndarray) -> tuple[float, np.ndarray]:
-    """One number for all classes."""
-    return fit_temperature(logits, labels), np.zeros(logits.shape[1])
-
-
-def judged(logits: np.ndarray, labels: np.ndarray, fit, rng: np.random.Generator) -> dict[str, float]:
+def judged(fit: Fit, logits: np.ndarray, labels: np.ndarray, seed: int) -> dict[str, float]:
     """Figures of probabilities that were each fitted without their own fold."""
-    fold = rng.permutation(len(labels)) % FOLDS
-    answers = np.empty(logits.shape)
-    for number in range(FOLDS):
-        heat, shift = fit(logits[fold != number], labels[fold != number])
-        answers[fold == number] = softmax(logits[fold == number] / heat + shift)
+    answers = held_out(fit, logits, labels, seed)
     chosen = answers[np.arange(len(labels)), labels]
     return figures(answers, labels) | {"log loss": float(-np.log(chosen.clip(1e-12)).mean())}
 
@@ -50,8 +40,8 @@ def main() -> None:
     split = read_ferplus(given.data, "valid")
     for seen, flip in (("the image", False), ("with its mirror", True)):
         logits = predict(recognizer, split, flip).double().numpy()
-        for name, fit in (("temperature", temperature), ("temperature and bias", fit_bias)):
-            orders = [judged(logits, split.labels, fit, np.random.default_rng(seed)) for seed in range(ORDERS)]
+        for name, fit in (("temperature", temperature_alone), ("temperature and bias", fit_bias)):
+            orders = [judged(fit, logits, split.labels, seed) for seed in range(ORDERS)]
             means = {key: np.mean([order[key] for order in orders]) for key in orders[0]}
             line = ", ".join(f"{key} {value:.4f}" for key, value in means.items())
             print(f"{seen}, {name}: {line}")

@@ -7,7 +7,6 @@ On 512 images of FERPlus' validation split, in bfloat16: which blocks a smaller 
 
 import argparse
 import dataclasses
-import re
 from pathlib import Path
 
 import torch
@@ -17,23 +16,17 @@ from mien.data.ferplus import FerPlusSplit, read_ferplus
 from mien.models.find import find_weights
 from mien.models.landmarks import fold
 from mien.models.s2d import S2D
-from mien.models.vit import resize_positions
 from mien.models.weights import Recognizer, load_weights
 from mien.training.expression import predict
+from mien.training.start import state_of_blocks
 
 IMAGES = 512
-NUMBERED = re.compile(r"^(backbone\.blocks\.|prompters\.|prompt_norms\.)(\d+)\.")
 
 
 def cut(whole: Recognizer, keep: list[int], size: int) -> Recognizer:
     """The model with these blocks, at this input size."""
-    config = dataclasses.replace(whole.s2d.config, depth=len(keep), input_size=size)
-    s2d, state = S2D(config), whole.s2d.state_dict()
-    state["backbone.pos_embed"] = resize_positions(state["backbone.pos_embed"], config.grid)
-    there = {name: NUMBERED.sub(lambda found: f"{found[1]}{keep[int(found[2])]}.", name) for name in s2d.state_dict()}
-    # The first norm is every block's own norm of the prompt: it stays the first.
-    there |= {name: name for name in there if name.startswith("prompt_norms.0.")}
-    s2d.load_state_dict({name: state[place] for name, place in there.items()})
+    s2d = S2D(dataclasses.replace(whole.s2d.config, depth=len(keep), input_size=size))
+    s2d.load_state_dict(state_of_blocks(whole.s2d, keep, s2d.config.grid))
     return Recognizer(s2d, whole.landmarks, dataclasses.replace(whole.preprocessing, input_size=size)).eval()
 
 

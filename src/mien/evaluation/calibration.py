@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from jaxtyping import Float, Float64, Int
 
 from mien.core.softmax import softmax
+
+Fit = Callable[[Float[np.ndarray, "n c"], Int[np.ndarray, " n"]], tuple[float, Float64[np.ndarray, " c"]]]
+"""Finds a temperature and a bias for every class."""
 
 FOLDS = 10
 PULL = 1e-3
@@ -47,23 +52,37 @@ def fit_bias(
     return float(np.exp(-best[0])), best[1:]
 
 
+def temperature_alone(
+    logits: Float[np.ndarray, "n c"], labels: Int[np.ndarray, " n"]
+) -> tuple[float, Float64[np.ndarray, " c"]]:
+    """As :func:`fit_bias` answers, without a bias."""
+    return fit_temperature(logits, labels), np.zeros(logits.shape[1])
+
+
+def held_out(
+    fit: Fit, logits: Float[np.ndarray, "n c"], labels: Int[np.ndarray, " n"], seed: int = 0
+) -> Float64[np.ndarray, "n c"]:
+    """Probabilities of every item by what ``fit`` finds on the other nine of ten folds."""
+    rng = np.random.default_rng(seed)
+    fold = rng.permutation(len(labels)) % FOLDS
+    answers = np.empty(logits.shape)
+    for number in range(FOLDS):
+        own = fold == number
+        temperature, bias = fit(logits[~own], labels[~own])
+        answers[own] = softmax(logits[own] / temperature + bias)
+    return answers
+
+
 def bias_helps(logits: Float[np.ndarray, "n c"], labels: Int[np.ndarray, " n"], seed: int = 0) -> bool:
     """Whether a bias lowers the log loss of items it was not fitted on, by more than two standard errors.
 
-    Ten folds; fewer than 100 items are never enough to say so.
+    Fewer than 100 items are never enough to say so.
     """
     if len(labels) < 100:
         return False
-    rng = np.random.default_rng(seed)
-    fold = rng.permutation(len(labels)) % FOLDS
-    gains = np.empty(len(labels))
-    for number in range(FOLDS):
-        there, own = fold != number, fold == number
-        plain = softmax(logits[own], fit_temperature(logits[there], labels[there]))
-        temperature, bias = fit_bias(logits[there], labels[there])
-        shifted = softmax(logits[own] / temperature + bias)
-        chosen = (np.arange(own.sum()), labels[own])
-        gains[own] = np.log(shifted[chosen].clip(1e-12)) - np.log(plain[chosen].clip(1e-12))
+    items = np.arange(len(labels))
+    plain, shifted = (held_out(fit, logits, labels, seed)[items, labels] for fit in (temperature_alone, fit_bias))
+    gains = np.log(shifted.clip(1e-12)) - np.log(plain.clip(1e-12))
     return bool(gains.mean() > 2 * gains.std() / np.sqrt(len(labels)))
 
 

@@ -13,7 +13,7 @@ from jaxtyping import Float, Int
 
 from mien.core.files import whole_file
 from mien.core.softmax import softmax
-from mien.evaluation.calibration import bias_helps, fit_bias, fit_temperature, threshold_for
+from mien.evaluation.calibration import bias_helps, fit_bias, temperature_alone, threshold_for
 from mien.evaluation.metrics import confusion, expected_calibration_error, uar, war
 from mien.models.s2d import S2D
 
@@ -45,9 +45,8 @@ class Calibration:
 
 def calibrate(logits: Float[np.ndarray, "n c"], labels: Int[np.ndarray, " n"]) -> Calibration:
     """Fit all three. Never on test items."""
-    temperature, bias = fit_temperature(logits, labels), np.zeros(logits.shape[1])
-    if bias_helps(logits, labels):
-        temperature, bias = fit_bias(logits, labels)
+    fit = fit_bias if bias_helps(logits, labels) else temperature_alone
+    temperature, bias = fit(logits, labels)
     probabilities = softmax(logits / temperature + bias)
     threshold = threshold_for(ABSTAIN_PRECISION, probabilities, labels)
     return Calibration(temperature, bias, threshold, figures(probabilities, labels))

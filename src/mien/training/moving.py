@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from mien.core.errors import ConfigError
 from mien.core.settings import thread_count
-from mien.data.ferplus import LABELS, FerPlusSplit, SplitName, read_ferplus
+from mien.data.ferplus import LABELS, FerPlusSplit, read_ferplus
 from mien.data.moving import Motion, laid_on, moving_clips
 from mien.models.find import find_weights
 from mien.models.landmarks import fold
@@ -74,7 +74,7 @@ class MovingFaces:
         return len(self.images)
 
     def make(self, items: Tensor, rng: torch.Generator) -> tuple[Tensor, Tensor]:
-        """Clips (n, t, 1, s, s) in [0, 1] of some faces and their targets (n, c): what the middle shows."""
+        """Normalised clips (n, t, 3, s, s) of some faces and their targets (n, c): what the middle shows."""
         others = torch.randint(len(self), (len(items),), generator=rng)
         if len(self.neutral):
             neutral = self.neutral[torch.randint(len(self.neutral), (len(items),), generator=rng)]
@@ -90,13 +90,8 @@ class MovingFaces:
                 self.recipe.motion,
                 rng,
             )
-        return clips, torch.lerp(self.targets[others], self.targets[items], share[:, None])
-
-
-def _quick(recognizer: Recognizer) -> Recognizer:
-    """The same with a landmark net that is faster and does not learn."""
-    assert recognizer.landmarks is not None, "temporal adapters need prompts"
-    return Recognizer(recognizer.s2d, fold(recognizer.landmarks), recognizer.preprocessing).eval()
+        frames = normalise(clips.expand(-1, -1, 3, -1, -1), self.plan)
+        return frames, torch.lerp(self.targets[others], self.targets[items], share[:, None])
 
 
 class MovingTask(Task):
@@ -110,7 +105,8 @@ class MovingTask(Task):
 
     def __init__(self, data: Path, recognizer: Recognizer, recipe: MovingRecipe) -> None:
         self.recipe = recipe
-        recognizer = _quick(recognizer)
+        assert recognizer.landmarks is not None, "temporal adapters need prompts"
+        recognizer = Recognizer(recognizer.s2d, fold(recognizer.landmarks), recognizer.preprocessing).eval()
         train = read_ferplus(data, "train", recipe.majority_only)
         self.faces = MovingFaces(train, recognizer, recipe)
         self.held_out = MovingFaces(read_ferplus(data, "valid"), recognizer, recipe)
@@ -128,19 +124,27 @@ class MovingTask(Task):
 
     def loss(self, module: nn.Module, batch: Tensor, rng: torch.Generator) -> Tensor:
         """Cross-entropy against what the middle of each clip shows."""
-        clips, targets = self.faces.make(batch, rng)
+        frames, targets = self.faces.make(batch, rng)
         device = device_of(module)
-        frames = normalise(clips.flatten(0, 1).expand(-1, 3, -1, -1), self.faces.plan).to(device)
-        landmark_map = self.recognizer.to(device).landmark_map(frames)
-        logits, _ = module(frames.view(len(clips), -1, *frames.shape[1:]), landmark_map)
+        frames = frames.to(device)
+        logits, _ = module(frames, self.recognizer.to(device).landmark_map(frames.flatten(0, 1)))
         return soft_cross_entropy(logits.float(), targets.to(device))
 
     def validate(self, module: nn.Module) -> dict[str, float]:
         """Accuracy and loss on the clips made of the validation split; less loss is the better score."""
-        recognizer = Recognizer(module, self.recognizer.landmarks, self.faces.plan)  # type: ignore[arg-type]
-        logits, targets = predict_moving(recognizer, self.held_out)
+        logits, targets = self.predict(module)
         loss = soft_cross_entropy(logits, targets).item()
         return {"score": -loss, "loss": loss, "war": (logits.argmax(1) == targets.argmax(1)).float().mean().item()}
+
+    def judged(self, module: nn.Module) -> Calibration:
+        """Calibration and figures on the same clips; a clip's label is what its middle shows most of."""
+        logits, targets = self.predict(module)
+        return calibrate(logits.numpy(), targets.argmax(1).numpy())
+
+    def predict(self, module: nn.Module) -> tuple[Float[Tensor, "n c"], Float[Tensor, "n c"]]:
+        """Logits of the held-out clips, always the same ones, and their targets; of the image model, averaged."""
+        landmarks = self.recognizer.to(device_of(module)).landmarks
+        return predict_moving(Recognizer(module, landmarks, self.faces.plan).eval(), self.held_out)  # type: ignore[arg-type]
 
 
 def predict_moving(
@@ -150,10 +154,9 @@ def predict_moving(
     rng = torch.Generator().manual_seed(HELD_OUT_SEED)
     logits, targets, device = [], [], device_of(recognizer)
     for items in torch.arange(len(faces)).split(batch):  # type: ignore[no-untyped-call]
-        clips, wanted = faces.make(items, rng)
-        frames = normalise(clips.flatten(0, 1).expand(-1, 3, -1, -1), faces.plan).to(device)
+        frames, wanted = faces.make(items, rng)
         with torch.inference_mode():
-            logits.append(recognizer.logits(frames.view(len(clips), -1, *frames.shape[1:])).float().cpu())
+            logits.append(recognizer.logits(frames.to(device)).float().cpu())
         targets.append(wanted)
     return torch.cat(logits), torch.cat(targets)
 
@@ -192,14 +195,14 @@ class MovingRun:
             raise ConfigError(expected, self.start, "choose another --start")
         task = MovingTask(self.data, recognizer, self.recipe)
         write_facts(self, "ferplus")
-        return self.write(fit(task, self.fit, self.out, self.resume, report), recognizer, record)
+        return self.write(fit(task, self.fit, self.out, self.resume, report), task, recognizer, record)
 
-    def write(self, best: Path, image_model: Recognizer, record: ModelRecord) -> Path:
+    def write(self, best: Path, task: MovingTask, image_model: Recognizer, record: ModelRecord) -> Path:
         """Calibrate the best epoch on the held-out clips, and write it with its figures and those of averaging."""
         s2d = S2D(dataclasses.replace(image_model.s2d.config, frames=self.recipe.frames))
         s2d.load_state_dict(torch.load(best, weights_only=True)["module"])
         video = Recognizer(s2d, image_model.landmarks, image_model.preprocessing).eval()
-        found = {"": self.judged(video), "_averaging": self.judged(image_model)}
+        found = {"": task.judged(s2d), "_averaging": task.judged(image_model.s2d)}
         found[""].put_into(s2d)
         scores = {
             f"moving_valid_{name}{kind}": round(value, 4)
@@ -219,10 +222,3 @@ class MovingRun:
         )
         save_weights(video, record, path, torch.float16)
         return path
-
-    def judged(self, recognizer: Recognizer, split: SplitName = "valid") -> Calibration:
-        """Calibration and figures on the clips of a split; a clip's label is what its middle shows most of."""
-        recognizer = _quick(recognizer)
-        faces = MovingFaces(read_ferplus(self.data, split), recognizer, self.recipe)
-        logits, targets = predict_moving(recognizer, faces)
-        return calibrate(logits.numpy(), targets.argmax(1).numpy())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,6 +22,9 @@ from mien.models.s2d import S2D, to_video
 from mien.models.vit import resize_positions
 from mien.models.weights import Recognizer, load_weights
 from mien.models.zoo import make_config
+
+NUMBERED = re.compile(r"(backbone\.blocks|prompters|prompt_norms)\.(\d+)\.(.+)")
+"""Parameters that every block has of its own."""
 
 
 def load_backbone(s2d: S2D, path: Path) -> None:
@@ -40,6 +45,28 @@ def load_backbone(s2d: S2D, path: Path) -> None:
             "weights that fit the model", f"{path}: not for {', '.join(wrong[:3])}", "change the model's shape"
         )
     s2d.backbone.load_state_dict(kept)
+
+
+def state_of_blocks(s2d: S2D, keep: Sequence[int], grid: int) -> dict[str, torch.Tensor]:
+    """The weights of an image model that has only some of its blocks, positions resampled.
+
+    Args:
+        s2d: with all of them.
+        keep: which, in order.
+        grid: patches along a side of the smaller model's input.
+    """
+    norms = [0, *keep[1:]]  # the first norm is that of every block's prompt: it stays the first
+    state: dict[str, torch.Tensor] = {}
+    for name, tensor in s2d.state_dict().items():
+        found = NUMBERED.match(name)
+        if found is None:
+            state[name] = tensor
+            continue
+        part, number, rest = found.groups()
+        taken = norms if part == "prompt_norms" else keep
+        state |= {f"{part}.{place}.{rest}": tensor for place, block in enumerate(taken) if block == int(number)}
+    state["backbone.pos_embed"] = resize_positions(state["backbone.pos_embed"], grid)
+    return state
 
 
 def load_landmarks(source: str | Path) -> MobileFaceNet:
