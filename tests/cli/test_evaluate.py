@@ -21,6 +21,7 @@ from mien.evaluation.runs import predict_run
 from mien.models.record import ModelRecord, Preprocessing, read_record
 from mien.models.s2d import S2D, S2DConfig
 from mien.models.weights import Recognizer, save_weights
+from shape_checks import unchecked
 
 SPACE = LABEL_SPACES["ferplus"]
 
@@ -123,6 +124,48 @@ def test_valid_is_what_training_held_out(mien, runs, prepared, tmp_path) -> None
     rows = hold_out(load_manifest(prepared).select(fold=1), seed=5).select("valid").rows
     lines = (tmp_path / "out" / "predictions.csv").read_text().splitlines()[1:]
     assert [line.split(",")[0] for line in lines] == [row.id for row in rows]
+    assert mien("evaluate", runs[0] / "fold1.safetensors", "--split", "valid", "--out", tmp_path / "file").code == 0
+    assert (tmp_path / "file" / "predictions.csv").read_text().splitlines()[1:] == lines
+
+
+def test_what_training_held_out_is_not_guessed(mien, runs, prepared, tmp_path) -> None:
+    alone = shutil.copy(runs[0] / "fold1.safetensors", tmp_path / "alone.safetensors")
+    ran = mien("evaluate", alone, "--data", prepared, "--split", "valid")
+    assert (ran.code, ran.out) == (1, "")
+    assert "what training held out, got fold1 without it" in ran.err
+    assert mien("evaluate", alone, "--data", prepared).code == 0
+    facts = json.loads((runs[0] / "run.json").read_text())
+    (runs[0] / "run.json").write_text(json.dumps({**facts, "fields": {**facts["fields"], "name": "another"}}))
+    assert "without it" in mien("evaluate", runs[0] / "fold1.safetensors", "--data", prepared, "--split", "valid").err
+    assert mien("evaluate", runs[0], "--split", "valid").code == 0
+
+
+def test_another_engine_is_measured_too(mien, runs, prepared, tmp_path) -> None:
+    (torch_report,) = mien("evaluate", runs[0], "--json").lines
+    with unchecked():
+        ran = mien("evaluate", runs[0], "--backend", "openvino", "--json")
+        assert mien("export", runs[0] / "fold1.safetensors", "--to", "onnx", "-o", tmp_path / "made").code == 0
+    ground = ("--data", prepared)
+    exported = mien("evaluate", tmp_path / "made" / "fold1.onnx", *ground, "--json")
+    for one, engine in ((ran, "openvino"), (exported, "onnxruntime")):
+        assert one.code == 0, one.err
+        assert one.lines[0]["war"] == torch_report["war"]
+        assert one.lines[0]["ece"]["value"] == pytest.approx(torch_report["ece"]["value"], abs=1e-3)
+        assert any(note.startswith(f"computed by {engine} in float32") for note in one.lines[0]["notes"])
+    assert torch_report["notes"] == []
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (("--backend", "onnx", "--keep"), "the answers of PyTorch"),
+        (("--backend", "onnx", "--device", "cuda"), "--device cpu for an engine"),
+    ],
+)
+def test_what_another_engine_cannot_is_refused(mien, runs, flags, said) -> None:
+    ran = mien("evaluate", runs[0], *flags)
+    assert (ran.code != 0, ran.out) == (True, "")
+    assert said in ran.err
 
 
 def test_two_runs_against_each_other(mien, runs, tmp_path, prepared) -> None:

@@ -14,7 +14,8 @@ import tyro
 from mien.cli.console import print_json, print_line
 from mien.cli.parsing import parse
 from mien.core.errors import ConfigError
-from mien.evaluation.runs import Ground
+from mien.engines.opening import Backend
+from mien.evaluation.runs import Ground, is_exported
 
 if TYPE_CHECKING:
     from mien.evaluation.compare import Comparison
@@ -48,6 +49,9 @@ class Evaluate:
     """Folder for report.json, report.md, predictions.csv, confusion.csv and .png, reliability.png."""
     device: str = "auto"
     """cpu, cuda, or auto: a GPU where there is one."""
+    backend: Backend = "torch"
+    """What computes; auto takes what `mien analyze` has found fastest. Files of `mien export` (.onnx, .xml) can be
+    measured too: they run on their own engine."""
     keep: bool = False
     """Write the figures into the record of the weights file, where `mien models` shows them."""
     json: bool = False
@@ -63,6 +67,8 @@ class Evaluate:
             raise ConfigError("--predictions alone", "a run or --keep beside it", "leave one of them out")
         if self.keep and (self.compare or self.ground.map or any(map(_is_table, self.runs))):
             raise ConfigError("--keep with weights on all their classes", "--compare, --map or a table", "leave it out")
+        if self.keep and (self.backend != "torch" or any(map(is_exported, self.runs))):
+            raise ConfigError("--keep with the answers of PyTorch", "another engine's", "leave out one of them")
 
 
 def main(args: Sequence[str]) -> int:
@@ -105,7 +111,7 @@ def _predictions(name: str | None, options: Evaluate) -> Predictions:
     from mien.evaluation.report import make_report
     from mien.evaluation.runs import open_run, predict_run
 
-    run = open_run(name, options.device)
+    run = open_run(name, options.device, options.backend)
     with _progress(run.model.record.name) as progress:
         predictions = predict_run(run, options.ground, progress)
     if options.keep:
@@ -122,7 +128,7 @@ def _robustness(options: Evaluate) -> Robustness:
     from mien.evaluation.robustness import CLEAN, Robustness
     from mien.evaluation.runs import open_run, predict_run
 
-    runs = [open_run(name, options.device) for name in options.runs or (None,)]
+    runs = [open_run(name, options.device, options.backend) for name in options.runs or (None,)]
     columns: list[dict[str, Report]] = [{} for _ in runs]
     for title, change in [(CLEAN, None), *CORRUPTIONS.items()]:
         for run, reports in zip(runs, columns, strict=True):

@@ -28,7 +28,10 @@ class Augmentation:
         contrast: largest change of the contrast, as ``scale``.
         gamma: largest change of gamma, as ``scale``.
         noise: largest standard deviation of added noise, as a fraction of the full range.
-        blur: probability of blurring by a 3x3 binomial kernel.
+        blur: probability of blurring by a 3x3 binomial kernel (standard deviation 0.7 pixels).
+        blur_passes: most times that it is applied to a blurred picture; k times spread it as sqrt(k) times as wide.
+        dark: probability of taking light away.
+        darkest: smallest share of the light that is left then; shares are drawn evenly in logarithm.
         erase: probability of overwriting a rectangle with noise.
         erase_area: largest share of the area the rectangle takes.
     """
@@ -43,6 +46,9 @@ class Augmentation:
     gamma: float = 0.0
     noise: float = 0.0
     blur: float = 0.0
+    blur_passes: int = 1
+    dark: float = 0.0
+    darkest: float = 0.15
     erase: float = 0.0
     erase_area: float = 0.2
 
@@ -76,23 +82,34 @@ def warp(images: Float[Tensor, "n c h w"], maps: Float[Tensor, "n 2 3"], size: i
 
 
 def random_light(images: Float[Tensor, "n c h w"], plan: Augmentation, rng: Generator) -> Float[Tensor, "n c h w"]:
-    """Gamma, contrast, brightness, blur and noise on values in [0, 1]; the answer stays there."""
+    """Gamma, contrast, brightness, blur, darkness and noise on values in [0, 1]; the answer stays there."""
     n = len(images)
     column = (n, 1, 1, 1)
     out = images.clamp(0, 1) ** _ratio(n, plan.gamma, rng).view(column)
     mean = out.mean((1, 2, 3), keepdim=True)
     out = (out - mean) * _ratio(n, plan.contrast, rng).view(column) + mean
     out = out + _signed(n, plan.brightness, rng).view(column)
-    blurred = torch.rand(n, generator=rng) < plan.blur
-    if blurred.any():
-        kernel = torch.tensor([1.0, 2.0, 1.0]).outer(torch.tensor([1.0, 2.0, 1.0])) / 16
-        c = out.shape[1]
-        soft = F.conv2d(F.pad(out[blurred], (1, 1, 1, 1), mode="replicate"), kernel.expand(c, 1, 3, 3), groups=c)
-        out = out.index_put((blurred,), soft)
+    passes = (torch.rand(n, generator=rng) < plan.blur).long()
+    if plan.blur_passes > 1:
+        passes *= torch.randint(1, plan.blur_passes + 1, (n,), generator=rng)
+    for done in range(int(passes.max())):
+        out = out.index_put((passes > done,), soften(out[passes > done]))
+    if plan.dark:
+        darker = torch.rand(n, generator=rng) < plan.dark
+        left = plan.darkest ** torch.rand(n, generator=rng)
+        out = out.clamp(0, 1) * torch.where(darker, left, 1.0).view(column)
     if plan.noise:
         level = torch.rand(n, generator=rng).view(column) * plan.noise
         out = out + level * torch.randn(out.shape, generator=rng)
     return out.clamp(0, 1)
+
+
+def soften(images: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c h w"]:
+    """Blurred by the 3x3 binomial kernel; at the borders the edge is continued."""
+    kernel = torch.tensor([1.0, 2.0, 1.0]).outer(torch.tensor([1.0, 2.0, 1.0])) / 16
+    channels = images.shape[1]
+    padded = F.pad(images, (1, 1, 1, 1), mode="replicate")
+    return F.conv2d(padded, kernel.expand(channels, 1, 3, 3), groups=channels)
 
 
 def random_erase(images: Float[Tensor, "n c h w"], plan: Augmentation, rng: Generator) -> Float[Tensor, "n c h w"]:

@@ -12,9 +12,12 @@ from mien.core.errors import ConfigError, DataError, WeightsError
 from mien.data.datasets import find_dataset
 from mien.data.manifest import Manifest, Split, load_manifest
 from mien.data.splits import hold_out
+from mien.engines.cached import SUFFIXES
 from mien.evaluation.predictions import Predictions
 
 if TYPE_CHECKING:
+    from mien.engines.base import ExportedNetwork
+    from mien.engines.opening import Backend
     from mien.evaluation.corruptions import Corruption
     from mien.evaluation.views import Progress
     from mien.models.zoo import LoadedModel
@@ -53,11 +56,11 @@ class Run:
     """Weights and what is known of their training.
 
     Attributes:
-        model: ready for use.
-        facts: ``run.json`` of the run's folder; empty without one.
+        model: ready for use, on PyTorch or another engine.
+        facts: ``run.json`` of the run's folder; empty for weights elsewhere.
     """
 
-    model: LoadedModel
+    model: LoadedModel | ExportedNetwork
     facts: dict[str, Any]
 
     @property
@@ -81,21 +84,35 @@ class Run:
         return int(self.facts.get("fields", {}).get("fit", {}).get("seed", 0))
 
 
-def open_run(name: str | None, device: str = "cpu") -> Run:
+def open_run(name: str | None, device: str = "cpu", backend: Backend = "torch") -> Run:
     """Load a run's weights.
 
     Args:
-        name: a run's folder, or whatever :func:`mien.models.zoo.load_model` takes.
-        device: as torch names them; ``auto`` takes a GPU where there is one.
+        name: a run's folder, or whatever :func:`mien.engines.opening.open_model` takes: a file of `mien export` runs on
+            its own engine.
+        device: as torch names them; ``auto`` takes a GPU where there is one. Other engines use the CPU.
+        backend: what computes.
 
     Raises:
         WeightsError: no weights there, or several, or a torn ``run.json``.
-        ConfigError: no such model or device.
+        ConfigError: no such model, device or backend; another engine than PyTorch on a GPU.
+        MissingDependencyError: the engine is not installed.
     """
-    from mien.models.zoo import load_model
+    facts = {} if name is None else _facts(Path(name))
+    if backend == "torch" and not is_exported(name):
+        from mien.models.zoo import load_model
 
-    facts = _facts(Path(name) / FACTS) if name is not None and (Path(name) / FACTS).is_file() else {}
-    return Run(load_model(name, device=find_device(device)), facts)
+        return Run(load_model(name, device=find_device(device)), facts)
+    from mien.engines.opening import open_model
+
+    if device not in ("auto", "cpu"):
+        raise ConfigError("--device cpu for an engine other than PyTorch", repr(device), "leave out one of them")
+    return Run(open_model(name, "auto" if is_exported(name) and backend == "torch" else backend), facts)
+
+
+def is_exported(name: str | None) -> bool:
+    """Whether that is a file of `mien export` for another engine."""
+    return name is not None and Path(name).suffix in SUFFIXES.values()
 
 
 def find_device(name: str) -> str:
@@ -128,7 +145,8 @@ def predict_run(
 
     Raises:
         ConfigError: no data set is named, a protocol other than the run's, labels that differ.
-        DataError: a data set, split or fold that is not there; or a fold whose test items the run was trained on.
+        DataError: a data set, split or fold that is not there; a fold whose test items the run was trained on; a split
+            that training drew, without the run.json that says how.
     """
     from mien.evaluation.views import predict_clips
 
@@ -144,7 +162,12 @@ def predict_run(
     fold = _fold(manifest, run.fold if own else 0, ground.fold, ground.split)
     manifest = manifest.select(fold=fold)
     if own and protocol == "clean" and ground.split != "test":
-        manifest = hold_out(manifest, seed=run.seed)
+        drawn = hold_out(manifest, seed=run.seed)
+        if drawn is not manifest and not run.facts:
+            # Another seed's draw would measure on items that the model has learnt.
+            got = f"{run.model.record.name} without it"
+            raise DataError("run.json beside the weights: it says what training held out", got, "name the run's folder")
+        manifest = drawn
     predictions = predict_clips(
         run.model, manifest.select(ground.split), ground.views, progress=progress, shared=ground.map, change=change
     )
@@ -165,11 +188,17 @@ def _fold(manifest: Manifest, trained: int, asked: int | None, split: Split) -> 
     return fold
 
 
-def _facts(path: Path) -> dict[str, Any]:
+def _facts(run: Path) -> dict[str, Any]:
+    """``run.json`` of a run's folder, or of the folder of its weights file; empty where there is none."""
+    path = (run if run.is_dir() else run.parent) / FACTS
+    if not path.is_file():
+        return {}
     try:
         facts = json.loads(path.read_text("utf-8"))
         if not isinstance(facts, dict):
             raise ValueError(type(facts).__name__)
     except (OSError, ValueError) as error:
-        raise WeightsError("a run.json written by `mien train`", f"{path}: {error}", "give the weights file") from error
-    return facts
+        got = f"{path}: {error}"
+        raise WeightsError("a run.json written by `mien train`", got, "copy the weights into another folder") from error
+    # Other weights may lie in a run's folder: what is said there is not of them.
+    return facts if run.is_dir() or facts.get("fields", {}).get("name", run.stem) == run.stem else {}

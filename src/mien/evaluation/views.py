@@ -22,6 +22,7 @@ from mien.data.pixels import frame_count, read_clip
 from mien.evaluation.predictions import Predictions
 
 if TYPE_CHECKING:
+    from mien.engines.base import ExportedNetwork
     from mien.evaluation.corruptions import Corruption
     from mien.models.zoo import LoadedModel
 
@@ -32,7 +33,7 @@ FRAMES_A_PASS = 128
 
 
 def predict_clips(
-    model: LoadedModel,
+    model: LoadedModel | ExportedNetwork,
     manifest: Manifest,
     views: int = 2,
     frames: int | None = None,
@@ -46,7 +47,7 @@ def predict_clips(
     Items that cannot be read are left out and noted.
 
     Args:
-        model: the weights.
+        model: the weights, on any engine.
         manifest: the items: one split of one fold.
         views: temporal segments of a clip; an image has one.
         frames: frames a view has; None: as the weights say.
@@ -83,6 +84,8 @@ def predict_clips(
     probabilities = sums[kept][:, columns]
     if len(columns) < len(model.record.labels):
         probabilities /= probabilities.sum(1, keepdims=True)
+    if model.engine != "torch":
+        notes.append(f"computed by {model.engine} in {model.precision}")
     return Predictions(
         ids=tuple(rows[item].id for item in kept),
         labels=space,
@@ -121,10 +124,15 @@ def match_labels(
 
 
 def _views(
-    model: LoadedModel, manifest: Manifest, rows: list[Row], views: int, length: int, failures: dict[int, DataError]
+    model: LoadedModel | ExportedNetwork,
+    manifest: Manifest,
+    rows: list[Row],
+    views: int,
+    length: int,
+    failures: dict[int, DataError],
 ) -> Iterator[View]:
     """The distinct views of every item; an item that cannot be read goes to ``failures``."""
-    stills = model.network.s2d.config.frames is None
+    stills = model.record.is_image_model
     for item, row in enumerate(rows):
         try:
             count = frame_count(manifest, row)
@@ -141,7 +149,7 @@ def _views(
 
 
 def _answers(
-    model: LoadedModel, stream: Iterator[View], batch: int
+    model: LoadedModel | ExportedNetwork, stream: Iterator[View], batch: int
 ) -> Iterator[tuple[int, float, Float[np.ndarray, " c"]]]:
     """The model's answer for every view; neighbours of one shape share a pass."""
     for views in _batches(stream, batch):
