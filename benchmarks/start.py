@@ -4,7 +4,8 @@
 
 Fresh processes, in turn: PyTorch, and the engine that `mien doctor --engines` chooses (made first, outside the
 measurement). Prints CPU seconds and peak resident memory as the operating system accounts them, medians and spread, for
-the whole of the process: interpreter, imports, weights, decoding, faces, network, tables and timeline.
+the whole of the process: interpreter, imports, weights, decoding, faces, network, tables and timeline. Then the wall
+time of loading the weights alone, imports done.
 """
 
 import argparse
@@ -17,9 +18,22 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mien import media
+from mien.models.record import shipped_records
 
 SECONDS = 3.0
-TARGET_CPU, TARGET_MIB = 2.5, 350
+TARGET_CPU, TARGET_MIB, TARGET_LOAD = 2.5, 350, 1.0
+CHOOSE = "import sys, mien; mien.load(sys.argv[1], trial=True)"
+LOAD = """
+import sys, time, mien
+from mien.engines import openvino, opening
+if sys.argv[1] == "torch":
+    import mien.models.zoo
+else:
+    openvino.openvino_core()
+start = time.perf_counter()
+mien.load(sys.argv[2], backend=sys.argv[1])
+print(time.perf_counter() - start)
+"""
 
 
 @dataclass(frozen=True)
@@ -50,6 +64,25 @@ def run(*args: str) -> Cost:
     return Cost(usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)
 
 
+def load_seconds(name: str, backend: str) -> float:
+    """Wall time from the weights' name to a model that is ready, in a fresh process whose imports are done."""
+    command = [sys.executable, "-c", LOAD, backend, name]
+    return float(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+
+
+def load_rows(runs: int) -> list[str]:
+    """A row a shipped model."""
+    rows = []
+    for record in shipped_records():
+        subprocess.run([sys.executable, "-c", CHOOSE, record.name], check=True)
+        texts = []
+        for backend in ("torch", "auto"):
+            seconds = [load_seconds(record.name, backend) for _ in range(runs)]
+            texts.append(f"{backend} {statistics.median(seconds):.2f} s ({min(seconds):.2f} to {max(seconds):.2f})")
+        rows.append(f"  loading {record.name}: {', '.join(texts)} (target {TARGET_LOAD:.0f} s)")
+    return rows
+
+
 def measure(clip: Path, runs: int) -> list[str]:
     """The rows of the table."""
     run("doctor", "--engines")
@@ -70,7 +103,7 @@ def measure(clip: Path, runs: int) -> list[str]:
     cpu, mib = (statistics.median(getattr(cost, name) for cost in costs["auto"]) for name in ("cpu", "mib"))
     rows.append(f"  {statistics.median(gains):.2f} times less CPU than PyTorch")
     rows.append(f"P4 {cpu:.2f} CPU s, {mib:.0f} MiB (target {TARGET_CPU} CPU s, {TARGET_MIB} MiB)")
-    return rows
+    return [*rows, *load_rows(runs)]
 
 
 if __name__ == "__main__":

@@ -8,7 +8,10 @@ from mien.data.transforms import Augmentation, augment, mixup, random_affine, ra
 from mien.models.preprocess import to_unit
 from mien.models.record import Preprocessing
 
-STRONG = Augmentation(20, 0.3, 0.1, 0.1, 0.5, 0.2, 0.3, 0.3, 0.1, 0.5, 0.5, 0.3)
+STRONG = Augmentation(
+    rotation=20, scale=0.3, shift=0.1, stretch=0.1, flip=0.5, brightness=0.2, contrast=0.3, gamma=0.3, noise=0.1,
+    blur=0.5, blur_passes=4, dark=0.3, erase=0.5, erase_area=0.3,
+)  # fmt: skip
 
 
 def rng(seed: int = 0) -> torch.Generator:
@@ -73,6 +76,25 @@ def test_blur_is_the_binomial_kernel() -> None:
     soft = random_light(picture, Augmentation(blur=1.0), rng())
     kernel = torch.tensor([[1.0, 2, 1], [2, 4, 2], [1, 2, 1]])[None, None] / 16
     torch.testing.assert_close(soft[..., 1:-1, 1:-1], F.conv2d(picture, kernel), atol=1e-5, rtol=0)
+
+
+def test_more_passes_blur_wider_and_not_everything() -> None:
+    point = torch.zeros(400, 1, 33, 33)
+    point[..., 16, 16] = 1
+    soft = random_light(point, Augmentation(blur=0.5, blur_passes=6), rng())
+    columns = torch.arange(33) - 16.0
+    variances = (soft.sum(2) * columns**2).sum((1, 2))
+    assert set(variances.mul(2).round().int().tolist()) == set(range(7))  # half a pixel squared a pass
+    assert 0.4 < (variances == 0).float().mean() < 0.6
+
+
+def test_darkness_leaves_a_share_of_the_light_to_some() -> None:
+    white = torch.full((2000, 1, 2, 2), 1.0)
+    left = random_light(white, Augmentation(dark=0.25, darkest=0.2), rng())[:, 0, 0, 0]
+    assert 0.22 < (left < 1).float().mean() < 0.28
+    assert 0.2 <= left.min() < 0.22
+    median = left[left < 1].median()  # even in logarithm: the middle is at sqrt(0.2)
+    assert abs(median - 0.2**0.5) < 0.04
 
 
 def test_erasing_overwrites_one_rectangle_of_bounded_area() -> None:

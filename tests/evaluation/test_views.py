@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -26,9 +25,11 @@ LENGTHS = (5, 16, 17, 30, 16)
 class Counting:
     """A model whose answer depends on every frame and its place, and that keeps what it was shown."""
 
+    engine = "torch"
+
     def __init__(self, labels: LabelSpace = SPACE, frames: int | None = 16) -> None:
-        self.record = ModelRecord("counting", labels, Preprocessing(8, 8), {}, protocol="clean", threshold=0.4)
-        self.network = SimpleNamespace(s2d=SimpleNamespace(config=SimpleNamespace(frames=frames)))
+        shape = {"frames": frames}
+        self.record = ModelRecord("counting", labels, Preprocessing(8, 8), shape, protocol="clean", threshold=0.4)
         self.shown: list[np.ndarray] = []
 
     def probabilities(self, clips: np.ndarray) -> np.ndarray:

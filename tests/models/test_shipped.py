@@ -1,6 +1,8 @@
 """The weights inside the package: small enough, honest about themselves, and what the README says of them is true."""
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +21,16 @@ def test_the_default_is_shipped_and_loads_without_a_network() -> None:
     probabilities = model.probabilities(np.full((1, 2, 3, 48, 48), 127, np.uint8))
     assert probabilities.shape == (1, 8)
     np.testing.assert_allclose(probabilities.sum(), 1)
+
+
+def test_loading_imports_nothing_that_takes_seconds() -> None:
+    heavy = "('torch._dynamo', 'torch._inductor', 'sympy', 'cv2', 'av')"
+    program = (
+        "import sys; from mien.models.zoo import load_model; load_model()\n"
+        f"assert not [name for name in {heavy} if name in sys.modules], sorted(sys.modules)"
+    )
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert ran.returncode == 0, ran.stderr[-400:]
 
 
 def test_all_weights_together_stay_within_60_mb() -> None:

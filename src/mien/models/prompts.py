@@ -13,6 +13,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from mien.models.landmarks import MAP_CHANNELS
+from mien.models.vit import draw_normal
 
 HIDDEN = 8
 SMOOTH_START = 10.0
@@ -39,7 +40,7 @@ class Prompter(nn.Module):
         self.landmark = nn.Linear(dim, HIDDEN)
         self.out = nn.Linear(HIDDEN, dim)
         self.smooth = nn.Parameter(torch.full((1,), SMOOTH_START))
-        nn.init.normal_(self.out.weight, std=OUT_STD)
+        draw_normal(self.out.weight, std=OUT_STD)
         nn.init.zeros_(self.out.bias)
 
     def forward(self, visual: Float[Tensor, "b l d"], landmark: Float[Tensor, "b l d"]) -> Float[Tensor, "b l d"]:

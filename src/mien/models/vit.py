@@ -115,6 +115,15 @@ def resize_positions(table: Float[Tensor, "1 n d"], grid: int) -> Float[Tensor, 
     return torch.cat([table[:, :1], places.to(table.dtype).permute(0, 2, 3, 1).reshape(1, grid * grid, -1)], dim=1)
 
 
+def draw_normal(parameter: nn.Parameter, std: float) -> None:
+    """Fill with normal numbers, where there is something to fill.
+
+    On the meta device, where weights are about to be loaded, torch would import its compiler for that: 2 s.
+    """
+    if not parameter.is_meta:
+        nn.init.normal_(parameter, std=std)
+
+
 class VisionTransformer(nn.Module):
     """A ViT trunk: images to normalised tokens, class token first.
 
@@ -136,7 +145,7 @@ class VisionTransformer(nn.Module):
         self.blocks = nn.ModuleList(Block(dim, heads, rate) for rate in rates)
         self.norm = nn.LayerNorm(dim, eps=NORM_EPS)
         nn.init.trunc_normal_(self.pos_embed, std=0.02)
-        nn.init.normal_(self.cls_token, std=1e-6)
+        draw_normal(self.cls_token, std=1e-6)
 
     def with_class_token(self, patches: Float[Tensor, "b l d"]) -> Float[Tensor, "b m d"]:
         """Put the class token before the patch tokens (m = l + 1) and add the positions of their square grid."""
