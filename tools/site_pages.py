@@ -12,7 +12,6 @@ ROOT = Path(__file__).resolve().parents[1]
 PAGES = {
     "index.md": "README.md",
     "results.md": "recipes/RESULTS.md",
-    "model-card.md": "src/mien/weights/README.md",
 }
 """Page of the site and where its text is."""
 PLACES = {source: page for page, source in PAGES.items()}

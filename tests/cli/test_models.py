@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from mien.cli.models import headline
+from mien.cli.models import headline, readable
 from mien.models import record
+from mien.models.weights import add_scores
 
 
 @pytest.fixture
@@ -60,6 +61,26 @@ def test_no_weights_at_all(mien, tmp_path, monkeypatch) -> None:
     ran = mien("models")
     assert (ran.code, ran.out) == (1, "")
     assert "install mien again" in ran.err
+
+
+def test_scores_for_people() -> None:
+    scores = {"s_test_war": 0.8, "s_test_war_low": 0.75, "s_test_war_high": 0.85, "s_test_ece": 0.1}
+    recalls = {"s_test_recall_fear": 0.5, "s_test_recall_anger": 0.9, "s_valid_recall_fear": 0.4}
+    assert readable(scores | recalls) == {
+        "s_test_war": "0.8000 (0.7500 to 0.8500)",
+        "s_test_ece": "0.1000",
+        "s_test_recall": "fear 50 %, anger 90 %",
+        "s_valid_recall": "fear 40 %",
+    }
+    assert readable({"only_low": 0.25}) == {"only_low": "0.2500"}
+
+
+def test_what_a_model_mostly_misses_is_said(mien, tiny, tmp_path) -> None:
+    path = Path(shutil.copy(tiny, tmp_path / "own.safetensors"))
+    assert "mostly missed" not in mien("models", path).out
+    add_scores(path, {"s_test_recall_fear": 0.5, "s_test_recall_anger": 0.9, "s_valid_recall_disgust": 0.1})
+    (line,) = [line for line in mien("models", path).out.splitlines() if "mostly missed" in line]
+    assert line.split("mostly missed")[1].strip() == "fear"
 
 
 def test_the_list_has_the_test_scores_and_one_model_has_all() -> None:

@@ -44,7 +44,15 @@ def test_report_says_what_the_metrics_say() -> None:
 
 
 def test_scores_for_the_record_are_named_after_data_fold_and_split() -> None:
-    assert make_report(answers(60, dataset="ferplus")).scores()["ferplus_test_war"] == 0.75
+    report = make_report(answers(60, dataset="ferplus"))
+    scores = report.scores()
+    assert scores["ferplus_test_war"] == 0.75
+    assert (scores["ferplus_test_war_low"], scores["ferplus_test_war_high"]) == tuple(
+        round(bound, 4) for bound in (report.war.low, report.war.high)
+    )
+    recalls = {name: value for name, value in report.recall.items() if not np.isnan(value)}
+    found = {name.removeprefix("ferplus_test_recall_"): v for name, v in scores.items() if "_recall_" in name}
+    assert found == pytest.approx(recalls, abs=1e-4)
     assert make_report(answers(60, fold=3)).scores().keys() >= {"dfew_fold3_test_uar", "dfew_fold3_test_ece"}
 
 

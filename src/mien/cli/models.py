@@ -16,6 +16,8 @@ from mien.core.errors import ConfigError, WeightsError
 from mien.core.registry import did_you_mean
 from mien.models.record import SHIPPED, ModelRecord, read_record, shipped_records
 
+RECALL, HALF = "_recall_", 0.5
+
 
 @dataclass(frozen=True)
 class Models:
@@ -80,11 +82,13 @@ def _print_one(record: ModelRecord, as_json: bool) -> None:
         print_json(record_facts(record))
         return
     pixels = record.preprocessing
-    facts: dict[str, str | float] = {
+    facts = {
         "labels": ", ".join(record.labels.labels),
         "trained on": record.trained_on,
         "licence": record.licence,
-        **record.scores,
+        **readable(record.scores),
+        **_misjudged(record.scores),
+        "use": "expressions shown, not emotions felt; not at work or in schools (EU AI Act, Art. 5), no identification",
         "unclear below": f"{record.threshold:.2f}",
         "temperature": f"{record.temperature:.3f}",
         "input": f"{record.frames} frames of {pixels.input_size} x {pixels.input_size}, {pixels.colour}",
@@ -93,8 +97,29 @@ def _print_one(record: ModelRecord, as_json: bool) -> None:
         "sha256": record.sha256,
         "file": record.source,
     }
-    rows = [(name, f"{value:.4f}" if isinstance(value, float) else value) for name, value in facts.items()]
-    print_table(record.name, ("", ""), rows)
+    print_table(record.name, ("", ""), list(facts.items()))
+
+
+def readable(scores: dict[str, float]) -> dict[str, str]:
+    """Scores for people: a figure with its interval, and all the recalls of a split together."""
+    rows: dict[str, str] = {}
+    for name, value in scores.items():
+        split, of_class, label = name.partition(RECALL)
+        if of_class:
+            row = f"{split}_recall"
+            rows[row] = ", ".join(filter(None, [rows.get(row), f"{label} {100 * value:.0f} %"]))
+        elif f"{name}_low" in scores and f"{name}_high" in scores:
+            rows[name] = f"{value:.4f} ({scores[f'{name}_low']:.4f} to {scores[f'{name}_high']:.4f})"
+        elif name.removesuffix("_low").removesuffix("_high") not in rows:
+            rows[name] = f"{value:.4f}"
+    return rows
+
+
+def _misjudged(scores: dict[str, float]) -> dict[str, str]:
+    """The expressions that a test split shows to be missed at least as often as found."""
+    missed = [name.partition(f"_test{RECALL}")[2] for name, value in scores.items() if value <= HALF]
+    names = ", ".join(filter(None, missed))
+    return {"mostly missed": names} if names else {}
 
 
 def _millions(record: ModelRecord) -> str:

@@ -109,13 +109,22 @@ class Report:
         return figures if self.calibration is None else {**figures, "ece": self.calibration.ece}
 
     def scores(self) -> dict[str, float]:
-        """The figures that a weights record keeps, rounded to four places, named after data, fold and split."""
-        plain = {"war": self.war.value, "uar": self.uar.value}
+        """The figures that a weights record keeps, rounded to four places, named after data, fold and split.
+
+        The bounds of an interval end with ``_low`` and ``_high``; a class without items has no recall here.
+        """
+        plain: dict[str, float] = {}
+        for name in ("war", "uar"):
+            figure = self.figures[name]
+            plain |= {name: figure.value, f"{name}_low": figure.low, f"{name}_high": figure.high}
         if self.calibration is not None:
             plain |= {"ece": self.calibration.ece.value, "answered": self.calibration.answered}
+            plain["precision_answered"] = self.calibration.precision_answered
+        plain |= {f"recall_{label}": value for label, value in self.recall.items()}
         about = self.predictions
         fold = f"_fold{about.fold}" if about.fold else ""
-        return {f"{about.dataset}{fold}_{about.split}_{name}": round(value, 4) for name, value in plain.items()}
+        prefix = f"{about.dataset}{fold}_{about.split}"
+        return {f"{prefix}_{name}": round(value, 4) for name, value in plain.items() if np.isfinite(value)}
 
     def to_dict(self) -> dict[str, object]:
         """Plain values for JSON; None where there is no number."""

@@ -115,7 +115,7 @@ def resize_positions(table: Float[Tensor, "1 n d"], grid: int) -> Float[Tensor, 
     return torch.cat([table[:, :1], places.to(table.dtype).permute(0, 2, 3, 1).reshape(1, grid * grid, -1)], dim=1)
 
 
-def draw_normal(parameter: nn.Parameter, std: float) -> None:
+def draw_normal(parameter: Tensor, std: float) -> None:
     """Fill with normal numbers, where there is something to fill.
 
     On the meta device, where weights are about to be loaded, torch would import its compiler for that: 2 s.
