@@ -56,3 +56,16 @@ def test_readme_gives_the_figures_of_the_record(root: Path) -> None:
     assert f"{100 * record.scores['ferplus_test_war']:.1f} %" in text
     assert f"{100 * record.scores['ferplus_test_uar']:.1f} %" in text
     assert re.search(rf"\b{record.scores['ferplus_test_ece']:.3f}\b", text)
+
+
+@pytest.mark.parametrize("record", shipped_records(), ids=lambda record: record.name)
+def test_the_model_card_gives_the_figures_of_every_record(root: Path, record) -> None:
+    text = (root / "docs" / "model-card.md").read_text()
+    scores = {name.removeprefix("ferplus_test_"): 100 * value for name, value in record.scores.items()}
+    for name in ("war", "uar"):
+        assert f"{scores[name]:.2f} % ({scores[name + '_low']:.2f} to {scores[name + '_high']:.2f})" in text
+    assert f"| {scores['ece'] / 100:.3f} |" in text
+    assert f"{scores['answered']:.1f} %, {scores['precision_answered']:.1f} %" in text
+    recalls = [f"{scores[f'recall_{label}']:.0f}" for label in record.labels.labels]
+    assert f"{', '.join(recalls[:4])} %" in text
+    assert f"{', '.join(recalls[4:])} %" in text
