@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import tyro
 
@@ -21,6 +21,7 @@ from mien.cli.parsing import parse
 from mien.cli.problems import BUG, OK, STOPPED, USER, complain, confess, note
 from mien.cli.progress import FrameProgress
 from mien.core.errors import ConfigError, InputError, SourceError
+from mien.engines.opening import Backend
 
 LONG = 60.0
 """Seconds of video from which on a trial of engines, itself about a minute, pays."""
@@ -40,7 +41,7 @@ class Analyze:
     """Folder for the results; made if it is not there."""
     model: str | None = None
     """Name from `mien models`, a weights file, a folder with one, or hf://owner/repository@revision."""
-    backend: Literal["auto", "torch", "onnx", "openvino"] = "auto"
+    backend: Backend = "auto"
     """What runs the model. auto: the fastest by a trial, which long work makes once a machine; else PyTorch."""
     skip_existing: bool = False
     """Leave out a source whose finished result of the same model, settings and file is in OUT."""

@@ -14,8 +14,8 @@ import tyro
 from mien.cli.console import print_json, print_line
 from mien.cli.parsing import parse
 from mien.core.errors import ConfigError
-from mien.engines.opening import Backend
-from mien.evaluation.runs import Ground, is_exported
+from mien.engines.opening import Backend, is_exported
+from mien.evaluation.runs import Ground
 
 if TYPE_CHECKING:
     from mien.evaluation.compare import Comparison

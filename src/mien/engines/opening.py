@@ -43,7 +43,7 @@ def open_model(
     """
     if backend not in BACKENDS:
         raise ConfigError("a backend", repr(backend), did_you_mean(backend, list(BACKENDS)))
-    if name is not None and Path(name).suffix in SUFFIXES.values():
+    if name is not None and is_exported(name):
         return _open_exported(Path(name), backend)
     if backend == "torch":
         return _in_torch(name)
@@ -55,6 +55,11 @@ def open_model(
         _tell(say, f"exporting {record.name} to {backend}, once; it stays in the cache")
         _export(weights, backend)
     return open_engine(record, weights, backend, "float32")
+
+
+def is_exported(name: str | Path) -> bool:
+    """Whether that names a file of `mien export` that an engine here runs."""
+    return Path(name).suffix in SUFFIXES.values()
 
 
 def open_engine(

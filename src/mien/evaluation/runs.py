@@ -12,12 +12,11 @@ from mien.core.errors import ConfigError, DataError, WeightsError
 from mien.data.datasets import find_dataset
 from mien.data.manifest import Manifest, Split, load_manifest
 from mien.data.splits import hold_out
-from mien.engines.cached import SUFFIXES
+from mien.engines.opening import Backend, is_exported, open_model
 from mien.evaluation.predictions import Predictions
 
 if TYPE_CHECKING:
     from mien.engines.base import ExportedNetwork
-    from mien.engines.opening import Backend
     from mien.evaluation.corruptions import Corruption
     from mien.evaluation.views import Progress
     from mien.models.zoo import LoadedModel
@@ -99,20 +98,15 @@ def open_run(name: str | None, device: str = "cpu", backend: Backend = "torch") 
         MissingDependencyError: the engine is not installed.
     """
     facts = {} if name is None else _facts(Path(name))
-    if backend == "torch" and not is_exported(name):
+    if name is not None and is_exported(name) and backend == "torch":
+        backend = "auto"  # the file's own
+    if backend == "torch":
         from mien.models.zoo import load_model
 
         return Run(load_model(name, device=find_device(device)), facts)
-    from mien.engines.opening import open_model
-
     if device not in ("auto", "cpu"):
         raise ConfigError("--device cpu for an engine other than PyTorch", repr(device), "leave out one of them")
-    return Run(open_model(name, "auto" if is_exported(name) and backend == "torch" else backend), facts)
-
-
-def is_exported(name: str | None) -> bool:
-    """Whether that is a file of `mien export` for another engine."""
-    return name is not None and Path(name).suffix in SUFFIXES.values()
+    return Run(open_model(name, backend), facts)
 
 
 def find_device(name: str) -> str:

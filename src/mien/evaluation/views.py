@@ -69,7 +69,7 @@ def predict_clips(
         notes.append(f"{len(manifest) - len(rows)} items without one of these labels are left out")
     failures: dict[int, DataError] = {}
     sums = np.zeros((len(rows), len(model.record.labels)))
-    stream = _views(model, manifest, rows, views, frames or model.record.frames, failures)
+    stream = _views(manifest, rows, views, frames or model.record.frames, model.record.is_image_model, failures)
     if change is not None:
         stream = ((item, share, change(pixels, item)) for item, share, pixels in stream)
     for item, share, answer in _answers(model, stream, batch):
@@ -124,15 +124,9 @@ def match_labels(
 
 
 def _views(
-    model: LoadedModel | ExportedNetwork,
-    manifest: Manifest,
-    rows: list[Row],
-    views: int,
-    length: int,
-    failures: dict[int, DataError],
+    manifest: Manifest, rows: list[Row], views: int, length: int, stills: bool, failures: dict[int, DataError]
 ) -> Iterator[View]:
     """The distinct views of every item; an item that cannot be read goes to ``failures``."""
-    stills = model.record.is_image_model
     for item, row in enumerate(rows):
         try:
             count = frame_count(manifest, row)
