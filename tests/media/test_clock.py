@@ -18,23 +18,34 @@ def read(values: list[float | None], tick: float = 0.001, frame: float = 0.04) -
 
 
 @given(stamps)
-def test_times_start_at_zero_and_increase_whatever_the_stream_says(values: list[float | None]) -> None:
+def test_times_start_where_the_stream_says_and_increase_whatever_it_says(values: list[float | None]) -> None:
     times = read(values)
-    assert times[0] == 0.0
+    assert times[0] == max(values[0] or 0.0, 0.0)
     assert (np.diff(times) > 0).all()
 
 
 @given(st.lists(st.floats(0.002, 20), min_size=1, max_size=50), st.floats(-100, 1e4))
 def test_a_sound_variable_clock_passes_unchanged(gaps: list[float], start: float) -> None:
-    truth = np.cumsum([0.0, *gaps])
-    assert read([start + time for time in truth]) == pytest.approx(truth.tolist(), abs=1e-8)
+    truth = np.cumsum([start, *gaps])
+    shown = truth - min(start, 0.0)
+    assert read(truth.tolist()) == pytest.approx(shown.tolist(), abs=1e-8), "players show nothing before 0:00"
+
+
+def test_the_zero_of_a_broadcast_clock_is_taken_out() -> None:
+    clock = StreamClock(0.001, 0.04, zero=95443.7)
+    assert [clock.read(stamp) for stamp in (95445.7, 95445.74)] == pytest.approx([2.0, 2.04])
+
+
+def test_a_first_frame_without_a_stamp_starts_where_its_stream_does() -> None:
+    clock = StreamClock(0.001, 0.04, first=2.0)
+    assert [clock.read(stamp) for stamp in (None, 2.04, 2.08)] == pytest.approx([2.0, 2.04, 2.08])
 
 
 def test_missing_stamps_follow_by_the_frame_duration() -> None:
     assert read([None, None, None]) == pytest.approx([0, 0.04, 0.08])
-    assert read([5.0, None, 5.1]) == pytest.approx([0, 0.04, 0.1])
+    assert read([5.0, None, 5.1]) == pytest.approx([5.0, 5.04, 5.1])
     clock = StreamClock(0.001, 0.04)
-    assert [clock.read(1.0, 0.5), clock.read(None)] == [0.0, 0.5]
+    assert [clock.read(1.0, 0.5), clock.read(None)] == [1.0, 1.5]
 
 
 def test_a_repeated_stamp_moves_one_tick_and_does_not_shift_what_follows() -> None:
@@ -42,7 +53,7 @@ def test_a_repeated_stamp_moves_one_tick_and_does_not_shift_what_follows() -> No
 
 
 def test_a_clock_that_restarts_goes_on() -> None:
-    assert read([10.0, 10.04, 0.0, 0.04]) == pytest.approx([0, 0.04, 0.08, 0.12])
+    assert read([10.0, 10.04, 0.0, 0.04]) == pytest.approx([10, 10.04, 10.08, 10.12])
 
 
 def kept(times: list[float], rate: float | None) -> list[float]:

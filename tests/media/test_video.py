@@ -34,11 +34,12 @@ TIMES = [0.0, 0.02, 0.1, 0.11, 0.5, 0.51, 1.2]
 
 @pytest.mark.parametrize("name", ["vary.mp4", "vary.mov", "vary.mkv"])
 @pytest.mark.parametrize("start", [0.0, 3.0])
-def test_a_variable_frame_rate_is_kept_and_starts_at_zero(encode: Encode, name: str, start: float) -> None:
+def test_a_variable_frame_rate_is_kept_and_starts_where_players_do(encode: Encode, name: str, start: float) -> None:
     images = [np.full((32, 32, 3), 30 * number, np.uint8) for number in range(len(TIMES))]
     frames, source = read(encode(name, images, [start + time for time in TIMES]))
     assert [frame.index for frame in frames] == list(range(len(TIMES)))
-    assert [frame.time for frame in frames] == pytest.approx(TIMES, abs=0.0006)
+    assert [frame.time for frame in frames] == pytest.approx([start + time for time in TIMES], abs=0.0006)
+    assert source.info.start == frames[0].time
     shades = [float(frame.image.mean()) for frame in frames]
     assert shades == pytest.approx([30 * number for number in range(len(TIMES))], abs=4), "in order of display"
     assert source.problems == []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -109,15 +110,16 @@ class ExpressionModel:
         from mien import media
 
         settings = settings or AnalysisSettings()
-        with media.open(source, frame_rate=settings.frame_rate) as frames:
+        with media.open(source, selection=settings.selection) as frames:
             notes = _Notes(len(self.record.labels), frames.info)
             ahead = AHEAD if thread_count() > 1 else 0
             with closing(read(frames, self._network, settings, settings.batch, detector, ahead)) as readings:
                 for reading in readings:
                     notes.add(reading)
                     if progress is not None and reading.frame is not None:
-                        progress(notes.frames_done, frames.info.frame_count, reading.frame.time)
-            info, problems = frames.info, list(frames.problems)
+                        progress(notes.frames_done, frames.expected, reading.frame.time)
+            info, problems = replace(frames.info, sizes=tuple(frames.sizes)), list(frames.problems)
+            notes.end = frames.end
         rule = self._rule(settings)
         used = detector.name if detector is not None else settings.faces.detector
         facts = provenance(self.record, self.engine, settings, source, used, rule.threshold)
@@ -128,7 +130,7 @@ class ExpressionModel:
             frames=notes.table,
             provenance={**facts, "problems": problems},
             origin=source,
-            frame_rate=settings.frame_rate,
+            selection=settings.selection,
             landmarker=self._landmarker(),
         )
 
@@ -175,7 +177,7 @@ class ExpressionModel:
 
         settings = settings or AnalysisSettings()
         live = LiveSpans(self._rule(settings), settings.window, settings.stride)
-        with media.open(camera, frame_rate=settings.frame_rate) as frames:
+        with media.open(camera, selection=settings.selection) as frames:
             for reading in read(frames, self._network, settings, 1, detector):
                 yield from live.push(reading)
 
@@ -198,7 +200,13 @@ class ExpressionModel:
 
 
 class _Notes:
-    """What is kept of a source while it streams by: the table, the clock, and every window's answer."""
+    """What is kept of a source while it streams by: the table, the clock, and every window's answer.
+
+    Attributes:
+        end: seconds at which the last frame gives way, once the source has said so.
+    """
+
+    end: float | None = None
 
     def __init__(self, classes: int, info: SourceInfo) -> None:
         self.table = FaceTable(classes)
@@ -228,7 +236,7 @@ class _Notes:
             order := np.argsort(tracks, kind="stable"), np.flatnonzero(np.diff(tracks[order])) + 1
         )
         starts, codes = self.table.column("time"), self.table.column("reason")
-        ends = self._clock.ends(self.table.column("index"))
+        ends = self._clock.ends(self.table.column("index"), self.end)
         spans: list[Span] = []
         for rows in rows_of_tracks:
             track, readable = int(tracks[rows[0]]), codes[rows] == 0

@@ -111,9 +111,15 @@ class FrameClock:
         self._indices.append(frame.index)
         self._times.append(frame.time)
 
-    def ends(self, indices: Int[np.ndarray, " n"]) -> Float64[np.ndarray, " n"]:
-        """Seconds at which the frames of these numbers give way to the next; the last one lasts as long as most do."""
+    def ends(self, indices: Int[np.ndarray, " n"], last: float | None = None) -> Float64[np.ndarray, " n"]:
+        """Seconds at which the frames of these numbers give way to the next.
+
+        Args:
+            indices: numbers of frames that were noted.
+            last: when the last frame gives way; None: it lasts as long as most do.
+        """
         times = np.array(self._times)
-        typical = float(np.median(np.diff(times))) if len(times) > 1 else self._nominal
-        ends = np.append(times[1:], times[-1] + typical)
+        if last is None or last <= times[-1]:
+            last = times[-1] + (float(np.median(np.diff(times))) if len(times) > 1 else self._nominal)
+        ends = np.append(times[1:], last)
         return ends[np.searchsorted(np.array(self._indices), indices)]

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from mien.core.errors import ConfigError
 from mien.faces.settings import FaceSettings
+from mien.media.selection import MOST_PIXELS, MOST_RATE, Selection
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,16 @@ class AnalysisSettings:
     """Seconds a clearly shown expression must last to interrupt another; a doubtful one, longer. 0: no smoothing."""
     frame_rate: float | None = None
     """Look at no more than this many frames a second. None: at every frame."""
+    every: int = 1
+    """Look at each how manyth frame only. 1: at every frame."""
+    start: float | None = None
+    """Seconds from which on to look, on the film's own clock as players show it. None: from its first picture."""
+    end: float | None = None
+    """Seconds up to which to look. None: up to its last picture."""
+    stream: int | None = None
+    """Which video stream of a file, from 0, cover pictures not counted. None: the one that players show."""
+    max_pixels: int = MOST_PIXELS
+    """Refuse pictures of more pixels than this, before they are decoded."""
     batch: int = 2
     """Windows per call of the network. Changes speed and memory, not the answer."""
     hash_source: bool = False
@@ -45,14 +56,21 @@ class AnalysisSettings:
         self._demand(within, f"a step above 0 and at most the window's {self.window} s", self.step)
         self._demand(self.threshold is None or 0 <= self.threshold <= 1, "a threshold from 0 to 1", self.threshold)
         self._demand(self.min_span >= 0, "a min_span of at least 0 s", self.min_span)
-        self._demand(self.frame_rate is None or self.frame_rate > 0, "a frame rate above 0", self.frame_rate)
         self._demand(self.frames is None or self.frames >= 1, "at least 1 frame of a window", self.frames)
         self._demand(self.batch >= 1, "a batch of at least 1 window", self.batch)
+        _ = self.selection  # which refuses what does not fit
 
     @staticmethod
     def _demand(met: bool, expected: str, got: object) -> None:
         if not met:
             raise ConfigError(expected, str(got), "change it or leave it at its default")
+
+    @property
+    def selection(self) -> Selection:
+        """Which pictures of a source are looked at."""
+        return Selection(
+            *(self.frame_rate, self.every, self.start, self.end, self.stream, self.max_pixels), most_rate=MOST_RATE
+        )
 
     @property
     def stride(self) -> float:

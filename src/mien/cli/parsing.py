@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TypeVar
+from typing import TypeVar, get_args
 
 import tyro
+
+from mien.core.types import Region
 
 Options = TypeVar("Options")
 
@@ -13,6 +15,30 @@ FLAT = (tyro.conf.OmitArgPrefixes, tyro.conf.FlagCreatePairsOff, tyro.conf.Helpt
 """``--window`` for the field ``settings.window``: right where no two nested fields share a name."""
 NESTED = FLAT[1:]
 """``--fit.lr`` for the field ``fit.lr``."""
+
+
+REGISTRY = tyro.constructors.ConstructorRegistry()
+
+
+@REGISTRY.primitive_rule
+def _region(info: tyro.constructors.PrimitiveTypeInfo) -> tyro.constructors.PrimitiveConstructorSpec[Region] | None:
+    """``--region 10,20,300,400`` as one word."""
+    if info.type_origin is not tuple or get_args(info.type) != (float,) * 4:
+        return None
+
+    def read(words: list[str]) -> Region:
+        numbers = [float(part) for part in words[0].split(",")]
+        if len(numbers) != 4:
+            raise ValueError("four numbers with commas between them are needed")
+        return numbers[0], numbers[1], numbers[2], numbers[3]
+
+    return tyro.constructors.PrimitiveConstructorSpec(
+        nargs=1,
+        metavar="X0,Y0,X1,Y1",
+        instance_from_str=read,
+        is_instance=lambda value: isinstance(value, tuple),
+        str_from_instance=lambda value: [",".join(f"{side:g}" for side in value)],
+    )
 
 
 def parse(options: type[Options], verb: str, args: Sequence[str], *, flat: bool = True) -> Options:
@@ -29,7 +55,8 @@ def parse(options: type[Options], verb: str, args: Sequence[str], *, flat: bool 
         InputError: the dataclass refuses a value.
     """
     try:
-        return tyro.cli(options, prog=f"mien {verb}", args=list(args), config=FLAT if flat else NESTED)
+        with REGISTRY:
+            return tyro.cli(options, prog=f"mien {verb}", args=list(args), config=FLAT if flat else NESTED)
     except SystemExit as stop:
         # tyro says 2, which is kept for bugs.
         raise SystemExit(1 if stop.code else 0) from None

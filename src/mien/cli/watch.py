@@ -76,9 +76,8 @@ def main(args: Sequence[str]) -> int:
             note(f"live picture at {server.address}")
         model = load(options.model)
         frames = Newest(
-            lambda: media.open(options.source),
+            lambda: media.open(options.source, selection=options.settings.selection),
             every=options.fast,
-            frame_rate=options.settings.frame_rate,
             retries=options.retries,
             notice=note,
         )

@@ -1,6 +1,6 @@
 """One frozen value type per stage of the flow.
 
-Units everywhere: time in seconds on the stream's own clock, boxes and points in pixels of the frame they were found in,
+Units everywhere: time in seconds on the source's own clock, boxes and points in pixels of the frame they were found in,
 images uint8 RGB, scores and probabilities in [0, 1].
 """
 
@@ -11,6 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float, Float32, Float64, UInt8
 
+Region = tuple[float, float, float, float]
+"""A part of every frame of a source: x0, y0, x1, y1 in pixels of the upright frame, right and lower edge excluded."""
+
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Frame:
@@ -18,7 +21,7 @@ class Frame:
 
     Attributes:
         index: position in the stream as decoded, from 0 (frames skipped on purpose keep their number).
-        time: seconds on the stream's own clock, from the first frame's 0.0; never index / fps.
+        time: seconds on the source's own clock, which is what players show of a film; never index / fps.
         image: RGB, upright (rotation metadata applied).
     """
 

@@ -72,11 +72,11 @@ def choose_clips(
     from mien import media
 
     if at is not None and at < 0:
-        raise ConfigError("a moment of 0 s or later", f"{at} s", "give seconds from the start of the video")
+        raise ConfigError("a moment of 0 s or later", f"{at} s", "give seconds as players show them")
     settings = settings or AnalysisSettings()
     best = _Best(model, settings.batch, at, track)
-    with media.open(source, frame_rate=settings.frame_rate) as frames:
-        seen = _counted(frames, frames.info.frame_count, progress)
+    with media.open(source, selection=settings.selection) as frames:
+        seen = _counted(frames, frames.expected, progress)
         for clip in cut_clips(_until(seen, at, settings), model.record, settings, detector):
             best.add(clip)
         info, problems = frames.info, list(frames.problems)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import inf
 from pathlib import Path
 
 from mien.core.errors import ConfigError
+from mien.core.types import Region
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,8 @@ class FaceSettings:
     """Degrees from frontal; faces turned away further are abstained from."""
     max_gap: float = 1.0
     """Seconds a face may be out of sight and still keep its number."""
+    region: Region | None = None
+    """Look for faces in this part of every picture only: x0,y0,x1,y1 in pixels of the upright picture."""
 
     def __post_init__(self) -> None:
         if self.detect_every < 1:
@@ -45,5 +49,12 @@ class FaceSettings:
             raise ConfigError("detect_height of at least 48 px", str(self.detect_height), "use 360, or 720 for crowds")
         if min(self.min_size, self.min_sharpness, self.max_gap) < 0:
             raise ConfigError("min_size, min_sharpness and max_gap >= 0", str(self), "use 0 to switch one off")
+        if self.region is not None and self.detector == "given":
+            raise ConfigError("region or given boxes", "both", "leave the region out: the file says where to look")
+        if self.region is not None:
+            x0, y0, x1, y1 = self.region
+            if not (0 <= x0 < x1 < inf and 0 <= y0 < y1 < inf):
+                fix = "give the upper left corner, then the lower right one, in pixels"
+                raise ConfigError("a region x0,y0,x1,y1 with 0 <= x0 < x1 and 0 <= y0 < y1", str(self.region), fix)
         if not 0 < self.max_yaw <= 90:
             raise ConfigError("max_yaw in (0, 90] degrees", str(self.max_yaw), "use 90 to switch it off")

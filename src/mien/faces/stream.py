@@ -28,6 +28,7 @@ from mien.faces.detectors import (
 from mien.faces.guide import Guide
 from mien.faces.newcomers import Newcomers
 from mien.faces.quality import judge
+from mien.faces.region import within
 from mien.faces.settings import FaceSettings
 from mien.faces.tracker import Look, Track, Tracker
 
@@ -63,6 +64,10 @@ def follow(
     Raises:
         InputError: a detector that cannot be made, or a frame that is no RGB picture.
     """
+    if settings.region is not None:
+        rest = replace(settings, region=None)
+        yield from within(frames, settings.region, lambda parts: follow(parts, rest, crop_size, detector))
+        return
     follower = _Follower(settings, crop_size, detector or detector_of(settings))
     for frame in frames:
         follower.push(frame)

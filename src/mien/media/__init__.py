@@ -1,4 +1,4 @@
-"""Pixels in and out: one ``open`` for every source, ``probe``, ``expand`` and ``VideoWriter``; loaded on first use."""
+"""Pixels in and out: one ``open`` for every source, what to take of it, ``VideoWriter``; loaded on first use."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from mien.media.files import expand as expand
     from mien.media.opening import open as open
     from mien.media.opening import probe as probe
+    from mien.media.selection import Selection as Selection
     from mien.media.source import Source as Source
     from mien.media.source import SourceInfo as SourceInfo
     from mien.media.writer import VideoWriter as VideoWriter
@@ -17,6 +18,7 @@ _CONTENTS = {
     "open": "mien.media.opening",
     "probe": "mien.media.opening",
     "expand": "mien.media.files",
+    "Selection": "mien.media.selection",
     "Source": "mien.media.source",
     "SourceInfo": "mien.media.source",
     "VideoWriter": "mien.media.writer",

@@ -15,7 +15,7 @@ from mien.media.quiet import quiet_opencv
 from mien.media.source import Shot, Source, SourceInfo
 
 
-def open_camera(number: int, frame_rate: float | None = None) -> Source:
+def open_camera(number: int) -> Source:
     """Frames of camera ``number`` until it is closed; a camera that stops answering ends the pass with a problem noted.
 
     The driver is asked to hold one frame only: when the consumer is slow, old frames are dropped instead of queued.
@@ -23,7 +23,6 @@ def open_camera(number: int, frame_rate: float | None = None) -> Source:
 
     Args:
         number: the system's number of the camera, from 0.
-        frame_rate: frames per second to thin to, None for all.
 
     Raises:
         SourceError: there is no such camera, or it gives no picture.
@@ -50,7 +49,7 @@ def open_camera(number: int, frame_rate: float | None = None) -> Source:
             now = time.monotonic()
         problems.append(f"camera {number} stopped giving pictures after {now - start:.1f} s")
 
-    return Source(info, shots(), capture.release, frame_rate, problems)
+    return Source(info, shots(), capture.release, problems)
 
 
 def _capture(number: int) -> cv2.VideoCapture:

@@ -11,7 +11,7 @@ from types import TracebackType
 
 from mien.core.errors import SourceError
 from mien.core.types import Frame
-from mien.media.clock import Thinner
+from mien.media.selection import Picker, Selection
 from mien.media.source import Shot, Source
 
 FIRST_WAIT, LONGEST_WAIT = 0.5, 10.0
@@ -59,7 +59,8 @@ class Newest:
     Args:
         reopen: opens the source; called at once, and again for every reconnection.
         every: drop nothing: read on only when the last frame was taken, and as fast as they are taken.
-        frame_rate: frames per second to thin to, None for all. A frame thinned out is not counted as dropped.
+        frame_rate: frames per second to thin to; None: what the source's selection says. A frame that is not wanted is
+            not counted as dropped.
         retries: attempts to reach a lost stream again before giving up; counted anew once it was found.
         notice: told in one sentence, on the reader's thread, of a stream that is lost or found again.
 
@@ -88,7 +89,7 @@ class Newest:
         comes_by_itself = self.info.kind == "camera" or "://" in self.info.name
         self._paced = not every and not comes_by_itself
         self._endless = comes_by_itself and self.info.duration is None
-        self._thinner = Thinner(frame_rate)
+        self._picker = Picker(self._source.selection if frame_rate is None else Selection(frame_rate=frame_rate))
         self._news = threading.Condition()
         self._stopping = threading.Event()
         self._waiting: _Arrival | None = None
@@ -190,10 +191,13 @@ class Newest:
                 self._news.notify_all()
 
     def _drain(self, source: Source) -> None:
-        start = time.monotonic()
+        start = None
         with source:
             for shot in source.shots:
-                if self._paced:
+                if self._picker.over(self._offset + shot.time):
+                    break
+                if self._paced and self._picker.begun(shot.time):
+                    start = time.monotonic() - shot.time if start is None else start
                     self._stopping.wait(max(0.0, start + shot.time - time.monotonic()))
                 if self._stopping.is_set():
                     return
@@ -203,7 +207,7 @@ class Newest:
     def _offer(self, shot: Shot) -> None:
         now, moment = time.monotonic(), self._offset + shot.time
         index, self._index, self._last = self._index, self._index + 1, (moment, now)
-        if not self._thinner.wants(moment):
+        if not self._picker.wants(moment):
             return
         with self._news:
             while self._every and self._waiting is not None and not self._stopping.is_set():

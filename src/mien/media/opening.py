@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import glob
-import math
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -14,12 +14,13 @@ from jaxtyping import Shaped
 
 from mien.core.errors import ConfigError, SourceError
 from mien.media import files
+from mien.media.selection import Selection
 from mien.media.source import Source, SourceInfo
 
 AnySource = str | os.PathLike[str] | int | np.integer | Sequence[str | os.PathLike[str]] | Shaped[np.ndarray, "*shape"]
 
 
-def open(source: AnySource, *, frame_rate: float | None = None) -> Source:
+def open(source: AnySource, *, frame_rate: float | None = None, selection: Selection | None = None) -> Source:
     """Open a source of frames.
 
     ===========================  ==================================================================================
@@ -33,30 +34,43 @@ def open(source: AnySource, *, frame_rate: float | None = None) -> Source:
     NumPy array                  (h, w[, 3 or 4]) one picture, (t, h, w[, c]) many; uint8 or uint16
     ===========================  ==================================================================================
 
+    A film's times are those of its container, as players show them; a camera's start at 0.0 with its first frame.
+
     Args:
         source: see the table.
         frame_rate: frames per second. A source with a clock of its own (video, camera) is thinned to it, by choosing
             the nearest frames, and never filled up. To a source without (sequence, array) it gives the clock; 25 when
             not given.
+        selection: which of its frames are wanted; all of them when None. It has a frame rate of its own: give one.
 
     Returns:
         An open source; use it in a ``with`` block.
 
     Raises:
         SourceError: nothing there, or nothing that can be read as pictures.
-        ConfigError: a frame rate that is not positive.
+        ConfigError: a frame rate that is not positive, or two of them.
     """
-    if frame_rate is not None and not (frame_rate > 0 and math.isfinite(frame_rate)):
-        raise ConfigError("a frame rate above 0", str(frame_rate), "give frames per second, or leave it out")
+    if selection is None:
+        selection = Selection(frame_rate=frame_rate)
+    elif frame_rate is not None:
+        raise ConfigError("one frame rate", "frame_rate and selection", "put it into the selection")
+    opened = _open(source, selection)
+    # A source without a clock has got its clock from the frame rate: no picture of it is left out for that.
+    has_clock = opened.info.kind in ("video", "camera")
+    opened.selection = selection if has_clock else replace(selection, frame_rate=None)
+    return opened
+
+
+def _open(source: AnySource, selection: Selection) -> Source:
     if isinstance(source, np.ndarray):
         from mien.media.arrays import open_array
 
-        return open_array(source, frame_rate)
+        return open_array(source, selection.frame_rate)
     if isinstance(source, int | np.integer):
-        return _open_camera(int(source), frame_rate)
+        return _open_camera(int(source))
     if isinstance(source, str | os.PathLike):
-        return _open_named(os.fspath(source), frame_rate)
-    return _open_list([Path(path) for path in source], frame_rate)
+        return _open_named(os.fspath(source), selection)
+    return _open_list([Path(path) for path in source], selection)
 
 
 def probe(path: AnySource) -> SourceInfo:
@@ -65,17 +79,17 @@ def probe(path: AnySource) -> SourceInfo:
         return source.info
 
 
-def _open_named(source: str, frame_rate: float | None) -> Source:
+def _open_named(source: str, selection: Selection) -> Source:
     if files.is_address(source):
         from mien.media.video import open_video
 
-        return open_video(source, _public_name(source), frame_rate)
+        return open_video(source, _public_name(source), selection)
     camera = files.camera_number(source)
     if camera is not None:
-        return _open_camera(camera, frame_rate)
+        return _open_camera(camera)
     if files.is_glob(source):
-        return _open_pattern(source, frame_rate)
-    return _open_path(Path(source), frame_rate)
+        return _open_pattern(source, selection)
+    return _open_path(Path(source), selection)
 
 
 def _public_name(address: str) -> str:
@@ -84,20 +98,20 @@ def _public_name(address: str) -> str:
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
 
 
-def _open_camera(number: int, frame_rate: float | None) -> Source:
+def _open_camera(number: int) -> Source:
     from mien.media.camera import open_camera
 
-    return open_camera(number, frame_rate)
+    return open_camera(number)
 
 
-def _open_pattern(pattern: str, frame_rate: float | None) -> Source:
+def _open_pattern(pattern: str, selection: Selection) -> Source:
     paths = [Path(match) for match in sorted(glob.glob(pattern, recursive=True), key=files.natural_key)]
     if not paths:
         raise SourceError("files that match the pattern", f"none for {pattern}", "check the folder and the pattern")
-    return _open_path(paths[0], frame_rate) if len(paths) == 1 else _open_list(paths, frame_rate, pattern)
+    return _open_path(paths[0], selection) if len(paths) == 1 else _open_list(paths, selection, pattern)
 
 
-def _open_path(path: Path, frame_rate: float | None) -> Source:
+def _open_path(path: Path, selection: Selection) -> Source:
     if not path.exists():
         raise SourceError("a file or folder that exists", str(path), "check the path")
     if path.is_dir():
@@ -107,7 +121,7 @@ def _open_path(path: Path, frame_rate: float | None) -> Source:
         if not images:
             fix = "name the files themselves, or a folder of pictures"
             raise SourceError("a folder with pictures in it", f"{path}, which has none", fix)
-        return open_sequence(images, path.resolve().name, frame_rate)
+        return open_sequence(images, path.resolve().name, selection.frame_rate)
     if files.is_image(path):
         from mien.media.stills import open_image
 
@@ -115,10 +129,10 @@ def _open_path(path: Path, frame_rate: float | None) -> Source:
     from mien.media.video import open_video
 
     # "file:" keeps FFmpeg from reading a colon in a file's name as a protocol.
-    return open_video(f"file:{path}", path.name, frame_rate)
+    return open_video(f"file:{path}", path.name, selection)
 
 
-def _open_list(paths: Sequence[Path], frame_rate: float | None, name: str | None = None) -> Source:
+def _open_list(paths: Sequence[Path], selection: Selection, name: str | None = None) -> Source:
     from mien.media.stills import open_sequence
 
     for path in paths:
@@ -126,4 +140,4 @@ def _open_list(paths: Sequence[Path], frame_rate: float | None, name: str | None
             fix = "open videos one at a time"
             raise SourceError("picture files, the frames of one sequence", f"{path}, which is none", fix)
     default = f"{paths[0].parent.resolve().name} ({len(paths)} pictures)" if paths else "an empty list"
-    return open_sequence(paths, name or default, frame_rate)
+    return open_sequence(paths, name or default, selection.frame_rate)

@@ -6,6 +6,8 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+from av.sidedata.sidedata import SideData
+from av.video.frame import VideoFrame
 from jaxtyping import UInt8
 
 ORIENTATION_TAG = 0x0112
@@ -62,6 +64,15 @@ def from_display_matrix(matrix: bytes) -> Orientation:
     mirrored = a * d - b * c < 0
     angle = math.atan2(-b, -a) if mirrored else math.atan2(b, a)
     return Orientation(round(angle / (math.pi / 2)) % 4, mirrored)
+
+
+def from_frame(frame: VideoFrame) -> Orientation:
+    """The orientation that a decoded frame's display matrix asks for."""
+    try:
+        matrix = frame.side_data.get("DISPLAYMATRIX")
+    except ValueError:  # a kind of side data that the binding has no name for
+        return UPRIGHT
+    return from_display_matrix(bytes(matrix)) if isinstance(matrix, SideData) else UPRIGHT
 
 
 def from_exif(data: bytes) -> Orientation:

@@ -13,7 +13,8 @@ from av.audio.resampler import AudioResampler
 from av.audio.stream import AudioStream
 from av.container import InputContainer, OutputContainer
 from av.packet import Packet
-from av.stream import Disposition
+
+from mien.media.streams import clock_zero
 
 MP4_CODECS = frozenset({"aac", "mp3", "opus", "flac"})
 """Copied into .mp4, .m4v and .mov: what browsers play from there. AC-3, ALAC and PCM would fit too, but stay silent."""
@@ -22,13 +23,13 @@ AAC_RATES = (48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000)
 AAC_BITS = 64_000
 """Bits per second and channel of what is encoded anew."""
 EARLIEST = -0.05
-"""Seconds before the first picture from which sound is kept: decoders warm up on what encoders put there."""
+"""Seconds on the clock from which sound is kept: decoders warm up on what encoders put before 0.0."""
 
 
 class Sound:
     """The first audio stream of a file, on its way into another file.
 
-    Its times are shifted by the source's first picture, shown at 0.0 s in the new one: what was in step stays so.
+    Its times stay on the source's clock, as those of the pictures do: what was in step stays so.
 
     Args:
         source: the file with the sound.
@@ -49,7 +50,7 @@ class Sound:
         self._packets: Iterator[tuple[float, Packet[AudioStream]]] = iter(())
         if not self._input.streams.audio:
             return
-        zero = _first_picture(source)
+        zero = clock_zero(self._input)
         stream = self._input.streams.audio[0]
         name = stream.codec_context.name
         codec = {"mp3float": "mp3", "libopus": "opus"}.get(name, name)
@@ -84,15 +85,6 @@ class Sound:
         """Free the source."""
         self._packets = iter(())
         self._input.close()
-
-
-def _first_picture(source: str | os.PathLike[str]) -> Fraction:
-    """Seconds of the first picture on the file's own clock; 0 where there is none."""
-    # Opened on its own: seeking back would cost the first packets of sound.
-    with av.open(f"file:{os.fspath(source)}") as container:
-        streams = [one for one in container.streams.video if not one.disposition & Disposition.attached_pic]
-        frame = next(container.decode(streams[0]), None) if streams else None
-        return _seconds(frame.pts, frame.time_base) if frame is not None else Fraction(0)
 
 
 def _seconds(ticks: int | None, tick: Fraction | None) -> Fraction:

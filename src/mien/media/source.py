@@ -16,7 +16,7 @@ from jaxtyping import UInt8
 
 from mien.core.errors import SourceError
 from mien.core.types import Frame
-from mien.media.clock import Thinner
+from mien.media.selection import Picker, Selection
 
 Kind = Literal["video", "image", "sequence", "camera", "array"]
 
@@ -32,12 +32,16 @@ class SourceInfo:
         kind: what it is read as.
         width: pixels of an upright frame (the first one's, where a sequence's pictures differ in size).
         height: pixels of an upright frame.
-        duration: seconds, an estimate; None where it is unknown or has no meaning (a camera, a still picture).
+        duration: seconds of pictures, an estimate; None where it is unknown or has no meaning (a camera, a still).
         frame_rate: mean frames per second, an estimate; None where unknown.
         frame_count: an estimate; None where unknown.
         has_audio: True when the file also holds sound.
         rotation: degrees clockwise (0, 90, 180, 270) by which the stored pixels were turned to stand upright; already
             done in every frame handed out.
+        start: seconds of the first picture on the source's clock. A film's clock is its container's, as players show
+            it: a film cut where its sound goes on earlier than its picture starts at more than 0.0.
+        sizes: seconds, width and height of every picture that has another size than the one before; known after the
+            frames are read.
     """
 
     name: str
@@ -49,6 +53,8 @@ class SourceInfo:
     frame_count: int | None = None
     has_audio: bool = False
     rotation: int = 0
+    start: float = 0.0
+    sizes: tuple[tuple[float, int, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,12 +62,16 @@ class Shot:
     """One picture of a stream, not yet turned into pixels.
 
     Attributes:
-        time: seconds on the stream's own clock, from the first shot's 0.0.
+        time: seconds on the source's clock.
         pixels: makes the upright RGB picture, uint8 (h, w, 3); raises SourceError when it cannot be read.
+        duration: seconds it is shown for, where the source says so.
+        index: its number in the source; None: one more than that of the shot before.
     """
 
     time: float
     pixels: Callable[[], UInt8[np.ndarray, "h w 3"]]
+    duration: float | None = None
+    index: int | None = None
 
 
 def _nothing() -> None:
@@ -79,15 +89,19 @@ class Source:
         info: what was known on opening.
         shots: the reader's stream; consumed by the one pass.
         release: frees what the reader holds; called once.
-        frame_rate: frames per second to thin to, None for every frame.
         problems: damage met so far, one sentence each; empty for a sound source. Complete after the pass.
+        selection: which frames are handed out.
+        end: seconds up to which pictures were shown so far, as far as the source says; None where it does not.
+        sizes: seconds, width and height of every picture that has another size than the one before it.
     """
 
     info: SourceInfo
     shots: Iterator[Shot]
     release: Callable[[], None] = _nothing
-    frame_rate: float | None = None
     problems: list[str] = field(default_factory=list)
+    selection: Selection = field(default_factory=Selection)
+    end: float | None = field(default=None, init=False)
+    sizes: list[tuple[float, int, int]] = field(default_factory=list, init=False)
     _begun: bool = field(default=False, init=False, repr=False)
     _closed: bool = field(default=False, init=False, repr=False)
 
@@ -100,23 +114,70 @@ class Source:
         return self._frames()
 
     def _frames(self) -> Iterator[Frame]:
-        thinner = Thinner(self.frame_rate)
         read = 0
-        for index, shot in enumerate(self.shots):
-            if not thinner.wants(shot.time):
-                continue
+        for index, shot in self._picked():
             try:
                 image = shot.pixels()
             except SourceError as error:
                 self.problems.append(str(error))
                 continue
             read += 1
+            self._note_size(shot.time, image)
             yield Frame(index, shot.time, image)
             if self._closed:  # never ask a released reader for more
                 return
         if not read:
-            what = self.problems[0] if self.problems else f"{self.info.name}, which gave no frame"
-            raise SourceError("at least one readable frame", what, "check that the source plays elsewhere")
+            raise self._nothing_read()
+
+    def _picked(self) -> Iterator[tuple[int, Shot]]:
+        """The shots that are wanted, with their numbers."""
+        picker, number = Picker(self.selection), -1
+        for shot in self.shots:
+            number = number + 1 if shot.index is None else shot.index
+            if picker.over(shot.time):
+                break
+            self.end = None if shot.duration is None else shot.time + shot.duration
+            if picker.wants(shot.time):
+                yield number, shot
+        if picker.crowded:
+            came = f"{self.info.name} shows more than {self.selection.most_rate:g} pictures a second"
+            self.problems.append(f"{came}: {picker.crowded} of them were passed over")
+
+    def _note_size(self, time: float, image: UInt8[np.ndarray, "h w 3"]) -> None:
+        height, width = image.shape[:2]
+        last = self.sizes[-1][1:] if self.sizes else (self.info.width, self.info.height)
+        if (width, height) == last:
+            return
+        self.sizes.append((time, width, height))
+        if self.info.kind == "video" and len(self.sizes) == 1:
+            change = f"from {last[0]} x {last[1]} to {width} x {height} pixels at {time:.2f} s"
+            self.problems.append(f"{self.info.name} changes {change}; boxes are in pixels of each picture")
+
+    def _nothing_read(self) -> SourceError:
+        if self.problems:
+            got, fix = self.problems[0], "check that the source plays elsewhere"
+        elif self.selection.start is not None or self.selection.end is not None:
+            until = "" if self.selection.end is None else f" to {self.selection.end:g}"
+            wanted = f"{self.selection.start or 0.0:g}{until} s"
+            got, fix = f"none of {self.info.name} in {wanted}", f"it starts at {self.info.start:g} s{self._lasting()}"
+        else:
+            got, fix = f"{self.info.name}, which gave no frame", "check that the source plays elsewhere"
+        return SourceError("at least one readable frame", got, fix)
+
+    def _lasting(self) -> str:
+        return "" if self.info.duration is None else f" and lasts {self.info.duration:.2f} s"
+
+    @property
+    def expected(self) -> int | None:
+        """How many frames the pass will give, an estimate; None where unknown."""
+        count, seconds, chosen = self.info.frame_count, self.info.duration, self.selection
+        if count is None or seconds is None or chosen.is_whole:
+            return count
+        first, last = self.info.start, self.info.start + seconds
+        start = max(first, first if chosen.start is None else chosen.start)
+        wanted = max(0.0, min(last, last if chosen.end is None else chosen.end) - start)
+        rate = min(chosen.frame_rate or float("inf"), count / max(seconds, 1e-9)) / chosen.every
+        return max(1, round(wanted * rate))
 
     def close(self) -> None:
         """Free the file or the camera; a second call does nothing."""

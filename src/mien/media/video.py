@@ -1,4 +1,4 @@
-"""Video files and streams through FFmpeg (PyAV): frames with the stream's own times, whatever the header claims."""
+"""Video files and streams through FFmpeg (PyAV): frames at the container's own times, whatever its header claims."""
 
 from __future__ import annotations
 
@@ -6,12 +6,10 @@ from collections.abc import Iterator
 from fractions import Fraction
 from functools import partial
 
-import av
 import av.error
 import numpy as np
 from av.container import InputContainer
-from av.sidedata.sidedata import SideData
-from av.stream import Disposition
+from av.packet import Packet
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 from jaxtyping import UInt8
@@ -20,66 +18,43 @@ from mien.core.errors import SourceError
 from mien.core.settings import thread_count
 from mien.media.arrays import over_white
 from mien.media.clock import StreamClock
-from mien.media.orientation import UPRIGHT, Orientation, from_display_matrix
+from mien.media.orientation import from_frame
+from mien.media.selection import Selection
+from mien.media.skipping import Skipped, skip
 from mien.media.source import Shot, Source, SourceInfo
+from mien.media.streams import choose_stream, claimed_duration, claimed_end, clock_zero, open_container, starts_anywhere
 
 FALLBACK_RATE = Fraction(25)
-# Seconds to wait for a network source: for it to answer, and for each further read. Files never wait.
-NETWORK_TIMEOUT = (15.0, 15.0)
-# FFmpeg would draw the characters of any text file and call it a video.
-TEXT_FORMATS = frozenset({"tty", "bin", "xbin", "adf", "idf"})
 # Pixels further from square than this are made square by widening the frame; less is an encoder's rounding.
 SQUARE_TOLERANCE = 0.02
 # A file that ends earlier than its header says by more than this (seconds, and share of the whole) was cut off.
 CUT_OFF_SECONDS, CUT_OFF_SHARE = 0.5, 0.05
 
 
-def open_video(location: str, name: str, frame_rate: float | None = None) -> Source:
+def open_video(location: str, name: str, selection: Selection | None = None) -> Source:
     """Frames of a video.
 
-    Colours are converted to RGB with the stream's own matrix and range, rotation and mirroring of its display matrix
-    are applied, non-square pixels are made square by changing the width, transparency is laid on white. All frames have
-    the size of the first. The video stream read is the first that is no cover picture; opening decodes its first frame.
+    Times are the container's own, as players show them (:func:`mien.media.streams.clock_zero`). Colours are converted
+    to RGB with the stream's own matrix and range, rotation and mirroring of its display matrix are applied, non-square
+    pixels are made square by changing the width, transparency is laid on white. Opening decodes the first frame. Where
+    only a late part is wanted, decoding goes on at the last key frame before it.
 
     Args:
         location: path or address, as FFmpeg takes it.
         name: what to call it.
-        frame_rate: frames per second to thin to, None for all.
+        selection: which stream, from when on, and how large a frame may be. All of it when None.
 
     Raises:
         SourceError: it cannot be opened, holds no video, or no frame of it can be decoded.
     """
-    container = _container(location, name)
+    selection = selection or Selection()
+    container = open_container(location, name)
     try:
-        reader = _VideoReader(container, _stream(container, name), name)
+        reader = _VideoReader(container, name, selection)
     except BaseException:
         container.close()
         raise
-    return Source(reader.info, reader.shots(), container.close, frame_rate, reader.problems)
-
-
-def _container(location: str, name: str) -> InputContainer:
-    network = "://" in location
-    options = {"rtsp_transport": "tcp"} if location.startswith("rtsp") else {}
-    try:
-        container = av.open(location, options=options, timeout=NETWORK_TIMEOUT if network else None)
-    except (av.error.FFmpegError, OSError, ValueError) as error:
-        fix = "check the address and the network" if network else "check that it plays; copy or convert it again"
-        reason = getattr(error, "strerror", None) or "it cannot be opened"
-        raise SourceError("a video or picture that FFmpeg can open", f"{name}: {reason}", fix) from error
-    if container.format.name in TEXT_FORMATS:
-        container.close()
-        raise SourceError("a video", f"{name}, which is text", "give a video file")
-    return container
-
-
-def _stream(container: InputContainer, name: str) -> VideoStream:
-    for stream in container.streams.video:
-        if not stream.disposition & Disposition.attached_pic:
-            return stream
-    kinds: list[str] = sorted({stream.type for stream in container.streams})
-    got = f"{name}, which holds {' and '.join(kinds) or 'nothing'}"
-    raise SourceError("a file with a video stream", got, "give a video file")
+    return Source(reader.info, reader.shots(), container.close, reader.problems, selection)
 
 
 class _VideoReader:
@@ -90,47 +65,57 @@ class _VideoReader:
         problems: damage met so far, one sentence each.
     """
 
-    def __init__(self, container: InputContainer, stream: VideoStream, name: str) -> None:
+    def __init__(self, container: InputContainer, name: str, selection: Selection) -> None:
+        stream, note = choose_stream(container, name, selection.stream)
         stream.thread_type = "AUTO"
         stream.codec_context.thread_count = thread_count()
-        self.problems: list[str] = []
-        self._container, self._stream, self._name = container, stream, name
-        self._damaged = 0
+        self.problems: list[str] = [note] if note else []
+        self._container, self._stream, self._name, self._selection = container, stream, name, selection
+        self._demand_size(stream.codec_context.width, stream.codec_context.height)
+        self._damaged = self._read = 0
         rate = stream.average_rate or stream.guessed_rate or FALLBACK_RATE
         tick = stream.time_base or 1 / rate
-        self._clock = StreamClock(float(tick), float(1 / rate))
+        self._tick, self._zero = tick, clock_zero(container)
+        starts = float((stream.start_time or 0) * tick - self._zero)
+        self._clock = StreamClock(float(tick), float(1 / rate), float(self._zero), starts)
+        self._packets = self._demuxed()
         self._decoded = self._decode()
         first = next(self._decoded, None)
         if first is None:
             fix = "check that it plays; copy or convert it again"
             raise SourceError("a video with at least one frame", f"{name}, none of which can be decoded", fix)
         self._first: VideoFrame = first
-        self._orientation = _orientation(first)
-        self._size = _square_size(stream, first)
+        self._first_time = self._clock.read(*_stamp(first))
+        # Read now: fields of a stream are garbage once its container is closed.
+        self._end = self._claimed_end()
         self.info = self._describe()
 
+    def _claimed_end(self) -> float | None:
+        beside = [stream for stream in self._container.streams if stream.type in ("audio", "video")]
+        end = claimed_end(self._container, self._stream, [one for one in beside if one.index != self._stream.index])
+        return None if end is None else end - float(self._zero)
+
     def _describe(self) -> SourceInfo:
-        # Read now: fields of a stream are garbage once its container is closed.
-        stream, container = self._stream, self._container
-        width, height = self._orientation.size(*self._size)
+        stream = self._stream
+        orientation = from_frame(self._first)
+        width, height = orientation.size(*self._square_size(self._first))
         rate = float(stream.average_rate) if stream.average_rate else None
-        duration = self._claimed_duration()
+        duration = claimed_duration(self._container, stream)
         count = stream.frames or (round(duration * rate) if duration and rate else None)
-        turned, audio = 90 * self._orientation.turns, bool(container.streams.audio)
-        return SourceInfo(self._name, "video", width, height, duration, rate, count, audio, turned)
+        return SourceInfo(
+            *(self._name, "video", width, height, duration, rate, count, bool(self._container.streams.audio)),
+            rotation=90 * orientation.turns,
+            start=self._first_time,
+        )
 
-    def _claimed_duration(self) -> float | None:
-        """Seconds of video by the header: the stream's own figure, else the container's (which may count sound)."""
-        if self._stream.duration and self._stream.time_base:
-            return float(self._stream.duration * self._stream.time_base)
-        if not self._container.duration:
-            return None
-        # Matroska counts from the clock's zero, not from the first frame.
-        early = self._container.start_time or 0 if "matroska" in self._container.format.name else 0
-        return (self._container.duration - max(early, 0)) / av.time_base
+    def _demand_size(self, width: int, height: int) -> None:
+        if width * height > self._selection.max_pixels:
+            got = f"{width} x {height} in {self._name}"
+            fix = "shrink it, or allow more with --max-pixels"
+            raise SourceError(f"pictures of at most {self._selection.max_pixels:,} pixels", got, fix)
 
-    def _decode(self) -> Iterator[VideoFrame]:
-        """Every frame that can be decoded; damaged packets are counted, a broken container ends the stream."""
+    def _demuxed(self) -> Iterator[Packet[VideoStream] | None]:
+        """Every packet, then None, which empties the decoder; a broken container ends the stream."""
         packets = self._container.demux(self._stream)
         while True:
             try:
@@ -138,6 +123,15 @@ class _VideoReader:
             except (av.error.FFmpegError, OSError) as error:
                 self.problems.append(f"{self._name} breaks off: {error.strerror or 'it cannot be read further'}")
                 packet = None
+            self._read += 1
+            yield packet
+            if packet is None:
+                return
+
+    def _decode(self) -> Iterator[VideoFrame]:
+        """Every frame that can be decoded; damaged packets are counted."""
+        while True:
+            packet = next(self._packets, None)  # asked for anew each time: what is left to read may be replaced
             try:
                 yield from self._stream.decode(packet)
             except av.error.EOFError:
@@ -149,28 +143,57 @@ class _VideoReader:
 
     def shots(self) -> Iterator[Shot]:
         """The frames in order of display, then a word on what was missing."""
-        last = 0.0
-        for frame in self._all_frames():
-            last = self._clock.read(*_stamp(frame))
-            yield Shot(last, partial(self._pixels, frame))
+        yield Shot(self._first_time, partial(self._pixels, self._first), self._shown_for(self._first))
+        time, skipped = self._first_time, self._skip()
+        until = time + (self._shown_for(self._first) or 0.0)
+        index = 0
+        for frame in self._decoded:
+            if skipped is not None:
+                if frame.pts is not None and frame.pts < skipped.stamp:
+                    continue
+                index, skipped = skipped.frames - 1, None
+            index += 1
+            duration = self._shown_for(frame)
+            time = self._clock.read(*_stamp(frame))
+            until = time + (duration or 0.0)
+            yield Shot(time, partial(self._pixels, frame), duration, index)
         if self._damaged:
             self.problems.append(f"{self._name} is damaged: {self._damaged} packets could not be decoded")
-        claimed = self.info.duration or 0.0
-        if claimed - last > max(CUT_OFF_SECONDS, CUT_OFF_SHARE * claimed):
-            self.problems.append(f"{self._name} should last {claimed:.2f} s but its last frame is at {last:.2f} s")
+        if self._end is not None:
+            missing, length = self._end - until, self._end - self._first_time
+            if missing > max(CUT_OFF_SECONDS, CUT_OFF_SHARE * length):
+                lasts = f"should last {length:.2f} s but its pictures end after {length - missing:.2f} s"
+                self.problems.append(f"{self._name} {lasts}")
 
-    def _all_frames(self) -> Iterator[VideoFrame]:
-        yield self._first
-        yield from self._decoded
+    def _skip(self) -> Skipped | None:
+        """Go on at the last key frame before the part that is wanted, where that lies ahead."""
+        wanted = self._selection.start
+        if wanted is None or wanted <= self._first_time or starts_anywhere(self._container):
+            return None
+        self._packets, skipped = skip(self._packets, self._read, (Fraction(wanted) + self._zero) / self._tick)
+        if skipped is not None:
+            self._stream.codec_context.flush_buffers()
+        return skipped
+
+    def _shown_for(self, frame: VideoFrame) -> float | None:
+        return float(frame.duration * self._tick) if frame.duration and frame.duration > 0 else None
 
     def _pixels(self, frame: VideoFrame) -> UInt8[np.ndarray, "h w 3"]:
-        width, height = self._size
+        self._demand_size(frame.width, frame.height)
+        width, height = self._square_size(frame)
         if any(component.is_alpha for component in frame.format.components):
             rgba = frame.reformat(width=width, height=height, format="rgba").to_ndarray()
             image = over_white(rgba[..., :3], rgba[..., 3])
         else:
             image = frame.reformat(width=width, height=height, format="rgb24").to_ndarray()
-        return self._orientation.upright(image)
+        return from_frame(frame).upright(image)
+
+    def _square_size(self, frame: VideoFrame) -> tuple[int, int]:
+        """Width and height, as stored, once its pixels are square."""
+        aspect = float(self._stream.sample_aspect_ratio or 1)
+        if abs(aspect - 1) < SQUARE_TOLERANCE or not 0.25 <= aspect <= 4:
+            return frame.width, frame.height
+        return round(frame.width * aspect), frame.height
 
 
 def _stamp(frame: VideoFrame) -> tuple[float | None, float | None]:
@@ -179,16 +202,3 @@ def _stamp(frame: VideoFrame) -> tuple[float | None, float | None]:
     if frame.pts is None or not tick:
         return None, None
     return float(frame.pts * tick), float(frame.duration * tick) if frame.duration else None
-
-
-def _orientation(frame: VideoFrame) -> Orientation:
-    matrix = frame.side_data.get("DISPLAYMATRIX")
-    return from_display_matrix(bytes(matrix)) if isinstance(matrix, SideData) else UPRIGHT
-
-
-def _square_size(stream: VideoStream, frame: VideoFrame) -> tuple[int, int]:
-    """Width and height, as stored, once its pixels are square."""
-    aspect = float(stream.sample_aspect_ratio or 1)
-    if abs(aspect - 1) < SQUARE_TOLERANCE or not 0.25 <= aspect <= 4:
-        return frame.width, frame.height
-    return round(frame.width * aspect), frame.height

@@ -48,7 +48,7 @@ class VideoWriter:
         width: pixels of a frame.
         height: pixels of a frame.
         frame_rate: mean frames per second, as the header will claim; the frames' own times are kept.
-        sound_of: file whose sound goes with the pictures, whose first one is shown at 0.0 s; None writes no sound.
+        sound_of: file whose sound goes with the pictures, which have times on its clock; None writes no sound.
 
     Attributes:
         codec: the encoder in use; ``libx264`` where the installed FFmpeg has it.

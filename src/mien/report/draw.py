@@ -39,7 +39,7 @@ def draw_result(
 
     _check(result, path)
     overlay = Overlay(result, blur=blur, landmarks=landmarks)
-    with media.open(result.origin, frame_rate=result.frame_rate) as source:
+    with media.open(result.origin, selection=result.selection) as source:
         if path.suffix.lower() in STILLS:
             _write_still(path, overlay(next(iter(source))))
             return path
@@ -47,7 +47,7 @@ def draw_result(
 
         width, height = result.source.width, result.source.height
         ribbon = Ribbon(result, width, height) if strip else None
-        rate = result.frame_rate or result.source.frame_rate or DEFAULT_RATE
+        rate = result.selection.frame_rate or (result.source.frame_rate or DEFAULT_RATE) / result.selection.every
         below = ribbon.height if ribbon else 0
         with media.VideoWriter(path, width, height + below, rate, _sound_file(result) if sound else None) as writer:
             for frame in source:

@@ -85,8 +85,8 @@ def write_html(
 
 def page_content(result: Result, with_thumbnails: bool = False) -> dict[str, Any]:
     """What the page's script shows, in the types of JSON; without the video."""
-    duration = max([result.source.duration or 0.0, *(span.end for span in result.spans)])
-    step = step_for(result.frames, duration)
+    duration = result.end
+    step = step_for(result.frames, duration - result.source.start)
     size = result.source.width, result.source.height
     bands = {strip.track: strip for strip in strips(result.frames, result.spans, size, step)}
     totals = track_totals(result.frames, result.spans)

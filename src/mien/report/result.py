@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from mien.core.labels import LabelSpace
 from mien.core.table import FaceTable
 from mien.core.types import Span
+from mien.media.selection import Selection
 from mien.report import tables
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ class Result:
         frames: one row a face and frame, by frame, then track.
         provenance: how the numbers came about (:func:`mien.analysis.provenance.provenance`).
         origin: what was given to ``analyze``, kept so that :meth:`draw` can open it again.
-        frame_rate: pictures per second that were looked at; None when all were.
+        selection: which pictures were looked at.
         landmarker: the model's landmark net for :meth:`draw`; None where it has none. Not kept when pickled.
     """
 
@@ -41,12 +42,17 @@ class Result:
     frames: FaceTable
     provenance: dict[str, Any]
     origin: Any = field(default=None, repr=False)
-    frame_rate: float | None = field(default=None, repr=False)
+    selection: Selection = field(default_factory=Selection, repr=False)
     landmarker: PointFinder | None = field(default=None, repr=False)
 
     def __getstate__(self) -> dict[str, Any]:
         """Everything but the landmark net, which is the model's."""
         return {**self.__dict__, "landmarker": None}
+
+    @property
+    def end(self) -> float:
+        """Seconds on the source's clock at which its pictures, or the last span, end; a header's claim is an estimate."""
+        return max([self.source.start + (self.source.duration or 0.0), *(span.end for span in self.spans)])
 
     def save(self, folder: str | Path) -> list[Path]:
         """Write ``spans.csv``, ``frames.csv`` and, last, ``result.json`` into ``folder``; returns the three paths."""

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 PAGE = 60.0
 """Seconds of a page; a video of at most half as long again is one page."""
+MOST_PAGES = 2000
+"""A video of more than 33 hours (or whose clock only says so) gets longer pages."""
 MOST_ROWS = 5
 GROUND: Colour = (24, 24, 24)
 AXIS: Colour = (200, 200, 200)
@@ -47,9 +49,8 @@ class Ribbon:
     def __init__(self, result: Result, width: int, height: int) -> None:
         self._spans = sorted(result.spans, key=lambda span: span.start)
         self._shades = colours(result.labels.labels)
-        ends = [span.end for span in result.spans] + [result.source.duration or 0.0]
-        duration = max(ends, default=0.0)
-        self._page = duration if duration <= 1.5 * PAGE else PAGE
+        duration = result.end
+        self._page = duration if duration <= 1.5 * PAGE else max(PAGE, duration / MOST_PAGES)
         self._width, self._type = width, max(10.0, 0.72 * lettering(np.zeros((height, width, 3), np.uint8)))
         self._row, self._gap = round(1.35 * self._type), max(2, round(self._type / 6))
         self._gutter = text_width("00", self._type) + 2 * round(self._type / 2)

@@ -29,7 +29,7 @@ from mien.core.files import whole_file
 from mien.core.table import FaceTable
 from mien.core.types import UNCLEAR, FaceRow, Span
 
-SCHEMA = 1
+SCHEMA = 2
 SPAN_COLUMNS = ("track", "start", "end", "duration", "label", "score", "abstained", "reason")
 FRAME_COLUMNS = (
     *("frame", "time", "track", "x0", "y0", "x1", "y1", "detector_score", "measured"),

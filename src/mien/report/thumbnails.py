@@ -66,7 +66,7 @@ def thumbnails(result: Result, rows: Iterable[int]) -> dict[int, str]:
     for row in set(rows):
         wanted.setdefault(result.frames[row].index, []).append(row)
     answer: dict[int, str] = {}
-    with media.open(result.origin, frame_rate=result.frame_rate) as source:
+    with media.open(result.origin, selection=result.selection) as source:
         for frame in source if wanted else ():
             for row in wanted.pop(frame.index, []):
                 if (picture := _thumbnail(frame, result.frames[row].face)) is not None:

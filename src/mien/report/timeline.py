@@ -48,7 +48,7 @@ def write_timeline(result: Result, path: Path) -> Path:
 def layout(result: Result) -> Picture:
     """Place the rows, the axis and the legend."""
     tracks = sorted({span.track for span in result.spans})
-    scale = _Scale(max([result.source.duration or 0.0, *(span.end for span in result.spans)]))
+    scale = _Scale(result.end)
     bottom = HEAD + max(len(tracks), 1) * (ROW + ROW_GAP)
     shades = colours(result.labels.labels)
     rows = [

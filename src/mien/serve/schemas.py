@@ -66,6 +66,7 @@ class SourceFacts(BaseModel):
     kind: str
     width: int
     height: int
+    start: float
     duration: float | None
     frame_rate: float | None
 

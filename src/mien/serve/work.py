@@ -187,7 +187,7 @@ def _kept(upload: Path, folder: Path) -> Path:
 def summary(result: Result) -> dict[str, Any]:
     """Fields of :class:`mien.serve.schemas.Summary`, of a size that does not grow with the video."""
     content = result.to_dict()
-    source = {name: content["source"][name] for name in ("kind", "width", "height", "duration", "frame_rate")}
+    source = {name: content["source"][name] for name in ("kind", "width", "height", "start", "duration", "frame_rate")}
     tracks = sorted(content["tracks"], key=lambda one: (-one["frames"], one["track"]))
     return {
         "source": source,

@@ -5,7 +5,7 @@ function buildHeading() {
   byId("name").textContent = source.name;
   const made = provenance.date ? `analysed ${provenance.date.slice(0, 10)}` : "";
   const facts = [
-    isStill ? "picture" : lasting(content.duration), `${source.width} × ${source.height} pixels`,
+    isStill ? "picture" : lasting(content.duration - source.start), `${source.width} × ${source.height} pixels`,
     counted(content.faces_in_all, "face"), isStill ? "" : counted(content.spans_in_all, "span"),
     made && provenance.model?.name ? `${made} with ${provenance.model.name}` : made,
   ];

@@ -100,7 +100,7 @@ def read_analysis(folder: Path) -> Analysis:
             source=content["source"]["name"],
             labels=labels,
             spans=spans,
-            duration=max(end, content["source"]["duration"] or 0.0),
+            duration=max(end, content["source"].get("start", 0.0) + (content["source"]["duration"] or 0.0)),
             tracks=tracks,
             times=times,
             probabilities=probabilities,
