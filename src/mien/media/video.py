@@ -18,9 +18,9 @@ from mien.core.errors import SourceError
 from mien.core.settings import thread_count
 from mien.media.arrays import over_white
 from mien.media.clock import StreamClock
+from mien.media.keyframes import KeyGroups, Skipped, skip
 from mien.media.orientation import from_frame
 from mien.media.selection import Selection
-from mien.media.skipping import Skipped, skip
 from mien.media.source import Shot, Source, SourceInfo
 from mien.media.streams import choose_stream, claimed_duration, claimed_end, clock_zero, open_container, starts_anywhere
 
@@ -73,6 +73,7 @@ class _VideoReader:
         self._container, self._stream, self._name, self._selection = container, stream, name, selection
         self._demand_size(stream.codec_context.width, stream.codec_context.height)
         self._damaged = self._read = 0
+        self._held = KeyGroups()
         rate = stream.average_rate or stream.guessed_rate or FALLBACK_RATE
         tick = stream.time_base or 1 / rate
         self._tick, self._zero = tick, clock_zero(container)
@@ -85,7 +86,7 @@ class _VideoReader:
             fix = "check that it plays; copy or convert it again"
             raise SourceError("a video with at least one frame", f"{name}, none of which can be decoded", fix)
         self._first: VideoFrame = first
-        self._first_time = self._clock.read(*_stamp(first))
+        self._first_time = self._clock.read(self._stamp(first), self._shown_for(first))
         # Read now: fields of a stream are garbage once its container is closed.
         self._end = self._claimed_end()
         self.info = self._describe()
@@ -132,13 +133,16 @@ class _VideoReader:
         """Every frame that can be decoded; damaged packets are counted."""
         while True:
             packet = next(self._packets, None)  # asked for anew each time: what is left to read may be replaced
+            closing = packet is None or not packet.size
+            self._held.add(packet)
             try:
-                yield from self._stream.decode(packet)
-            except av.error.EOFError:
-                return  # the decoder was already emptied by the demuxer's closing packet
+                frames = self._stream.decode(packet)
             except av.error.FFmpegError:
-                self._damaged += 1
-            if packet is None:
+                frames, self._damaged = [], self._damaged + 1
+            yield from self._held.noted(frames)
+            if closing:
+                yield from self._held.missed(self._stream.codec_context)
+                self._damaged = max(self._damaged, self._held.damaged)
                 return
 
     def shots(self) -> Iterator[Shot]:
@@ -154,7 +158,7 @@ class _VideoReader:
                 index, skipped = skipped.frames - 1, None
             index += 1
             duration = self._shown_for(frame)
-            time = self._clock.read(*_stamp(frame))
+            time = self._clock.read(self._stamp(frame), duration)
             until = time + (duration or 0.0)
             yield Shot(time, partial(self._pixels, frame), duration, index)
         if self._damaged:
@@ -173,7 +177,11 @@ class _VideoReader:
         self._packets, skipped = skip(self._packets, self._read, (Fraction(wanted) + self._zero) / self._tick)
         if skipped is not None:
             self._stream.codec_context.flush_buffers()
+            self._held = KeyGroups()
         return skipped
+
+    def _stamp(self, frame: VideoFrame) -> float | None:
+        return None if frame.pts is None else float(frame.pts * self._tick)
 
     def _shown_for(self, frame: VideoFrame) -> float | None:
         return float(frame.duration * self._tick) if frame.duration and frame.duration > 0 else None
@@ -194,11 +202,3 @@ class _VideoReader:
         if abs(aspect - 1) < SQUARE_TOLERANCE or not 0.25 <= aspect <= 4:
             return frame.width, frame.height
         return round(frame.width * aspect), frame.height
-
-
-def _stamp(frame: VideoFrame) -> tuple[float | None, float | None]:
-    """A frame's time stamp and duration in seconds, as far as the stream says."""
-    tick = frame.time_base
-    if frame.pts is None or not tick:
-        return None, None
-    return float(frame.pts * tick), float(frame.duration * tick) if frame.duration else None

@@ -51,7 +51,7 @@ class Result:
 
     @property
     def end(self) -> float:
-        """Seconds on the source's clock at which its pictures, or the last span, end; a header's claim is an estimate."""
+        """Seconds on the source's clock at which its pictures (by its header) or its last span end."""
         return max([self.source.start + (self.source.duration or 0.0), *(span.end for span in self.spans)])
 
     def save(self, folder: str | Path) -> list[Path]:
