@@ -6,13 +6,19 @@ BIN := $(VENV)/bin
 SAMPLES := build/samples
 INSTALL := $(BIN)/python -m pip install --quiet -c constraints.txt
 
-.PHONY: demo test lint bench docs clean
+.PHONY: demo test lint bench docs clean browser
 
 demo: $(VENV)/.installed $(SAMPLES)/.fetched  ## analyse two sample clips into out/ and print the tables
 	$(BIN)/mien analyze $(SAMPLES)/single_face.mp4 $(SAMPLES)/WolfgangLanger_Pexels.mp4 -o out --save-video --skip-existing
 
-test: $(VENV)/.installed-dev $(SAMPLES)/.fetched  ## run the tests; make test ARGS="tests/cli -k doctor"
+test: $(VENV)/.installed-dev $(SAMPLES)/.fetched browser  ## run the tests; make test ARGS="tests/cli -k doctor"
 	$(BIN)/python -m pytest -n $(JOBS) $(ARGS)
+
+# Pages are tested in a real browser. Root on Debian gets one; else the last line of the tests says what was left out.
+browser:
+	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null || test "$$(id -u)" != 0 || ! command -v apt-get >/dev/null || \
+		{ echo "installing chromium, in which pages are tested"; \
+		  { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium; } >/dev/null 2>&1 || echo "that failed"; }
 
 lint: $(VENV)/.installed-dev  ## style, format, types
 	$(BIN)/ruff check .

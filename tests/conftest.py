@@ -22,6 +22,8 @@ import numpy as np
 import pytest
 from jaxtyping import install_import_hook
 
+from chromium import HOW, WITHOUT
+
 CHECKED_ROOMS = ["mien.core", "mien.clips", "mien.models"]
 install_import_hook(CHECKED_ROOMS, "shape_checks.checked")
 
@@ -38,6 +40,15 @@ def _tool(name: str) -> ModuleType:
     sys.modules[name] = module
     spec.loader.exec_module(module)
     return module
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say last what was left out for want of a browser, and how to have it."""
+    skipped = [report for report in terminalreporter.stats.get("skipped", []) if WITHOUT in str(report.longrepr)]
+    if skipped:
+        terminalreporter.config.add_cleanup(
+            lambda: terminalreporter.write_line(f"{len(skipped)} tests of pages were left out: {WITHOUT}. {HOW}")
+        )
 
 
 @pytest.fixture(scope="session")

@@ -177,7 +177,7 @@ def test_memory_does_not_grow_with_the_length(
                 alive.append(sum(isinstance(thing, Frame) for thing in gc.get_objects()))
 
     info = SourceInfo("long", "video", frame.shape[1], frame.shape[0], None, 25.0, None)
-    monkeypatch.setattr(media, "open", lambda source, frame_rate=None: Source(info, endless(400)), raising=False)
+    monkeypatch.setattr(media, "open", lambda source, selection=None: Source(info, endless(400)), raising=False)
     model.analyze("long", lenient)
     assert max(alive) <= 30
     assert alive[-1] <= alive[1] + 1

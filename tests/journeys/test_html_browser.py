@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import re
-import shutil
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,14 +14,18 @@ import pytest
 from browser import BOXES, HEIGHT, SECONDS, SPANS, WIDTH, film, result_about, still_about
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
+from chromium import CHROMIUM, in_chromium
+from films import film as late_film
+from films import number
+from mien import media
+from mien.core.labels import LABEL_SPACES
 from mien.core.table import FaceTable
+from mien.core.types import Face, FaceRow, Quality, Span
 from mien.report.html import Why
 from mien.report.palette import EXPRESSION_COLOURS
+from mien.report.result import Result
 
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-pytestmark = pytest.mark.skipif(
-    CHROMIUM is None, reason="there is no Chromium here; on Debian: apt-get install chromium"
-)
+pytestmark = in_chromium
 
 NASTY = "<script>window.hurt = 1<\\script><img src=x onerror='window.hurt=2'>.mp4"
 WIDE, NARROW = (1200, 900), (380, 780)
@@ -119,6 +122,39 @@ def lanes_of(page: Page, face: int) -> dict[str, float]:
     box = lanes.bounding_box()
     assert box is not None
     return dict(box)
+
+
+class TestAPictureThatStartsLate:
+    """A film cut at a key frame: its picture starts two seconds after its sound."""
+
+    @pytest.fixture
+    def late(self, talk: Path, tmp_path: Path) -> Result:
+        if talk.suffix != ".mp4":
+            pytest.skip("this browser plays no H.264")
+        path = late_film(tmp_path / "late.mp4", [2.0], sound=0.0, seconds=4.0, count=20)
+        with media.open(path) as source:
+            times = [frame.time for frame in source]
+        table = FaceTable(8)
+        face = Face(np.array([4, 4, 28, 28], np.float32), 0.9, np.zeros((5, 2), np.float32))
+        for index, moment in enumerate(times):
+            table.append(FaceRow(index, moment, 1, face, Quality(24, 99, 0), np.full(8, 0.125)))
+        spans = (Span(1, times[0], times[7], "neutral", 0.9), Span(1, times[7], times[-1] + 0.1, "happiness", 0.8))
+        return Result(source.info, LABEL_SPACES["ferplus"], spans, table, {}, origin=path)
+
+    @pytest.mark.parametrize("shown", ["linked", "embedded", "annotated"])
+    def test_a_click_on_a_span_shows_its_moment(self, show: Show, late: Result, tmp_path: Path, shown: str) -> None:
+        bare = dataclasses.replace(late, frames=FaceTable(8))  # no box hides the picture
+        film = bare.draw(tmp_path / "annotated.mp4", strip=False) if shown == "annotated" else None
+        page = ready(show(late.html(tmp_path / "report.html", film, embed=shown == "embedded")))
+        for span, first in zip(late.spans, (0, 7), strict=True):
+            page.get_by_role("button", name=re.compile(f"^Face 1: {span.label}")).click()
+            assert video_time(page) == pytest.approx(span.start, abs=FRAME)
+            until(page, "!document.querySelector('video').seeking")
+            page.wait_for_timeout(200)
+            picture = cv2.imdecode(np.frombuffer(page.locator("video").screenshot(), np.uint8), cv2.IMREAD_COLOR)
+            height, width = picture.shape[:2]
+            corner = picture[height // 2 - 3 : height // 2 + 3, width // 2 - 3 : width // 2 + 3]
+            assert number(corner) == pytest.approx(first, abs=1)
 
 
 class TestInStep:

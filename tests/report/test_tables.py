@@ -96,7 +96,7 @@ def test_result_json_is_strict_json_with_null_for_what_is_no_number(result: Resu
         raise AssertionError(f"{constant} is no JSON")
 
     content = json.loads(result.save(tmp_path)[2].read_text("utf-8"), parse_constant=refuse)
-    assert content["schema"] == 1
+    assert content["schema"] == 2
     assert content["provenance"] == {"mien": "0", "nothing": None, "path": "a/b"}
     assert content["source"]["name"] == "noise.mp4"
     assert content["labels"] == ["neutral", "happiness", "sadness"]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import json
 import re
-import shutil
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,13 +15,10 @@ import pytest
 from fake_mien import FakeMien, problem
 from playwright.sync_api import Browser, BrowserContext, FilePayload, Page, WebSocketRoute, expect, sync_playwright
 
+from chromium import CHROMIUM, in_chromium
 from mien.report.palette import EXPRESSION_COLOURS
 from mien.serve.page import asset, asset_names
 
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-in_chromium = pytest.mark.skipif(
-    CHROMIUM is None, reason="there is no Chromium here; on Debian: apt-get install chromium"
-)
 WIDE, NARROW, CAMERA = (1200, 900), (380, 780), (640, 360)
 PATIENCE = 20.0
 """Seconds: what takes a tenth of one here takes longer where other work has the cores."""
