@@ -46,7 +46,7 @@ def test_a_region_is_searched_alone_and_boxes_stay_those_of_the_picture(
     found = boxes(model.analyze(clip, mien.AnalysisSettings(every=12, faces=face)))
     assert list(found) == list(whole)
     for index, box in found.items():
-        assert box == pytest.approx(whole[index], abs=0.12 * (x1 - x0))
+        assert box == pytest.approx(whole[index], abs=0.12 * float(x1 - x0))
     elsewhere = FaceSettings(region=(0, 0, x0 - 5, 360))
     assert len(model.analyze(clip, mien.AnalysisSettings(every=12, faces=elsewhere)).frames) == 0
 
