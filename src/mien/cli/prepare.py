@@ -34,6 +34,8 @@ class Prepare:
 
     Counts are held against the paper's; files are looked for and decoded; pictures and persons are looked for in two
     splits. A run that was stopped is taken up by the same command.
+
+    mien prepare people renders people instead of reading a release; its own --help has its options.
     """
 
     name: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="NAME")]
@@ -64,10 +66,14 @@ class Prepare:
 
 def main(args: Sequence[str]) -> int:
     """Run ``mien prepare`` and return the exit code."""
+    if args[:1] == ["people"]:
+        from mien.cli.people import main as people
+
+        return people(args[1:])
     options = parse(Prepare, "prepare", args)
     from mien.data.prepare import prepare
 
-    bar = _Bar()
+    bar = StageBar()
     try:
         report = prepare(
             options.name,
@@ -131,7 +137,7 @@ def _judge(report: Report, options: Prepare) -> int:
     return USER if serious and options.strict else OK
 
 
-class _Bar:
+class StageBar:
     """A bar on stderr where a person looks, a line for every stage where a log is kept."""
 
     def __init__(self) -> None:
