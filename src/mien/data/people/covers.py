@@ -220,7 +220,8 @@ class Microphone:
         canvas.line(centre, end, canvas.tint(_times(self.colour, 0.6)), 1.4 * self.radius * unit)
         for size, brightness in ((1.0, 0.7), (0.75, 1.0), (0.4, 1.5)):
             place = centre - 0.3 * (1 - size) * self.radius * unit
-            canvas.line(place, place, canvas.tint(_times(self.colour, brightness)), 2 * size * self.radius * unit)
+            middle, colour = (int(place[0]), int(place[1])), canvas.tint(_times(self.colour, brightness))
+            cv2.circle(canvas.image, middle, max(1, int(size * self.radius * unit)), colour, -1, cv2.LINE_AA)
 
 
 @dataclass(frozen=True)

@@ -90,7 +90,8 @@ def paint_cap(colours: Colours, regions: Regions, hair: Hair, rng: Generator) ->
         around * np.float32(rng.uniform(1.5, 4)) + np.float32(rng.uniform(0, 6))
     )
     ragged += np.float32(0.25 * rng.random()) * np.sin(around * np.float32(rng.uniform(5, 12)))
-    line = np.float32(hair.line) - np.float32(0.045 * rng.uniform(0.5, 1.2)) * x * x + ragged
+    line = np.float32(hair.line) - np.float32(0.045 * rng.uniform(0.2, 1.3)) * x * x + ragged
+    line += np.float32(rng.normal(0, 0.2)) * x  # combed to one side
     if hair.fringe:
         line -= np.float32(hair.fringe) * np.exp(-((x / np.float32(rng.uniform(3.5, 7))) ** 4))
     top = ramp(y - line, -0.15, 0.45) * (y > 2.5)

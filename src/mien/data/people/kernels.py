@@ -1,4 +1,4 @@
-"""The inner loops of drawing, compiled by Numba: blending shapes, normals, visibility, shading, shadows.
+"""The inner loops of drawing: blending shapes, normals, projection, visibility, the colour of pixels.
 
 Screens have y downwards and a depth that grows towards the eye. Triangles are wound so that those which face the eye
 have a negative area on the screen. One thread and a fixed order: equal input gives equal pixels.
@@ -7,27 +7,12 @@ have a negative area on the screen. One thread and a fixed order: equal input gi
 from __future__ import annotations
 
 import math
-import os
-from collections.abc import Callable
-from pathlib import Path
-from typing import Any, TypeVar, cast
 
 import numpy as np
 from jaxtyping import Float32, Float64, Int32, Int64, UInt8
 
-from mien.core.errors import MissingDependencyError
-from mien.core.settings import cache_dir
+from mien.data.people.compiled import compiled
 
-if not os.access(Path(__file__).parent, os.W_OK):  # else machine code lies where Python's bytecode lies
-    os.environ.setdefault("NUMBA_CACHE_DIR", str(cache_dir() / "numba"))
-try:
-    from numba import njit
-except ImportError as error:
-    raise MissingDependencyError(
-        "numba, which draws people", "no such package", "pip install 'mien[people]'"
-    ) from error
-
-Loop = TypeVar("Loop", bound=Callable[..., Any])
 Points = Float32[np.ndarray, "n 3"]
 Triangles = Int32[np.ndarray, "f 3"]
 Depth = Float32[np.ndarray, "h w"]
@@ -37,11 +22,6 @@ Linear = Float32[np.ndarray, "h w 3"]
 FAR = np.float32(-1e9)
 PLAIN, BALL = 0, 1
 """How a triangle is coloured: as its corners; as the eyeball of number code - BALL."""
-
-
-def compiled(function: Loop) -> Loop:
-    """``function`` as machine code, kept from run to run."""
-    return cast(Loop, njit(cache=True, fastmath=True)(function))
 
 
 @compiled
@@ -255,125 +235,4 @@ def projected(points: Points, distance: float, scale: float, motion: Float64[np.
         out[i, 0] = motion[0, 0] * x + motion[0, 1] * y + motion[0, 2]
         out[i, 1] = motion[1, 0] * x + motion[1, 1] * y + motion[1, 2]
         out[i, 2] = points[i, 2]
-    return out
-
-
-@compiled
-def lit(
-    points: Points, triangles: Triangles, frame: Float32[np.ndarray, "3 4"], side: int, bias: float, soft: float
-) -> Float32[np.ndarray, " n"]:
-    """Share of a light that reaches every vertex, 0 to 1, with a map of what it meets first.
-
-    Args:
-        points: vertices.
-        triangles: what casts shadows.
-        frame: affine map from points to x, y in pixels of the light's square map and the depth towards the light.
-        side: of the map.
-        bias: depth by which a vertex may lie behind and is lit all the same.
-        soft: depth over which the light fades.
-    """
-    screen = np.empty_like(points)
-    for i in range(points.shape[0]):
-        for k in range(3):
-            screen[i, k] = (
-                frame[k, 0] * points[i, 0] + frame[k, 1] * points[i, 1] + frame[k, 2] * points[i, 2] + frame[k, 3]
-            )
-    depth = np.full((side, side), FAR, np.float32)
-    owner = np.empty((side, side), np.int32)
-    cover(screen, triangles, depth, owner)
-    out = np.empty(points.shape[0], np.float32)
-    for i in range(points.shape[0]):
-        x, y = screen[i, 0] - 0.5, screen[i, 1] - 0.5
-        u, v = math.floor(x), math.floor(y)
-        total = 0.0
-        for dy in range(-1, 3):
-            for dx in range(-1, 3):
-                column, row = min(max(u + dx, 0), side - 1), min(max(v + dy, 0), side - 1)
-                behind = (depth[row, column] - screen[i, 2] - bias) / soft
-                total += 1 - min(max(behind, 0.0), 1.0)
-        out[i] = total / 16
-    return out
-
-
-@compiled
-def shadowed(
-    points: Points, casting: int, frame: Float32[np.ndarray, "3 4"], side: int, bias: float, soft: float
-) -> Float32[np.ndarray, " n"]:
-    """As :func:`lit`, ten times as quick: the first ``casting`` points cast the shadows, each over 2 x 2 pixels.
-
-    Fit for meshes whose vertices lie closer than two pixels of the map; shadows reach half a pixel too far.
-    """
-    depth = np.full((side, side), FAR, np.float32)
-    place = np.empty_like(points)
-    for i in range(points.shape[0]):
-        x, y, z = points[i, 0], points[i, 1], points[i, 2]
-        for k in range(3):
-            place[i, k] = frame[k, 0] * x + frame[k, 1] * y + frame[k, 2] * z + frame[k, 3]
-        if i < casting:
-            u, v = math.floor(place[i, 0] - 0.5), math.floor(place[i, 1] - 0.5)
-            if 0 <= u < side - 1 and 0 <= v < side - 1:
-                for row in (v, v + 1):
-                    for column in (u, u + 1):
-                        if place[i, 2] > depth[row, column]:
-                            depth[row, column] = place[i, 2]
-    out = np.empty(points.shape[0], np.float32)
-    for i in range(points.shape[0]):
-        u, v = math.floor(place[i, 0]), math.floor(place[i, 1])
-        total = 0.0
-        for row in range(max(v - 1, 0), min(v + 2, side)):
-            for column in range(max(u - 1, 0), min(u + 2, side)):
-                behind = (depth[row, column] - place[i, 2] - bias) / soft
-                total += min(max(behind, 0.0), 1.0)
-        out[i] = 1 - total / 9
-    return out
-
-
-@compiled
-def leaving(
-    normal: Points,
-    albedo: Points,
-    gloss: Float32[np.ndarray, " n"],
-    reached: Float32[np.ndarray, " n"],
-    above: Float32[np.ndarray, 3],
-    below: Float32[np.ndarray, 3],
-    lamps: Float32[np.ndarray, "l 7"],
-    shares: Float32[np.ndarray, "l n"],
-) -> Points:
-    """Light that leaves every vertex towards the camera (which looks along -z).
-
-    Args:
-        normal: of the vertices.
-        albedo, gloss: shares of light that are scattered and mirrored.
-        reached: share of the surroundings that is seen from a vertex.
-        above, below: light of the surroundings.
-        lamps: direction (3), colour (3), wrap.
-        shares: of each lamp that reach a vertex.
-    """
-    out = np.empty_like(normal)
-    half = np.empty((lamps.shape[0], 3), np.float32)
-    for k in range(lamps.shape[0]):
-        x, y, z = lamps[k, 0], lamps[k, 1], lamps[k, 2] + 1
-        length = math.sqrt(x * x + y * y + z * z) + 1e-9
-        half[k, 0], half[k, 1], half[k, 2] = x / length, y / length, z / length
-    for i in range(normal.shape[0]):
-        x, y, z = normal[i, 0], normal[i, 1], normal[i, 2]
-        up = (0.5 + 0.5 * y) * reached[i]
-        down = reached[i] - up
-        # What sees little of the surroundings sees little of a wide lamp, too: mouths are caves.
-        cave = min(0.15 + 1.5 * reached[i], 1.0)
-        for c in range(3):
-            out[i, c] = albedo[i, c] * (above[c] * up + below[c] * down)
-        for k in range(lamps.shape[0]):
-            wrap = lamps[k, 6]
-            cosine = (x * lamps[k, 0] + y * lamps[k, 1] + z * lamps[k, 2] + wrap) / (1 + wrap)
-            if cosine <= 0:
-                continue
-            share = cosine * shares[k, i] * cave
-            shine = max(x * half[k, 0] + y * half[k, 1] + z * half[k, 2], 0.0)
-            shine *= shine
-            shine *= shine
-            shine *= shine
-            shine *= shine * gloss[i]
-            for c in range(3):
-                out[i, c] += share * lamps[k, 3 + c] * (albedo[i, c] + shine)
     return out

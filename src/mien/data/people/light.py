@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float32
 
-from mien.data.people import kernels
+from mien.data.people import photons
 from mien.data.people.regions import Mask, map_of
 
 Generator = np.random.Generator
@@ -92,8 +92,8 @@ def light(
         row[:] = [*lamp.way, *lamp.colour, lamp.wrap]
         if lamp.shadows:
             frame = map_of(lamp.way, SHADOW_SIDE)
-            share[:] = kernels.shadowed(points, casting, frame, SHADOW_SIDE, 0.5, 0.5 + 2.5 * lamp.wrap)
-    return kernels.leaving(normal, albedo, gloss, reached, lighting.above, lighting.below, table, shares)
+            share[:] = photons.shadowed(points, casting, frame, SHADOW_SIDE, 0.5, 0.5 + 2.5 * lamp.wrap)
+    return photons.leaving(normal, albedo, gloss, reached, lighting.above, lighting.below, table, shares)
 
 
 def exposure(lighting: Lighting, tone_reflectance: float) -> float:

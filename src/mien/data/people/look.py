@@ -105,7 +105,7 @@ class Painter:
         cap, lift = paint_cap(colours, regions, hair, rng)
         shape[: head.skin] += regions.normal * lift[:, None]
         over(colours, INSIDE, regions.inner)
-        albedo, gloss = np.empty_like(shape), np.full(len(shape), 0.05, np.float32)
+        albedo, gloss = np.zeros_like(shape), np.full(len(shape), 0.05, np.float32)
         albedo[: head.skin] = np.clip(colours, 0.004, 0.95)
         gloss[: head.skin] = shine * (1 - 0.7 * cap)
         for part, colour in zip(self.inside, (GUMS, ENAMEL, WHITE), strict=True):
@@ -154,7 +154,7 @@ def _brows(colours: Colours, regions: Regions, hair: Hair, tone: float, rng: Gen
     thick, strength = rng.uniform(0.3, 0.62), rng.uniform(0.45, 1.0)
     width = np.float32(thick) * (0.45 + 0.55 * ramp(regions.brow_place, 0, 0.5))
     cover = np.float32(strength) * (1 - ramp(regions.brow_distance / width, 0.45, 1.25))
-    cover = cover * (1 - 0.3 * ramp(regions.brow_place, 0.85, 1.0))
+    cover *= 1 - 0.3 * ramp(regions.brow_place, 0.85, 1.0)
     over(colours, np.minimum(hair.brow, 0.55 * skin_colour(tone)), cover)
     return np.asarray(0.5 * cover, np.float32)
 

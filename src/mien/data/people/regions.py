@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 from jaxtyping import Float, Float32
 
-from mien.data.people import kernels
+from mien.data.people import kernels, photons
 from mien.data.people.model import BACK, BALLS, EYES, MOUTH, SKIN, TEETH, MorphableHead
 
 Mask = Float32[np.ndarray, " s"]
@@ -138,7 +138,7 @@ def _reached(head: MorphableHead, normal: Float32[np.ndarray, "s 3"]) -> Mask:
         up, turn = 1 - (2 * k + 1) / AMBIENT_LIGHTS, k * np.pi * (3 - np.sqrt(5))
         ring = np.sqrt(1 - up * up)
         way = np.array([ring * np.sin(turn), up, ring * np.cos(turn)], np.float32)
-        share = kernels.lit(points, casters, map_of(way, AMBIENT_SIDE), AMBIENT_SIDE, 0.3, 0.3)[: head.skin]
+        share = photons.lit(points, casters, map_of(way, AMBIENT_SIDE), AMBIENT_SIDE, 0.3, 0.3)[: head.skin]
         cosine = np.clip(normal @ way, 0, None)
         total += share * cosine
         most += cosine

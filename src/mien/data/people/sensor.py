@@ -9,11 +9,12 @@ import cv2
 import numpy as np
 from jaxtyping import Float32, UInt8
 
+from mien.data.people import photons
+
 Generator = np.random.Generator
 Linear = Float32[np.ndarray, "h w 3"]
 WARM, MAGENTA = np.array([1.0, 0.0, -1.0]), np.array([0.5, -1.0, 0.5])
 """Directions in which white balance errs, in logarithms of red, green and blue."""
-GREY = np.array([0.299, 0.587, 0.114], np.float32)
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,17 +69,13 @@ def expose(image: Linear, sensor: Sensor, size: int, rng: Generator) -> UInt8[np
     side = max(12, min(round(size * sensor.side), len(image)))
     if sensor.blur > 0:
         image = cv2.GaussianBlur(image, (0, 0), sensor.blur * len(image))
-    image = cv2.resize(image, (side, side), interpolation=cv2.INTER_AREA) * sensor.balance
-    image = np.where(image < 0.6, image, 0.6 + 0.4 * (1 - np.exp(-(np.maximum(image, 0.6) - 0.6) / 0.4)))
-    image = np.clip(image, 0, 1).astype(np.float32) ** np.float32(1 / sensor.gamma)
-    grey = (image @ GREY)[..., None]
-    image = grey + sensor.colour * (image - grey)
-    image = (image - 0.45) * sensor.contrast + 0.45 + sensor.offset
-    shape = (side, side, 3 if sensor.colour else 1)
-    image = image + sensor.noise * rng.standard_normal(shape, np.float32)
+    image = np.asarray(cv2.resize(image, (side, side), interpolation=cv2.INTER_AREA), np.float32)
+    noise = sensor.noise * rng.standard_normal((side, side, 3 if sensor.colour else 1), np.float32)
+    curve = (sensor.gamma, sensor.colour, sensor.contrast, sensor.offset)
+    photons.develop(image, sensor.balance, np.array(curve, np.float32), noise)
     if sensor.sharpen:
-        image = image + sensor.sharpen * (image - cv2.GaussianBlur(image.astype(np.float32), (0, 0), 1.0))
-    pixels = np.clip(image * 255 + 0.5, 0, 255).astype(np.uint8)
+        image = cv2.addWeighted(image, 1 + sensor.sharpen, cv2.GaussianBlur(image, (0, 0), 1.0), -sensor.sharpen, 0)
+    pixels = cv2.convertScaleAbs(np.maximum(image, 0), alpha=255)
     if sensor.quality:
         _, code = cv2.imencode(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, sensor.quality])
         pixels = np.asarray(cv2.imdecode(code, cv2.IMREAD_COLOR), np.uint8)

@@ -7,6 +7,7 @@ person's own in both.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
 from jaxtyping import Float, Float32
@@ -26,7 +27,7 @@ def to_model(given: Names, model: Names) -> Float32[np.ndarray, "g m"]:
     Raises:
         DataError: a name that stands for nothing in the model.
     """
-    places = {name: number for number, name in enumerate(model)}
+    places = _places(tuple(model))
     matrix = np.zeros((len(given), len(model)), np.float32)
     strangers = []
     for row, name in zip(matrix, given, strict=True):
@@ -40,6 +41,11 @@ def to_model(given: Names, model: Names) -> Float32[np.ndarray, "g m"]:
     return matrix
 
 
+@lru_cache(maxsize=8)
+def _places(names: tuple[str, ...]) -> dict[str, int]:
+    return {name: number for number, name in enumerate(names)}
+
+
 def _spellings(name: str) -> list[str]:
     for word, mark in SIDES:
         if name.endswith(word) and name.removesuffix(word) not in ("jaw", "mouth"):
@@ -49,13 +55,13 @@ def _spellings(name: str) -> list[str]:
 
 def sides(stem: str, model: Names) -> tuple[int | None, int | None, int | None]:
     """Places of a movement: without a side, on the person's left, on their right; None where there is no such."""
-    places = {name: number for number, name in enumerate(model)}
+    places = _places(tuple(model))
     return places.get(stem), places.get(f"{stem}_L"), places.get(f"{stem}_R")
 
 
 def mirrored(coefficients: Float[np.ndarray, "*b m"], model: Names) -> Float32[np.ndarray, "*b m"]:
     """Left and right exchanged."""
-    places = {name: number for number, name in enumerate(model)}
+    places = _places(tuple(model))
     order = [places.get(_other_side(name), number) for number, name in enumerate(model)]
     return np.asarray(coefficients, np.float32)[..., order]
 
@@ -70,7 +76,7 @@ def _other_side(name: str) -> str:
 def possible(coefficients: Float[np.ndarray, "*b m"], model: Names) -> Float32[np.ndarray, "*b m"]:
     """Within [0, 1], and without what faces cannot do: lips closed further than the jaw is open, lids shut and wide."""
     out = np.clip(np.asarray(coefficients, np.float32), 0, 1)
-    places = {name: number for number, name in enumerate(model)}
+    places = _places(tuple(model))
     if "mouthClose" in places and "jawOpen" in places:
         out[..., places["mouthClose"]] = np.minimum(out[..., places["mouthClose"]], out[..., places["jawOpen"]])
     for mark in ("_L", "_R"):
