@@ -91,8 +91,8 @@ def light(
     for share, row, lamp in zip(shares, table, lighting.lamps, strict=True):
         row[:] = [*lamp.way, *lamp.colour, lamp.wrap]
         if lamp.shadows:
-            frame = map_of(lamp.way, SHADOW_SIDE)
-            share[:] = photons.shadowed(points, casting, frame, SHADOW_SIDE, 0.5, 0.5 + 2.5 * lamp.wrap)
+            frame, facing = map_of(lamp.way, SHADOW_SIDE), normal @ lamp.way + np.float32(lamp.wrap)
+            share[:] = photons.shadowed(points, casting, facing, frame, SHADOW_SIDE, 0.5, 0.5 + 2.5 * lamp.wrap)
     return photons.leaving(normal, albedo, gloss, reached, lighting.above, lighting.below, table, shares)
 
 

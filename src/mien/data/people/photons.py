@@ -10,6 +10,8 @@ from jaxtyping import Float32
 from mien.data.people.compiled import compiled
 from mien.data.people.kernels import FAR, Linear, Points, Triangles, cover
 
+Vector = Float32[np.ndarray, "3"]
+
 
 @compiled
 def lit(
@@ -50,9 +52,17 @@ def lit(
 
 @compiled
 def shadowed(
-    points: Points, casting: int, frame: Float32[np.ndarray, "3 4"], side: int, bias: float, soft: float
+    points: Points,
+    casting: int,
+    facing: Float32[np.ndarray, " n"],
+    frame: Float32[np.ndarray, "3 4"],
+    side: int,
+    bias: float,
+    soft: float,
 ) -> Float32[np.ndarray, " n"]:
     """As :func:`lit`, ten times as quick: the first ``casting`` points cast the shadows, each over 2 x 2 pixels.
+
+    Where ``facing`` (the cosine towards the light, and what it wraps around) is not above 0 the answer is 0.
 
     Fit for meshes whose vertices lie closer than two pixels of the map; shadows reach half a pixel too far.
     """
@@ -71,6 +81,9 @@ def shadowed(
                             depth[row, column] = place[i, 2]
     out = np.empty(points.shape[0], np.float32)
     for i in range(points.shape[0]):
+        if facing[i] <= 0:
+            out[i] = 0
+            continue
         u, v = math.floor(place[i, 0]), math.floor(place[i, 1])
         total = 0.0
         for row in range(max(v - 1, 0), min(v + 2, side)):
@@ -135,28 +148,37 @@ def leaving(
 @compiled
 def develop(
     image: Linear,
-    balance: Float32[np.ndarray, 3],
-    curve: Float32[np.ndarray, 4],
+    balance: Vector,
+    curve: Float32[np.ndarray, " k"],
+    brightest: float,
+    look: Vector,
     noise: Float32[np.ndarray, "h w c"],
 ) -> None:
     """Turn linear light into a picture's values, 0 to 1 and a little beyond, in place.
 
     Args:
-        image: linear light; highlights above .6 roll off.
+        image: linear light.
         balance: factors of red, green and blue.
-        curve: gamma, share of colour (0: grey), contrast about .45, offset.
+        curve: values of the tone curve at light from 0 to ``brightest``, evenly spaced; the last holds beyond.
+        brightest: see ``curve``.
+        look: share of colour (0: grey), contrast about .45, offset.
         noise: is added; one channel is added to all three.
     """
-    power = 1 / curve[0]
+    last = curve.shape[0] - 1
+    scale = np.float32(last / brightest)
     for y in range(image.shape[0]):
         for x in range(image.shape[1]):
             for c in range(3):
-                value = max(image[y, x, c] * balance[c], 0.0)
-                if value > 0.6:
-                    value = 0.6 + 0.4 * (1 - math.exp(-(value - 0.6) / 0.4))
-                image[y, x, c] = value**power
-            grey = 0.299 * image[y, x, 0] + 0.587 * image[y, x, 1] + 0.114 * image[y, x, 2]
+                value = min(max(image[y, x, c] * balance[c] * scale, np.float32(0)), np.float32(last - 1e-3))
+                place = int(value)
+                share = value - np.float32(place)
+                image[y, x, c] = curve[place] + share * (curve[place + 1] - curve[place])
+            grey = (
+                np.float32(0.299) * image[y, x, 0]
+                + np.float32(0.587) * image[y, x, 1]
+                + np.float32(0.114) * image[y, x, 2]
+            )
             for c in range(3):
-                value = grey + curve[1] * (image[y, x, c] - grey)
-                value = (value - 0.45) * curve[2] + 0.45 + curve[3]
+                value = grey + look[0] * (image[y, x, c] - grey)
+                value = (value - np.float32(0.45)) * look[1] + np.float32(0.45) + look[2]
                 image[y, x, c] = value + noise[y, x, min(c, noise.shape[2] - 1)]

@@ -176,7 +176,8 @@ class Textbook:
     def draw(self, number: int, rng: Generator) -> Apex:
         """The expression of item ``number``."""
         run, place = divmod(number, len(LABELS))
-        order = np.random.default_rng([self.seed, 4, run]).permutation(len(LABELS))
+        of_run = np.random.default_rng([self.seed, 4, run])
+        order = of_run.permutation(len(LABELS))
         strength = float(rng.uniform(self.low, self.high))
         return prototype(LABELS.labels[order[place]], strength, self.names, rng)
 

@@ -21,7 +21,7 @@ def draw_background(side: int, rng: Generator) -> Linear:
     patches = grey + (patches - grey) * (0.15 if rng.random() < GREY_ROOM else rng.uniform(0.2, 1.0))
     patches = patches * rng.uniform(0.05, 0.8) + rng.choice([-0.3, 0.0, 0.25, 0.8])
     smooth = cv2.INTER_CUBIC if rng.random() < 0.7 else cv2.INTER_NEAREST
-    full, side = side, side // 2  # nothing in it is sharp
+    full, side = side, side // 3  # nothing in it is sharp
     room = cv2.resize(patches, (side, side), interpolation=smooth)
     for _ in range(rng.integers(0, 6)):
         colour = tuple(float(v) for v in np.clip(rng.uniform(0, 1) + rng.normal(0, 0.15, 3), 0, 1))

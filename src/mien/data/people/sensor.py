@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 
 import cv2
 import numpy as np
@@ -13,6 +14,7 @@ from mien.data.people import photons
 
 Generator = np.random.Generator
 Linear = Float32[np.ndarray, "h w 3"]
+SHOULDER, BRIGHTEST, CURVE_STEPS = 0.6, 2.5, 8192
 WARM, MAGENTA = np.array([1.0, 0.0, -1.0]), np.array([0.5, -1.0, 0.5])
 """Directions in which white balance errs, in logarithms of red, green and blue."""
 
@@ -60,7 +62,7 @@ def draw_sensor(grey: float, rng: Generator) -> Sensor:
         noise=float(rng.choice([0.004, rng.uniform(0, 0.022)])),
         sharpen=float(rng.uniform(0.2, 1.2)) if rng.random() < 0.45 else 0.0,
         quality=int(rng.integers(45, 96)) if rng.random() < 0.7 else 0,
-        edge=(float(rng.uniform(0.03, 0.2)), int(rng.integers(4))) if rng.random() < 0.05 else (0.0, 0),
+        edge=(float(rng.uniform(0.03, 0.14)), int(rng.integers(4))) if rng.random() < 0.05 else (0.0, 0),
     )
 
 
@@ -71,8 +73,8 @@ def expose(image: Linear, sensor: Sensor, size: int, rng: Generator) -> UInt8[np
         image = cv2.GaussianBlur(image, (0, 0), sensor.blur * len(image))
     image = np.asarray(cv2.resize(image, (side, side), interpolation=cv2.INTER_AREA), np.float32)
     noise = sensor.noise * rng.standard_normal((side, side, 3 if sensor.colour else 1), np.float32)
-    curve = (sensor.gamma, sensor.colour, sensor.contrast, sensor.offset)
-    photons.develop(image, sensor.balance, np.array(curve, np.float32), noise)
+    look = np.array([sensor.colour, sensor.contrast, sensor.offset], np.float32)
+    photons.develop(image, sensor.balance, tone_curve(sensor.gamma), BRIGHTEST, look, noise)
     if sensor.sharpen:
         image = cv2.addWeighted(image, 1 + sensor.sharpen, cv2.GaussianBlur(image, (0, 0), 1.0), -sensor.sharpen, 0)
     pixels = cv2.convertScaleAbs(np.maximum(image, 0), alpha=255)
@@ -84,6 +86,14 @@ def expose(image: Linear, sensor: Sensor, size: int, rng: Generator) -> UInt8[np
         pixels = np.asarray(cv2.resize(pixels, (size, size), interpolation=how), np.uint8)
     _go_on(pixels, sensor.edge)
     return np.ascontiguousarray(pixels.transpose(2, 0, 1))
+
+
+@lru_cache(maxsize=4)
+def tone_curve(gamma: float) -> Float32[np.ndarray, " k"]:
+    """Values of a picture for light from 0 to :data:`BRIGHTEST`: highlights above .6 roll off, then the power."""
+    light = np.linspace(0, BRIGHTEST, CURVE_STEPS)
+    light = np.where(light < SHOULDER, light, 1 - (1 - SHOULDER) * np.exp((SHOULDER - light) / (1 - SHOULDER)))
+    return np.asarray(light ** (1 / gamma), np.float32)
 
 
 def _go_on(pixels: UInt8[np.ndarray, "s s 3"], edge: tuple[float, int]) -> None:

@@ -70,8 +70,8 @@ class Item:
 
 def split_of(settings: PeopleSettings, person: int) -> Split:
     """On which side of the split a person is, with all their items."""
-    drawn = np.random.default_rng([settings.seed, SPLIT, person]).random()
-    return "test" if drawn < settings.test else "train"
+    rng = np.random.default_rng([settings.seed, SPLIT, person])
+    return "test" if rng.random() < settings.test else "train"
 
 
 class Studio:
