@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import Literal
 
 import numpy as np
-from jaxtyping import UInt8
+from jaxtyping import Float64, Int, UInt8
 
 from mien.core.errors import SourceError
 from mien.core.types import Frame
@@ -55,6 +55,12 @@ class SourceInfo:
     rotation: int = 0
     start: float = 0.0
     sizes: tuple[tuple[float, int, int], ...] = ()
+
+    def sizes_at(self, times: Float64[np.ndarray, " n"]) -> Int[np.ndarray, "n 2"]:
+        """Width and height of the pictures at these times (seconds)."""
+        known = np.array([(self.width, self.height), *(size[1:] for size in self.sizes)])
+        sizes: Int[np.ndarray, "n 2"] = known[np.searchsorted([size[0] for size in self.sizes], times, side="right")]
+        return sizes
 
 
 @dataclass(frozen=True, slots=True)

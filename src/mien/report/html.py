@@ -87,8 +87,8 @@ def page_content(result: Result, with_thumbnails: bool = False) -> dict[str, Any
     """What the page's script shows, in the types of JSON; without the video."""
     duration = result.end
     step = step_for(result.frames, duration - result.source.start)
-    size = result.source.width, result.source.height
-    bands = {strip.track: strip for strip in strips(result.frames, result.spans, size, step)}
+    sizes = result.source.sizes_at(result.frames.column("time"))
+    bands = {strip.track: strip for strip in strips(result.frames, result.spans, sizes, step)}
     totals = track_totals(result.frames, result.spans)
     kept = {one["track"] for one in sorted(totals, key=lambda one: -one["frames"])[:MOST_FACES]}
     listed = _longest(result, kept)

@@ -52,13 +52,15 @@ def step_for(table: FaceTable, duration: float) -> float:
     return max(frame, duration / MOST_STEPS, float((seen[0] - seen[1]).sum()) / MOST_CELLS)
 
 
-def strips(table: FaceTable, spans: Sequence[Span], size: tuple[int, int], step: float) -> list[Strip]:
+def strips(
+    table: FaceTable, spans: Sequence[Span], size: tuple[int, int] | Int[np.ndarray, "n 2"], step: float
+) -> list[Strip]:
     """A strip for every face, in order of number.
 
     Args:
         table: by frame, as an analysis leaves it.
         spans: of all faces; between two of its spans a face is out of sight.
-        size: width and height of the picture the boxes lie in.
+        size: width and height of the picture the boxes lie in, or a row for every row of the table.
         step: seconds, see :func:`step_for`.
     """
     tracks, times = table.column("track"), table.column("time")
