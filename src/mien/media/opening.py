@@ -15,7 +15,7 @@ from jaxtyping import Shaped
 from mien.core.errors import ConfigError, SourceError
 from mien.media import files
 from mien.media.selection import Selection
-from mien.media.source import Source, SourceInfo
+from mien.media.source import Kind, Source, SourceInfo
 
 AnySource = str | os.PathLike[str] | int | np.integer | Sequence[str | os.PathLike[str]] | Shaped[np.ndarray, "*shape"]
 
@@ -55,10 +55,16 @@ def open(source: AnySource, *, frame_rate: float | None = None, selection: Selec
     elif frame_rate is not None:
         raise ConfigError("one frame rate", "frame_rate and selection", "put it into the selection")
     opened = _open(source, selection)
-    # A source without a clock has got its clock from the frame rate: no picture of it is left out for that.
-    has_clock = opened.info.kind in ("video", "camera")
-    opened.selection = selection if has_clock else replace(selection, frame_rate=None)
+    opened.selection = _fitting(selection, opened.info.kind)
     return opened
+
+
+def _fitting(selection: Selection, kind: Kind) -> Selection:
+    """What of a selection has a meaning for this kind of source."""
+    if kind == "image":
+        return Selection()  # a picture has no time: that it belongs to a batch of films must not lose it
+    # A sequence has got its clock from the frame rate: no picture of it is left out for that.
+    return selection if kind in ("video", "camera") else replace(selection, frame_rate=None)
 
 
 def _open(source: AnySource, selection: Selection) -> Source:

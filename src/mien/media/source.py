@@ -163,9 +163,9 @@ class Source:
         if self.problems:
             got, fix = self.problems[0], "check that the source plays elsewhere"
         elif self.selection.start is not None or self.selection.end is not None:
-            until = "" if self.selection.end is None else f" to {self.selection.end:g}"
-            wanted = f"{self.selection.start or 0.0:g}{until} s"
-            got, fix = f"none of {self.info.name} in {wanted}", f"it starts at {self.info.start:g} s{self._lasting()}"
+            until = "on" if self.selection.end is None else f"to {self.selection.end:g} s"
+            got = f"none of {self.info.name} from {self.selection.start or 0.0:g} s {until}"
+            fix = f"it starts at {self.info.start:g} s{self._lasting()}"
         else:
             got, fix = f"{self.info.name}, which gave no frame", "check that the source plays elsewhere"
         return SourceError("at least one readable frame", got, fix)
