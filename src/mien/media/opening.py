@@ -25,7 +25,7 @@ def open(source: AnySource, *, frame_rate: float | None = None) -> Source:
     ===========================  ==================================================================================
     source                       is read as
     ===========================  ==================================================================================
-    path of a video or picture   itself (a picture is one frame at 0.0 s)
+    path of a video or picture   itself (a picture is one frame at 0.0 s, a TIFF of many pages a sequence)
     folder, list of paths        the pictures as the frames of one sequence; a folder's in natural order
     pattern (``shots/*.png``)    a sequence of the matches; a single match as itself
     number, ``/dev/video0``      camera; ``"0"`` too, when no file has that name
@@ -111,7 +111,11 @@ def _open_path(path: Path, frame_rate: float | None) -> Source:
     if files.is_image(path):
         from mien.media.stills import open_image
 
-        return open_image(path)
+        return open_image(path, frame_rate)
+    if files.is_animated_webp(path):
+        from mien.media.webp import open_webp
+
+        return open_webp(path, frame_rate)
     from mien.media.video import open_video
 
     # "file:" keeps FFmpeg from reading a colon in a file's name as a protocol.
