@@ -10,7 +10,6 @@ import av
 import av.error
 import numpy as np
 from av.container import InputContainer
-from av.sidedata.sidedata import SideData
 from av.stream import Disposition
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
@@ -20,7 +19,7 @@ from mien.core.errors import SourceError
 from mien.core.settings import thread_count
 from mien.media.arrays import over_white
 from mien.media.clock import StreamClock
-from mien.media.orientation import UPRIGHT, Orientation, from_display_matrix
+from mien.media.orientation import from_frame
 from mien.media.source import Shot, Source, SourceInfo
 
 FALLBACK_RATE = Fraction(25)
@@ -74,12 +73,17 @@ def _container(location: str, name: str) -> InputContainer:
 
 
 def _stream(container: InputContainer, name: str) -> VideoStream:
-    for stream in container.streams.video:
-        if not stream.disposition & Disposition.attached_pic:
-            return stream
+    films = [one for one in container.streams.video if not one.disposition & Disposition.attached_pic]
+    if films:
+        return next((one for one in films if not _is_item(one)), films[0])
     kinds: list[str] = sorted({stream.type for stream in container.streams})
     got = f"{name}, which holds {' and '.join(kinds) or 'nothing'}"
     raise SourceError("a file with a video stream", got, "give a video file")
+
+
+def _is_item(stream: VideoStream) -> bool:
+    """A still picture beside the film of an animated AVIF or HEIF: FFmpeg lists it as a stream, and first."""
+    return stream.frames == 1 and not stream.duration
 
 
 class _VideoReader:
@@ -105,7 +109,7 @@ class _VideoReader:
             fix = "check that it plays; copy or convert it again"
             raise SourceError("a video with at least one frame", f"{name}, none of which can be decoded", fix)
         self._first: VideoFrame = first
-        self._orientation = _orientation(first)
+        self._orientation = from_frame(first)
         self._size = _square_size(stream, first)
         self.info = self._describe()
 
@@ -179,11 +183,6 @@ def _stamp(frame: VideoFrame) -> tuple[float | None, float | None]:
     if frame.pts is None or not tick:
         return None, None
     return float(frame.pts * tick), float(frame.duration * tick) if frame.duration else None
-
-
-def _orientation(frame: VideoFrame) -> Orientation:
-    matrix = frame.side_data.get("DISPLAYMATRIX")
-    return from_display_matrix(bytes(matrix)) if isinstance(matrix, SideData) else UPRIGHT
 
 
 def _square_size(stream: VideoStream, frame: VideoFrame) -> tuple[int, int]:
