@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import pytest
 from heif_files import box, full
-from media_pictures import Encode, corners, quarters
+from media_pictures import Encode, corners, quarters, tiff
 
 from mien import media
 from mien.core.errors import SourceError
@@ -140,12 +140,15 @@ def test_a_torn_animation_gives_what_is_there_and_says_so(tmp_path: Path) -> Non
         list(source)
 
 
-def test_corners_of_an_animation_stay_where_they_are(tmp_path: Path) -> None:
-    """Red, green, blue and white in their places: no channel and no side is swapped on the way."""
+def test_an_animation_stands_upright(tmp_path: Path) -> None:
+    """Red, green, blue and white in their places; turned where its EXIF says so."""
     pixels = np.dstack([quarters(8, 8)[..., ::-1], np.full((8, 8), 255, np.uint8)])
-    (tmp_path / "a.webp").write_bytes(webp((0, 0, pixels, 100, 0), (0, 0, pixels, 100, 0)))
-    with media.open(tmp_path / "a.webp") as source:
-        assert [corners(frame.image) for frame in source] == ["RGBW", "RGBW"]
+    data = webp((0, 0, pixels, 100, 0), (0, 0, pixels, 100, 0))
+    block = b"EXIF" + struct.pack("<I", len(tiff(6))) + tiff(6)
+    for name, content, seen in (("plain", data, "RGBW"), ("turned", data + block, "BRWG")):
+        (tmp_path / f"{name}.webp").write_bytes(content)
+        with media.open(tmp_path / f"{name}.webp") as source:
+            assert [corners(frame.image) for frame in source] == [seen, seen]
 
 
 def test_the_helper_of_these_tests_writes_full_boxes() -> None:

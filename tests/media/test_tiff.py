@@ -8,10 +8,11 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from media_pictures import tiff
+from media_pictures import quarters, tiff
 
 from mien import media
 from mien.core.errors import SourceError
+from mien.media.orientation import EXIF_ORIENTATIONS
 from mien.media.stills import open_sequence, read_still
 from mien.media.tiff import ORIENTATION, TiffReader
 
@@ -108,5 +109,26 @@ def test_numbers_of_either_order_and_of_bigtiff() -> None:
     (page,), whole = TiffReader(big).pages()
     assert (page.numbers, whole) == ({ORIENTATION: 8}, True)
     copy = bytearray(big)
-    TiffReader(big).lead_to(page, copy)
-    assert copy == big
+    TiffReader(big).show(page, copy)
+    upright = TiffReader(copy).directory(16)
+    assert upright.numbers == {ORIENTATION: 1}
+
+
+@pytest.mark.parametrize("value", range(1, 9))
+@pytest.mark.parametrize("planes", [1, 3])
+def test_a_page_is_turned_once(tmp_path: Path, value: int, planes: int) -> None:
+    """OpenCV turns TIFF by itself and nothing else; this once came on top of ours."""
+    image = quarters(32, 48)
+    assert cv2.imwrite(str(tmp_path / "photo.tif"), image[..., ::-1] if planes == 3 else image[..., 0])
+    data = (tmp_path / "photo.tif").read_bytes()
+    first = TiffReader(data).first
+    count = int.from_bytes(data[first : first + 2], "little")
+    fields = [data[at : at + 12] for at in range(first + 2, first + 2 + 12 * count, 12)]
+    fields = [one for one in fields if one[:2] != struct.pack("<H", ORIENTATION)]
+    fields = sorted([*fields, struct.pack("<HHII", ORIENTATION, 3, 1, value)], key=lambda one: one[:2][::-1])
+    moved = data[:4] + struct.pack("<I", len(data)) + data[8:] + struct.pack("<H", len(fields)) + b"".join(fields)
+    (tmp_path / "photo.tif").write_bytes(moved + bytes(4))
+    still = read_still(tmp_path / "photo.tif")
+    expected = EXIF_ORIENTATIONS[value].upright(image if planes == 3 else np.dstack([image[..., 0]] * 3))
+    assert still.image.tolist() == expected.tolist()
+    assert still.rotation == 90 * EXIF_ORIENTATIONS[value].turns

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -14,12 +14,12 @@ from jaxtyping import Shaped, UInt8
 from mien.core.errors import SourceError
 from mien.media.arrays import DEFAULT_FRAME_RATE, to_rgb
 from mien.media.boxes import InMemory
-from mien.media.headers import MOST_PIXELS, Size, format_of, is_animated, read_header
+from mien.media.headers import MOST_PIXELS, Header, Size, format_of, is_animated, read_header
 from mien.media.heif import read_heif
-from mien.media.orientation import from_header
+from mien.media.orientation import EXIF_ORIENTATIONS, UPRIGHT, Orientation, from_header
 from mien.media.quiet import quiet_opencv
 from mien.media.source import Shot, Source, SourceInfo
-from mien.media.tiff import Directory, TiffReader
+from mien.media.tiff import ORIENTATION, Directory, TiffReader
 
 SWAPS = {3: cv2.COLOR_BGR2RGB, 4: cv2.COLOR_BGRA2RGBA}
 """What puts the colours of so many planes into order; five times as fast as NumPy's indexing."""
@@ -66,27 +66,35 @@ def _still(data: bytes, name: str, max_pixels: int) -> Still:
     kind = format_of(data[:16])
     if kind == "heif":
         return _heif(data, name, max_pixels)
-    notes: tuple[str, ...] = ()
     if kind == "tiff":
         reader = TiffReader(data)
         pages, _ = reader.pages()
+        if not pages:
+            raise _undecodable(name, len(data))
         notes = (f"{name} holds {len(pages)} pages; the first was read",) if len(pages) > 1 else ()
-        if pages and pages[0].at != reader.first:
-            return _page(reader, bytearray(data), pages[0], name, max_pixels)
-    elif is_animated(data):
-        notes = (f"{name} is an animation; its first picture was read",)
-    return _plain(data, name, max_pixels, notes)
-
-
-def _plain(data: InMemory, name: str, max_pixels: int, notes: tuple[str, ...] = ()) -> Still:
-    """A picture by OpenCV, turned as its EXIF says."""
+        return replace(_page(reader, bytearray(data), pages[0], name, max_pixels), notes=notes)
+    notes = (f"{name} is an animation; its first picture was read",) if is_animated(data) else ()
     header = read_header(data)
+    return _plain(data, header, from_header(data, header), name, max_pixels, notes)
+
+
+def _page(reader: TiffReader, data: bytearray, page: Directory, name: str, max_pixels: int) -> Still:
+    """The picture of one page; ``data`` is changed so that decoders find it."""
+    # OpenCV turns pages of a TIFF by itself, whatever it is told, and no other format.
+    reader.show(page, data)
+    turn = EXIF_ORIENTATIONS.get(page.numbers.get(ORIENTATION, 1), UPRIGHT)
+    return _plain(data, read_header(data), turn, name, max_pixels)
+
+
+def _plain(
+    data: InMemory, header: Header, turn: Orientation, name: str, max_pixels: int, notes: tuple[str, ...] = ()
+) -> Still:
+    """A picture by OpenCV."""
     demand_size(header.size, name, len(data), max_pixels)
     # Some OpenCV versions fill up a JPEG that is cut off in its last scan with grey and call it sound.
     stored = opencv_pixels(data) if header.whole else None
     if stored is None:
         raise _undecodable(name, len(data))
-    turn = from_header(data, header)
     return Still(turn.upright(to_rgb(stored, name)), 90 * turn.turns, notes)
 
 
@@ -195,12 +203,6 @@ def _open_pages(data: bytes, name: str, frame_rate: float | None, max_pixels: in
     if not whole:
         source.problems.append(f"{name} breaks off after page {len(pages)}")
     return source
-
-
-def _page(reader: TiffReader, data: bytearray, page: Directory, name: str, max_pixels: int) -> Still:
-    """The picture of one page; ``data`` is changed so that decoders find it."""
-    reader.lead_to(page, data)
-    return _plain(data, name, max_pixels)
 
 
 def open_sequence(

@@ -58,10 +58,15 @@ class TiffReader:
         self._big = data[start : start + 4] in BIG_STARTS
         self.first = self._number(8, 8) if self._big else self._number(4, 4)
 
-    def lead_to(self, page: Directory, data: bytearray) -> None:
-        """Change the header in ``data``, a copy of the file, so that ``page`` is the first: what decoders read."""
+    def show(self, page: Directory, data: bytearray) -> None:
+        """Change ``data``, a copy of the file, so that decoders find ``page`` first, and as upright as it is stored."""
         place, size = (8, 8) if self._big else (4, 4)
         data[self._start + place : self._start + place + size] = page.at.to_bytes(size, self._order)
+        head, step, room = (8, 20, 8) if self._big else (2, 12, 4)
+        for field in range(page.at + head, page.at + head + page.fields * step, step):
+            if self._number(field, 2) == ORIENTATION:
+                value = self._start + field + step - room
+                data[value : value + 2] = (1).to_bytes(2, self._order)
 
     def directory(self, at: int) -> Directory:
         """The directory at ``at``."""

@@ -17,6 +17,7 @@ from jaxtyping import UInt8
 from mien.core.errors import SourceError
 from mien.media.arrays import over_white
 from mien.media.headers import MOST_PIXELS, read_header, webp_chunks
+from mien.media.orientation import Orientation, from_header
 from mien.media.source import Shot, Source, SourceInfo
 from mien.media.stills import demand_size, file_bytes, opencv_pixels
 
@@ -66,7 +67,9 @@ def open_webp(path: Path, frame_rate: float | None = None, max_pixels: int = MOS
         SourceError: it cannot be read, is too large, or holds no frame.
     """
     data = file_bytes(path)
-    width, height = demand_size(read_header(data).size, path.name, len(data), max_pixels)
+    header = read_header(data)
+    width, height = demand_size(header.size, path.name, len(data), max_pixels)
+    turn = from_header(data, header)
     parts = [_part(data, one.start, one.end) for one in webp_chunks(data) if one.kind == b"ANMF"]
     if not parts:
         raise SourceError("an animation with at least one frame", f"{path.name}, which has none", "copy it again")
@@ -76,8 +79,9 @@ def open_webp(path: Path, frame_rate: float | None = None, max_pixels: int = MOS
             f"{path.name} is cut off: {len(data)} bytes are left of {8 + int.from_bytes(data[4:8], 'little')}"
         )
     duration = sum(part.seconds for part in parts)
-    info = SourceInfo(path.name, "video", width, height, duration, len(parts) / duration, len(parts))
-    shots = _shots(data, parts, np.zeros((height, width, 4), np.uint8), path.name, problems)
+    upright, rate = turn.size(width, height), len(parts) / duration
+    info = SourceInfo(path.name, "video", *upright, duration, rate, len(parts), rotation=90 * turn.turns)
+    shots = _shots(data, parts, np.zeros((height, width, 4), np.uint8), turn, path.name, problems)
     return Source(info, shots, frame_rate=frame_rate, problems=problems)
 
 
@@ -90,8 +94,16 @@ def _part(data: bytes, start: int, end: int) -> _Part:
 
 
 def _shots(
-    data: bytes, parts: list[_Part], canvas: UInt8[np.ndarray, "h w 4"], name: str, problems: list[str]
+    data: bytes,
+    parts: list[_Part],
+    canvas: UInt8[np.ndarray, "h w 4"],
+    turn: Orientation,
+    name: str,
+    problems: list[str],
 ) -> Iterator[Shot]:
+    def upright(shown: UInt8[np.ndarray, "h w 4"]) -> UInt8[np.ndarray, "h2 w2 3"]:
+        return turn.upright(over_white(shown[..., :3], shown[..., 3]))
+
     time, damaged = 0.0, 0
     for part in parts:
         pixels = _decode(data, part, canvas.shape[:2])
@@ -99,7 +111,7 @@ def _shots(
             damaged += 1
         else:
             shown = _laid(canvas, part, pixels)
-            yield Shot(time, partial(over_white, shown[..., :3], shown[..., 3]))
+            yield Shot(time, partial(upright, shown))
             canvas = _laid(shown, part, np.zeros_like(pixels), blend=False) if part.dispose else shown
         time += part.seconds
     if damaged:
