@@ -133,6 +133,8 @@ def test_colours_follow_the_container(tmp_path: Path, piece: Item) -> None:
     assert shades[6, False][1] >= 250
     assert shades[6, True][1] < 245
     assert shades[1, False] != shades[6, False]
+    with pytest.raises(SourceError, match="colours"):
+        read_image(save(tmp_path / "new.heic", turned([piece], nclx(15, True))))
 
 
 def test_ten_bits_and_other_codecs(tmp_path: Path) -> None:

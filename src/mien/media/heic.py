@@ -214,7 +214,10 @@ class _Decoder:
 
     def _pixels(self, frame: VideoFrame, item: int) -> UInt8[np.ndarray, "h w 3"]:
         self._set_colours(frame, item)
-        return frame.reformat(format="rgb24").to_ndarray()
+        try:
+            return frame.reformat(format="rgb24").to_ndarray()
+        except (av.error.FFmpegError, OSError, ValueError) as error:  # a matrix that FFmpeg does not know
+            raise _torn(self.name, "whose colours cannot be converted") from error
 
     def _set_colours(self, frame: VideoFrame, item: int) -> None:
         """Let the container's word on the colours, where there is one, count before that of the coded pixels."""
