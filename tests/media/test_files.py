@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from mien.media.files import camera_number, expand, is_address, natural_key
+from mien.media.files import camera_number, expand, is_address, is_image, natural_key
 
 
 @pytest.fixture
@@ -70,3 +70,21 @@ def test_addresses_and_cameras_pass(tree: Path) -> None:
 def test_numbers_in_names_count_as_numbers() -> None:
     names = ["a10", "a2", "A1", "b", "a", "10", "9", "a2b"]
     assert sorted(names, key=natural_key) == ["9", "10", "a", "A1", "a2", "a2b", "a10", "b"]
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "still"),
+    [
+        ("photo", b"\x89PNG\r\n\x1a\n", True),
+        ("photo.heic", b"", True),
+        ("photo.jpg", b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", True),
+        ("photo.jpg", b"GIF89a", False),
+        ("photo.heic", b"\0\0\0\x18ftypmp42\0\0\0\0mp42isom", False),
+        ("clip.mjpeg", b"\xff\xd8\xff\xe0", False),
+        ("clip", b"\0\0\0\x18ftypmp42\0\0\0\0mp42isom", False),
+        ("notes.txt", b"hello", False),
+    ],
+)
+def test_what_a_file_holds_counts_more_than_its_name(tmp_path: Path, name: str, data: bytes, still: bool) -> None:
+    (tmp_path / name).write_bytes(data)
+    assert is_image(tmp_path / name) is still

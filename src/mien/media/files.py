@@ -8,15 +8,52 @@ import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from mien.media.boxes import FileBytes
+from mien.media.headers import format_of, is_animated
+
 IMAGE_SUFFIXES = frozenset(
-    {".jpg", ".jpeg", ".jpe", ".png", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm", ".pnm", ".jp2", ".avif"}
+    {
+        ".jpg",
+        ".jpeg",
+        ".jpe",
+        ".jfif",
+        ".mpo",
+        ".png",
+        ".bmp",
+        ".dib",
+        ".webp",
+        ".tif",
+        ".tiff",
+        ".jp2",
+        ".j2k",
+        ".avif",
+    }
+    | {".ppm", ".pgm", ".pbm", ".pnm", ".pam", ".heic", ".heif", ".hif", ".avifs", ".heics", ".heifs"}
 )
 VIDEO_SUFFIXES = frozenset(
     {".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".m2v", ".ts", ".mts", ".m2ts", ".wmv"}
-    | {".asf", ".flv", ".f4v", ".3gp", ".3g2", ".ogv", ".mxf", ".vob", ".gif", ".mjpg", ".mjpeg", ".y4m", ".dv"}
+    | {
+        ".asf",
+        ".flv",
+        ".f4v",
+        ".3gp",
+        ".3g2",
+        ".ogv",
+        ".mxf",
+        ".vob",
+        ".gif",
+        ".apng",
+        ".mjpg",
+        ".mjpeg",
+        ".y4m",
+        ".dv",
+    }
 )
-# First bytes of the picture formats OpenCV reads, for files whose names say nothing.
-IMAGE_STARTS = (b"\xff\xd8\xff", b"\x89PNG\r\n", b"BM", b"II*\0", b"MM\0*", b"\0\0\0\x0cjP  ")
+# What HEIF and AVIF call themselves in their first box; other files of its kind (MP4, QuickTime) are videos.
+IMAGE_BRANDS = frozenset(
+    {b"avif", b"avis", b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs", b"mif1", b"mif2"}
+    | {b"msf1", b"miaf", b"avci", b"avcs", b"jpeg", b"jpgs"}
+)
 
 
 def natural_key(name: str) -> list[tuple[int, int, str]]:
@@ -44,17 +81,35 @@ def is_glob(source: str) -> bool:
 
 
 def is_image(path: Path) -> bool:
-    """True when ``path`` is read as a still picture: by its first bytes, unless its suffix says video."""
+    """True when ``path`` is read as a still picture: by its header, unless its suffix says video.
+
+    An animation (PNG, WebP, AVIF, HEIF with pictures that follow each other in time) is a film, as a GIF is.
+    """
     if path.suffix.lower() in VIDEO_SUFFIXES or not path.is_file():  # what is read from a pipe is gone
         return False
+    kind, animated = _header(path)
+    if kind == "ISO":
+        return False
+    return not animated if kind else path.suffix.lower() in IMAGE_SUFFIXES
+
+
+def is_animated_webp(path: Path) -> bool:
+    """True for the one kind of animation that FFmpeg cannot read."""
+    return path.is_file() and _header(path) == ("webp", True)
+
+
+def _header(path: Path) -> tuple[str, bool]:
+    """A file's format as a picture, "" for none, "ISO" for an MP4 and the like; whether it is an animation."""
     try:
         with path.open("rb") as file:
-            head = file.read(12)
+            data = FileBytes(file)
+            head = data[:16]
+            kind = format_of(head)
+            if kind == "heif" and head[8:12] not in IMAGE_BRANDS:
+                return "ISO", False
+            return kind, is_animated(data)
     except OSError:
-        head = b""
-    if head.startswith(IMAGE_STARTS) or head[8:12] == b"WEBP" or head[4:12] in (b"ftypavif", b"ftypavis"):
-        return True
-    return path.suffix.lower() in IMAGE_SUFFIXES
+        return "", False
 
 
 def images_in(folder: Path) -> list[Path]:

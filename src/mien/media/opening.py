@@ -26,7 +26,7 @@ def open(source: AnySource, *, frame_rate: float | None = None, selection: Selec
     ===========================  ==================================================================================
     source                       is read as
     ===========================  ==================================================================================
-    path of a video or picture   itself (a picture is one frame at 0.0 s)
+    path of a video or picture   itself (a picture is one frame at 0.0 s, a TIFF of many pages a sequence)
     folder, list of paths        the pictures as the frames of one sequence; a folder's in natural order
     pattern (``shots/*.png``)    a sequence of the matches; a single match as itself
     number, ``/dev/video0``      camera; ``"0"`` too, when no file has that name
@@ -127,11 +127,15 @@ def _open_path(path: Path, selection: Selection) -> Source:
         if not images:
             fix = "name the files themselves, or a folder of pictures"
             raise SourceError("a folder with pictures in it", f"{path}, which has none", fix)
-        return open_sequence(images, path.resolve().name, selection.frame_rate)
+        return open_sequence(images, path.resolve().name, selection.frame_rate, selection.max_pixels)
     if files.is_image(path):
         from mien.media.stills import open_image
 
-        return open_image(path)
+        return open_image(path, selection.frame_rate, selection.max_pixels)
+    if files.is_animated_webp(path):
+        from mien.media.webp import open_webp
+
+        return open_webp(path, selection.max_pixels)
     from mien.media.video import open_video
 
     # "file:" keeps FFmpeg from reading a colon in a file's name as a protocol.
@@ -146,4 +150,4 @@ def _open_list(paths: Sequence[Path], selection: Selection, name: str | None = N
             fix = "open videos one at a time"
             raise SourceError("picture files, the frames of one sequence", f"{path}, which is none", fix)
     default = f"{paths[0].parent.resolve().name} ({len(paths)} pictures)" if paths else "an empty list"
-    return open_sequence(paths, name or default, selection.frame_rate)
+    return open_sequence(paths, name or default, selection.frame_rate, selection.max_pixels)

@@ -59,8 +59,9 @@ def choose_stream(container: InputContainer, name: str, number: int | None = Non
     if number is not None and number >= len(films):
         got = f"number {number} of {name}, which has {len(films)}"
         raise SourceError("the number of a video stream, from 0", got, f"use 0 to {len(films) - 1}, or leave it out")
-    marked = [place for place, stream in enumerate(films) if stream.disposition & Disposition.default]
-    chosen = number if number is not None else (marked or [0])[0]
+    shown = [place for place, stream in enumerate(films) if not _is_item(stream)] or list(range(len(films)))
+    marked = [place for place in shown if films[place].disposition & Disposition.default]
+    chosen = number if number is not None else (marked or shown)[0]
     stream = films[chosen]
     if stream.codec_context is None:
         raise SourceError(
@@ -71,10 +72,15 @@ def choose_stream(container: InputContainer, name: str, number: int | None = Non
         if other.index != stream.index:
             other.discard = Discard.all
     note = None
-    if len(films) > 1 and number is None:
+    if len(shown) > 1 and number is None:
         why = "marked as default" if marked else "the first"
         note = f"{name} holds {len(films)} video streams: stream {chosen} is read, {why}; choose with --stream"
     return stream, note
+
+
+def _is_item(stream: VideoStream) -> bool:
+    """A still picture beside the film of an animated AVIF or HEIF: FFmpeg lists it as a stream, and first."""
+    return stream.frames == 1 and not stream.duration
 
 
 def clock_zero(container: InputContainer) -> Fraction:

@@ -86,6 +86,7 @@ class _VideoReader:
             fix = "check that it plays; copy or convert it again"
             raise SourceError("a video with at least one frame", f"{name}, none of which can be decoded", fix)
         self._first: VideoFrame = first
+        self._oriented, self._orientation = first, from_frame(first)
         self._first_time = self._clock.read(self._stamp(first), self._shown_for(first))
         # Read now: fields of a stream are garbage once its container is closed.
         self._end = self._claimed_end()
@@ -98,7 +99,7 @@ class _VideoReader:
 
     def _describe(self) -> SourceInfo:
         stream = self._stream
-        orientation = from_frame(self._first)
+        orientation = self._orientation
         width, height = orientation.size(*self._square_size(self._first))
         rate = float(stream.average_rate) if stream.average_rate else None
         duration = claimed_duration(self._container, stream)
@@ -188,13 +189,15 @@ class _VideoReader:
 
     def _pixels(self, frame: VideoFrame) -> UInt8[np.ndarray, "h w 3"]:
         self._demand_size(frame.width, frame.height)
+        if frame.width != self._oriented.width or frame.height != self._oriented.height:
+            self._oriented, self._orientation = frame, from_frame(frame)
         width, height = self._square_size(frame)
         if any(component.is_alpha for component in frame.format.components):
             rgba = frame.reformat(width=width, height=height, format="rgba").to_ndarray()
             image = over_white(rgba[..., :3], rgba[..., 3])
         else:
             image = frame.reformat(width=width, height=height, format="rgb24").to_ndarray()
-        return from_frame(frame).upright(image)
+        return self._orientation.upright(image)
 
     def _square_size(self, frame: VideoFrame) -> tuple[int, int]:
         """Width and height, as stored, once its pixels are square."""

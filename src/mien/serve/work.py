@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 FORMATS = (
     "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpeg,mpegts,mpegvideo,flv,asf,ogg,mxf,gif,h264,hevc,m4v,mjpeg,dv,"
-    "yuv4mpegpipe,ivf,obu,av1,rm,image2,jpeg_pipe,png_pipe,webp_pipe"
+    "yuv4mpegpipe,ivf,obu,av1,rm,image2,jpeg_pipe,png_pipe,webp_pipe,apng"
 )
 """Containers that hold their own pixels. Playlists (HLS, DASH, concat, SDP) name other files and addresses, which
 FFmpeg would open for whoever uploads one."""
