@@ -10,6 +10,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
+from mien.core.names import printable
+
 
 class _Speed(ProgressColumn):
     """Frames a second over the last half minute."""
@@ -42,7 +44,7 @@ class FrameProgress:
         if self._bar is None:
             columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), _Speed())
             self._bar = Progress(*columns, TimeRemainingColumn(), console=self._console, transient=True)
-            self._bar.add_task(source, total=None)
+            self._bar.add_task(printable(source), total=None)
             self._bar.start()
         task = self._bar.tasks[0]
         # Headers lie about the number of frames: past it, no claim is made. (update() takes None for "as before".)
@@ -57,7 +59,7 @@ class FrameProgress:
         elif self._frames > 1 and not self._console.is_terminal:
             rate = self._frames / max(time.monotonic() - self._started, 1e-6)
             of = f"{place}/{self._sources} " if self._sources > 1 else ""
-            sys.stderr.write(f"{of}{source}: {self._frames} frames, {rate:.0f} frames/s\n")
+            sys.stderr.write(f"{of}{printable(source)}: {self._frames} frames, {rate:.0f} frames/s\n")
         self._frames = 0
 
 

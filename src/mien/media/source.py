@@ -15,6 +15,7 @@ import numpy as np
 from jaxtyping import Float64, Int, UInt8
 
 from mien.core.errors import SourceError
+from mien.core.names import printable
 from mien.core.types import Frame
 from mien.media.selection import Picker, Selection
 
@@ -55,6 +56,9 @@ class SourceInfo:
     rotation: int = 0
     start: float = 0.0
     sizes: tuple[tuple[float, int, int], ...] = ()
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "name", printable(self.name))  # reports, tables and pictures hold it
 
     def sizes_at(self, times: Float64[np.ndarray, " n"]) -> Int[np.ndarray, "n 2"]:
         """Width and height of the pictures at these times (seconds)."""

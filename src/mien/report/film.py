@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from mien.core.errors import ConfigError, SourceError
+from mien.core.names import printable
 
 if TYPE_CHECKING:
     from mien.report.result import Result
@@ -43,7 +44,8 @@ class Film:
         """What the script of ``page`` must know; ``link`` is an address relative to the page."""
         suffix = self.path.suffix.lower()
         kind = TYPES.get(suffix) or mimetypes.guess_type(f"film{suffix}")[0] or "video/mp4"
-        facts = {"name": self.path.name, "own": self.own, "still": self.still, "embedded": self.embedded, "type": kind}
+        name = printable(self.path.name)
+        facts = {"name": name, "own": self.own, "still": self.still, "embedded": self.embedded, "type": kind}
         return facts if self.embedded else {**facts, "link": relative_address(self.path, page.parent)}
 
     def parts(self) -> Iterator[bytes]:

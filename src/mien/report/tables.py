@@ -26,6 +26,7 @@ import numpy as np
 from jaxtyping import Int
 
 from mien.core.files import whole_file
+from mien.core.names import printable
 from mien.core.table import FaceTable
 from mien.core.types import UNCLEAR, FaceRow, Span
 
@@ -124,16 +125,19 @@ def _totals(track: int, frames: int, spans: Sequence[Span]) -> dict[str, Any]:
 
 
 def plain(value: Any) -> Any:
-    """``value`` in the types of JSON: NumPy scalars and arrays, paths and tuples unwrapped, NaN and infinity None."""
+    """``value`` in the types of JSON: NumPy scalars and arrays, paths and tuples unwrapped, NaN and infinity None.
+
+    Texts become printable: a file's name may hold bytes that are no UTF-8, which nothing could write.
+    """
     if isinstance(value, dict):
-        return {str(key): plain(item) for key, item in value.items()}
+        return {printable(str(key)): plain(item) for key, item in value.items()}
     if isinstance(value, np.ndarray | np.generic):
         return plain(value.tolist())
     if isinstance(value, list | tuple):
         return [plain(item) for item in value]
     if isinstance(value, float):
         return value if math.isfinite(value) else None
-    return value if value is None or isinstance(value, str | int) else str(value)
+    return value if value is None or isinstance(value, int) else printable(str(value))
 
 
 def _write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:

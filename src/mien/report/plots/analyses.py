@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Float64, Int64
 
 from mien.core.errors import ConfigError, DataError
+from mien.core.names import printable
 from mien.core.types import Span
 from mien.report.result import RESULT_FILE
 from mien.report.tables import SCHEMA, read_json
@@ -96,7 +97,7 @@ def read_analysis(folder: Path) -> Analysis:
         tracks, times, probabilities = _read_frames(folder / FRAMES_FILE, labels)
         end = max((span.end for span in spans), default=0.0)
         return Analysis(
-            name=folder.resolve().name,
+            name=printable(folder.resolve().name),
             source=content["source"]["name"],
             labels=labels,
             spans=spans,
