@@ -9,6 +9,7 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from typing import Any, TypeVar, cast
 
 from mien.core.errors import ConfigError
+from mien.core.processes import end_with_parent
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -60,6 +61,7 @@ def _start(work: Callable[[Any], Any]) -> None:
     # One core a process; and Ctrl-C is for the first process, which lets the others finish what they hold.
     cv2.setNumThreads(1)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    end_with_parent()
     _work = work
 
 
