@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from mien.media.files import camera_number, expand, is_address, is_image, natural_key
+from mien.media.files import camera_number, expand, images_in, is_address, is_image, natural_key
 
 
 @pytest.fixture
@@ -39,6 +39,24 @@ def test_patterns(tree: Path) -> None:
     assert expand(["**/*.mkv"]) == [os.path.join("more", "deep", "c.mkv")]
     assert expand(["mor*"]) == [os.path.join("more", "deep", "c.mkv")], "a folder a pattern matches is a folder"
     assert expand(["odd[1].mp4"]) == ["odd[1].mp4"], "a file of that very name comes first"
+
+
+def test_results_may_lie_among_the_sources(tree: Path) -> None:
+    before = expand(["."])
+    for name in (
+        *("out/clip2/annotated.mp4", "out/clip2/timeline.png", "out/clip2/frames.csv", "out/photo/annotated.png"),
+        *("out/photo/frames.csv", "why/face-12.png", "why/explain.json", "out/.mien-1-2-3-4.partial/annotated.mp4"),
+    ):
+        (tree / name).parent.mkdir(parents=True, exist_ok=True)
+        (tree / name).touch()
+    assert expand(["."]) == before
+    assert expand(["**/*.mp4"]) == ["clip2.mp4", "clip10.mp4", "odd[1].mp4"]
+    assert images_in(tree / "out" / "photo") == []
+    assert expand(["out/clip2/annotated.mp4"]) == ["out/clip2/annotated.mp4"], "what is named is meant"
+    assert expand(["out/*/annotated.mp4"]) == ["out/clip2/annotated.mp4"]
+    (tree / "more" / "timeline.png").touch()
+    (tree / "out" / "clip2" / "mine.mp4").touch()
+    assert set(expand(["."])) == {*before, "more/timeline.png", "out/clip2/mine.mp4"}, "only what mien wrote"
 
 
 def test_each_is_listed_once_and_in_one_order(tree: Path) -> None:

@@ -55,6 +55,12 @@ IMAGE_BRANDS = frozenset(
     | {b"msf1", b"miaf", b"avci", b"avcs", b"jpeg", b"jpgs"}
 )
 
+# Pictures and films that mien itself writes into a results folder, and a file that tells it from any other folder.
+PRODUCTS = (
+    (re.compile(r"annotated\.(mp4|png)|timeline\.png"), "frames.csv"),
+    (re.compile(r"face-\d+\.png"), "explain.json"),
+)
+
 
 def natural_key(name: str) -> list[tuple[int, int, str]]:
     """A key that sorts as people do: ``frame2`` before ``frame10``, upper and lower case alike."""
@@ -112,17 +118,24 @@ def _header(path: Path) -> tuple[str, bool]:
         return "", False
 
 
+def is_product(path: str | Path) -> bool:
+    """True for a drawing that an earlier run of mien left beside its tables: no source, unless it is named itself."""
+    folder, name = os.path.split(path)
+    return any(form.fullmatch(name) and os.path.exists(os.path.join(folder, mark)) for form, mark in PRODUCTS)
+
+
 def images_in(folder: Path) -> list[Path]:
-    """The picture files directly in ``folder`` (by suffix, hidden ones left out), in natural order."""
+    """The picture files directly in ``folder`` (by suffix; none hidden, none of mien's own), in natural order."""
     found = [path for path in folder.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES and path.name[0] != "."]
-    return sorted(found, key=lambda path: natural_key(path.name))
+    return sorted((path for path in found if not is_product(path)), key=lambda path: natural_key(path.name))
 
 
 def expand(sources: Sequence[str]) -> list[str]:
     """What a list of arguments means: one entry for every video or picture, in natural order, each once.
 
     A folder stands for the videos and pictures in it and below it (known suffixes, hidden files left out), a pattern
-    for what it matches (``**`` for folders below). Addresses and camera numbers pass as they are. An entry that stands
+    for what it matches (``**`` for folders below); both without what mien wrote itself (:func:`is_product`), so that
+    results may lie among the sources. Addresses and camera numbers pass as they are. An entry that stands
     for nothing (a missing path, an empty folder) stays, so that whoever opens it reports it.
     """
     entries = [entry for source in sources for entry in _entries(source)]
@@ -139,7 +152,8 @@ def _entries(source: str) -> list[str]:
         return [source]
     if is_glob(source):
         matches = glob.glob(source, recursive=True)
-        return [entry for match in matches for entry in _entries(match)] or [source]
+        others = [match for match in matches if not is_product(match)]
+        return [entry for match in others or matches for entry in _entries(match)] or [source]
     if os.path.isdir(source):
         return list(_media_below(source)) or [source]
     return [os.path.normpath(source)]
@@ -149,5 +163,6 @@ def _media_below(folder: str) -> Iterator[str]:
     for parent, folders, files in os.walk(folder):
         folders[:] = [name for name in folders if name[0] != "."]
         for name in files:
-            if Path(name).suffix.lower() in IMAGE_SUFFIXES | VIDEO_SUFFIXES and name[0] != ".":
-                yield os.path.normpath(os.path.join(parent, name))
+            path = os.path.normpath(os.path.join(parent, name))
+            if Path(name).suffix.lower() in IMAGE_SUFFIXES | VIDEO_SUFFIXES and name[0] != "." and not is_product(path):
+                yield path
