@@ -133,6 +133,19 @@ def test_a_missing_file_is_the_users_error(model: ExpressionModel) -> None:
         model.analyze("nowhere.mp4")
 
 
+def test_a_film_still_being_written_is_the_users_error(
+    model: ExpressionModel, lenient: AnalysisSettings, tmp_path: Path
+) -> None:
+    video = write_video(tmp_path / "v.mp4", one_face([DARK] * 10))
+
+    def append(*_: object) -> None:
+        with video.open("ab") as file:
+            file.write(b"more")
+
+    with pytest.raises(SourceError, match=r"v\.mp4, which was written to"):
+        model.analyze(video, lenient, append)
+
+
 def test_a_detector_of_ones_own_is_used_and_named(model: ExpressionModel, lenient: AnalysisSettings) -> None:
     class Blind(FacesAt):
         name = "blind"
@@ -152,6 +165,7 @@ def test_provenance_tells_how_to_repeat_it(model: ExpressionModel, lenient: Anal
     assert facts["settings"]["faces"]["min_size"] == 10.0
     assert facts["settings"]["window"] == lenient.window
     assert facts["source"]["bytes"] == video.stat().st_size
+    assert facts["source"]["mtime_ns"] == video.stat().st_mtime_ns
     assert len(facts["source"]["sha256"]) == 64
     assert {"python", "torch", "opencv", "av", "numpy"} <= set(facts["software"])
     assert facts["date"].endswith("+00:00")

@@ -18,6 +18,7 @@ from mien.analysis.provenance import engine_facts, provenance
 from mien.analysis.reading import FrameClock, LandmarkNetwork, Reading, read
 from mien.analysis.settings import AnalysisSettings
 from mien.analysis.smoothing import SpanRule, TrackReadings, frame_probabilities, track_spans
+from mien.analysis.state import demand_unchanged, state_of
 from mien.core.errors import ConfigError
 from mien.core.settings import thread_count
 from mien.core.table import FaceTable
@@ -105,11 +106,13 @@ class ExpressionModel:
             detector: used instead of the one ``settings.faces`` names.
 
         Raises:
-            SourceError: the source cannot be read. A source without a face is no error: its result has no spans.
+            SourceError: the source cannot be read, or its file was written to or replaced meanwhile. A source without a
+                face is no error: its result has no spans.
         """
         from mien import media
 
         settings = settings or AnalysisSettings()
+        state = state_of(source)
         with media.open(source, selection=settings.selection) as frames:
             notes = _Notes(len(self.record.labels), frames.info)
             ahead = AHEAD if thread_count() > 1 else 0
@@ -123,6 +126,7 @@ class ExpressionModel:
         rule = self._rule(settings)
         used = detector.name if detector is not None else settings.faces.detector
         facts = provenance(self.record, self.engine, settings, source, used, rule.threshold)
+        demand_unchanged(source, state)
         return Result(
             source=info,
             labels=self.record.labels,
