@@ -5,7 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import signal
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass, replace
 from functools import partial
@@ -14,15 +14,27 @@ from typing import Any, Literal
 
 from mien import __version__
 from mien.analysis.expressions import ExpressionModel
-from mien.analysis.folders import demand_writable, folder_names, take_shard, whole_folder
-from mien.analysis.provenance import source_facts
+from mien.analysis.folders import (
+    KEYS,
+    Place,
+    demand_writable,
+    draft_for,
+    folder_names,
+    settle,
+    source_keys,
+    take_shard,
+)
+from mien.analysis.provenance import same_state, source_facts
 from mien.analysis.settings import AnalysisSettings
+from mien.analysis.state import demand_unchanged, state_of
 from mien.core.errors import ConfigError, MienError
 from mien.core.settings import limit_threads, thread_count
 from mien.report.film import demand_embeddable
 from mien.report.result import RESULT_FILE, Result
 from mien.report.tables import plain, read_json
 
+CHANGED = "its earlier result, of what was in this place then, has been replaced"
+"""A note on a source: a file that was written anew, or a camera or an address, which show something else each time."""
 BatchProgress = Callable[[str, int, int | None, float], None]
 """Called after every frame with: source, frames done, frames in all (None when unknown), seconds of video done."""
 
@@ -70,6 +82,7 @@ class Outcome:
         folder: where its files are, or would have been.
         report: the content of its result.json; None when failed.
         error: why it failed; an :class:`~mien.core.errors.InputError` where the user can mend it.
+        notes: what the user should know of it, a line each.
     """
 
     source: str
@@ -77,6 +90,7 @@ class Outcome:
     folder: Path
     report: dict[str, Any] | None = None
     error: Exception | None = None
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -101,11 +115,12 @@ def analyze_many(
     workers: int = 1,
     command: str | None = None,
     progress: BatchProgress | None = None,
-) -> Iterator[Outcome]:
+) -> Generator[Outcome]:
     """Analyse ``sources`` one after the other (or ``workers`` at a time) into folders of ``out``.
 
-    Folders are named after the files without their suffix, ``talk``, ``talk-2`` and so on where names meet; the names
-    depend on the whole list, not on the shard.
+    Folders are named after the files without their suffix, ``talk``, ``talk-2`` and so on where names meet, in this
+    list or with a result of another source that is there already. A source's own result is found again and replaced.
+    The names depend on the whole list, not on the shard.
 
     Args:
         model: in use for all of them.
@@ -114,7 +129,8 @@ def analyze_many(
         settings: how to look; defaults when None.
         outputs: what to write; defaults when None.
         skip_existing: leave out a source whose folder holds a finished result of this version of mien, the same
-            weights (by hash), settings, outputs and source (path and size).
+            weights (by hash), settings, outputs and source: size and time of writing, or size and contents with
+            ``settings.hash_source``.
         shard: ``"2/5"`` does the second fifth of the list, for job arrays; None does all.
         workers: processes. The answer does not depend on it. With more than one there is no ``progress``.
         command: the command line, for the provenance.
@@ -131,31 +147,41 @@ def analyze_many(
     if workers < 1:
         raise ConfigError("at least 1 worker", str(workers), "use 1, or the number of your CPU cores divided by 2")
     demand_writable(Path(out))
-    chosen = take_shard(list(zip(sources, folder_names(sources), strict=True)), shard)
-    tasks = [(source, Path(out) / name) for source, name in chosen]
+    names = folder_names(sources, Path(out))
+    places = take_shard([Place(source, Path(out) / name) for source, name in zip(sources, names, strict=True)], shard)
     job = _Job(settings or AnalysisSettings(), outputs or Outputs(), skip_existing, command)
-    if workers == 1 or len(tasks) < 2:
-        return (_finish(model, job, source, folder, progress) for source, folder in tasks)
-    return _in_processes(model, job, tasks, min(workers, len(tasks)))
+    if workers == 1 or len(places) < 2:
+        return _in_turn(model, job, places, progress)
+    return _in_processes(model, job, places, min(workers, len(places)))
 
 
-def _finish(
-    model: ExpressionModel, job: _Job, source: str, folder: Path, progress: BatchProgress | None = None
-) -> Outcome:
+def _in_turn(
+    model: ExpressionModel, job: _Job, places: Sequence[Place], progress: BatchProgress | None
+) -> Generator[Outcome]:
+    for place in places:
+        yield _finish(model, job, place, progress)
+
+
+def _finish(model: ExpressionModel, job: _Job, place: Place, progress: BatchProgress | None = None) -> Outcome:
     """Do one source; every Exception becomes an outcome, so that one bad source does not cost the night's batch."""
+    source = place.source
     try:
-        if job.skip_existing and (report := finished(folder, model, job.settings, job.outputs, source)) is not None:
-            return Outcome(source, "skipped", folder, report)
+        if job.skip_existing and (report := finished(place, model, job.settings, job.outputs)) is not None:
+            return Outcome(source, "skipped", place.folder, report)
         if job.outputs.embed and not job.outputs.save_video:
             demand_embeddable(Path(source))  # before the work, not after it
-        result = model.analyze(source, job.settings, partial(progress, source) if progress else None)
-        asked = {"outputs": asdict(job.outputs), "command": job.command}
-        result = replace(result, provenance={**result.provenance, **asked})
-        with whole_folder(folder) as draft:
+        with draft_for(place.folder) as draft:
+            state = state_of(source)
+            result = model.analyze(source, job.settings, partial(progress, source) if progress else None)
+            keys = list(source_keys(source, place.folder.parent))
+            asked = {"outputs": asdict(job.outputs), "command": job.command, KEYS: keys}
+            result = replace(result, provenance={**result.provenance, **asked})
             write_outputs(result, draft, job.outputs)
-        return Outcome(source, "done", folder, result.to_dict())
+            demand_unchanged(source, state)  # it was read again for drawings
+            folder, lost = settle(draft, place, keys)
+        return Outcome(source, "done", folder, result.to_dict(), notes=(CHANGED,) if lost else ())
     except Exception as error:
-        return Outcome(source, "failed", folder, error=error)
+        return Outcome(source, "failed", place.folder, error=error)
 
 
 def write_outputs(result: Result, folder: Path, outputs: Outputs) -> list[Path]:
@@ -180,20 +206,23 @@ def _drawing(still: bool) -> str:
 
 
 def finished(
-    folder: Path, model: ExpressionModel, settings: AnalysisSettings, outputs: Outputs, source: str
+    place: Place, model: ExpressionModel, settings: AnalysisSettings, outputs: Outputs
 ) -> dict[str, Any] | None:
-    """The result.json in ``folder`` if it answers the same question and all files asked for are there, else None."""
+    """The result.json in a folder if it answers the same question about its source as it is now, else None."""
     try:
-        report = read_json(folder / RESULT_FILE)
+        report = read_json(place.folder / RESULT_FILE)
         facts = report["provenance"]
+        boxes = settings.faces.detector_file
         same = (
             facts["mien"] == __version__
             and facts["model"]["sha256"] == model.record.sha256
             and facts["settings"] == plain(asdict(settings))
             and facts["outputs"] == plain(asdict(outputs))
-            and facts["source"] == plain(source_facts(source, settings.hash_source))
+            and facts.get("detector_file") == (None if boxes is None else plain(source_facts(boxes)))
+            and not set(source_keys(place.source, place.folder.parent)).isdisjoint(facts[KEYS])
+            and same_state(facts["source"], place.source, settings.hash_source)
         )
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
     return report if same else None
 
@@ -208,12 +237,12 @@ def _start_worker(model: ExpressionModel, job: _Job, threads: int) -> None:
     _worker = model, job
 
 
-def _work(source: str, folder: Path) -> Outcome:
+def _work(place: Place) -> Outcome:
     """One task of a worker. Ctrl-C reaches it only here, where there is a draft to clear away."""
     assert _worker is not None
     signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
-        outcome = _finish(*_worker, source, folder)
+        outcome = _finish(*_worker, place)
     finally:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
     if outcome.error is None or isinstance(outcome.error, MienError):
@@ -222,12 +251,12 @@ def _work(source: str, folder: Path) -> Outcome:
     return replace(outcome, error=RuntimeError("".join(traceback.format_exception(outcome.error))))
 
 
-def _in_processes(model: ExpressionModel, job: _Job, tasks: list[tuple[str, Path]], workers: int) -> Iterator[Outcome]:
+def _in_processes(model: ExpressionModel, job: _Job, places: Sequence[Place], workers: int) -> Generator[Outcome]:
     # Forking a process whose libraries have started threads can hang: start fresh ones.
     fresh = multiprocessing.get_context("spawn")
     start = model, job, max(1, thread_count() // workers)
     with ProcessPoolExecutor(workers, fresh, _start_worker, start) as pool:
-        futures = [pool.submit(_work, *task) for task in tasks]
+        futures = [pool.submit(_work, place) for place in places]
         try:
             for future in as_completed(futures):
                 yield future.result()
