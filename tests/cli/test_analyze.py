@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 
+from mien.analysis.batch import CHANGED
 from mien.analysis.expressions import ExpressionModel
-from mien.cli.analyze import print_spans, public_command
+from mien.cli.analyze import is_long, print_spans, public_command
 from mien.cli.console import MOST_ROWS
 
 FACTS = ("--threshold", "0")
@@ -195,6 +197,42 @@ def test_ctrl_c_says_what_is_kept(analyze, picture, blank, monkeypatch, tmp_path
     kept = tmp_path / "out"
     assert ran.err == f"mien: stopped: 1 of 2 finished kept in {kept}; --skip-existing does only the rest\n"
     assert [path.name for path in kept.iterdir()] == ["blank"]
+
+
+def test_results_in_the_folder_of_the_sources_are_not_analysed(mien, tiny, picture, tmp_path) -> None:
+    words = ("--save-video", "--timeline", "png", *FACTS, "--model", tiny)
+    for _ in range(2):
+        ran = mien("analyze", tmp_path, "-o", tmp_path / "out", *words)
+        assert (ran.code, ran.err) == (0, "")
+        assert [path.name for path in (tmp_path / "out").iterdir()] == ["portrait"]
+
+
+def test_a_result_that_is_lost_is_told(analyze, picture, blank) -> None:
+    analyze(picture)
+    blank.replace(picture)
+    ran = analyze(picture, "--skip-existing")
+    assert ran.code == 0
+    assert ran.err == f"mien: {picture}: {CHANGED}\n"
+    assert "no face was found" in ran.out
+
+
+@pytest.mark.parametrize("error", [ValueError("side data of a kind nobody knows"), MemoryError(), KeyError(7)])
+def test_what_probing_trips_over_is_that_sources_problem(monkeypatch, picture, error: Exception) -> None:
+    def fail(path: str) -> None:
+        raise error
+
+    monkeypatch.setattr("mien.media.opening.probe", fail)
+    monkeypatch.setattr("mien.media.probe", fail, raising=False)
+    assert not is_long([str(picture), "gone.mp4", "rtsp://host/live"])
+
+
+def test_names_that_are_no_text_are_printed_and_written(analyze, picture, tmp_path) -> None:
+    odd = os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9.png")
+    picture.rename(odd)
+    assert "caf?.png: 1 face" in analyze(odd, "--timeline", "png").out
+    (line,) = analyze(odd, "--json", "--skip-existing", "--timeline", "png").lines
+    assert (line["status"], line["source"]) == ("skipped", str(tmp_path / "caf?.png"))
+    assert "caf?.png" in line["result"]["provenance"]["command"]
 
 
 def test_damage_in_a_file_is_told(analyze, picture, monkeypatch) -> None:

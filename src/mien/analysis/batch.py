@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import multiprocessing
-import signal
-import traceback
 from collections.abc import Callable, Generator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from contextlib import closing, suppress
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -27,7 +24,10 @@ from mien.analysis.folders import (
 from mien.analysis.provenance import same_state, source_facts
 from mien.analysis.settings import AnalysisSettings
 from mien.analysis.state import demand_unchanged, state_of
-from mien.core.errors import ConfigError, MienError
+from mien.analysis.workers import Lost, portable, spread_tasks
+from mien.core.errors import ConfigError, SourceError
+from mien.core.files import clear_drafts
+from mien.core.names import printable
 from mien.core.settings import limit_threads, thread_count
 from mien.report.film import demand_embeddable
 from mien.report.result import RESULT_FILE, Result
@@ -138,7 +138,7 @@ def analyze_many(
 
     Yields:
         An outcome a source as it is finished: in the order of the list with one worker, else as they come. Stopping
-        early (Ctrl-C) keeps all that is finished and leaves nothing half-written.
+        early (Ctrl-C) stops at once, keeps all that is finished and leaves nothing half-written.
 
     Raises:
         ConfigError: a shard that is none, fewer than one worker, or a folder that cannot be written to; at once,
@@ -233,32 +233,30 @@ _worker: tuple[ExpressionModel, _Job] | None = None
 def _start_worker(model: ExpressionModel, job: _Job, threads: int) -> None:
     global _worker
     limit_threads(threads)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     _worker = model, job
 
 
 def _work(place: Place) -> Outcome:
-    """One task of a worker. Ctrl-C reaches it only here, where there is a draft to clear away."""
+    """One task of a worker."""
     assert _worker is not None
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    try:
-        outcome = _finish(*_worker, place)
-    finally:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-    if outcome.error is None or isinstance(outcome.error, MienError):
-        return outcome
-    # Errors of other libraries may not survive the way between processes.
-    return replace(outcome, error=RuntimeError("".join(traceback.format_exception(outcome.error))))
+    outcome = _finish(*_worker, place)
+    return outcome if outcome.error is None else replace(outcome, error=portable(outcome.error))
 
 
 def _in_processes(model: ExpressionModel, job: _Job, places: Sequence[Place], workers: int) -> Generator[Outcome]:
-    # Forking a process whose libraries have started threads can hang: start fresh ones.
-    fresh = multiprocessing.get_context("spawn")
     start = model, job, max(1, thread_count() // workers)
-    with ProcessPoolExecutor(workers, fresh, _start_worker, start) as pool:
-        futures = [pool.submit(_work, place) for place in places]
-        try:
-            for future in as_completed(futures):
-                yield future.result()
-        finally:
-            pool.shutdown(wait=True, cancel_futures=True)
+    tasks = [(place,) for place in places]
+    try:
+        with closing(spread_tasks(_start_worker, start, _work, tasks, workers)) as answers:
+            for number, answer in answers:
+                yield _lost(places[number], answer) if isinstance(answer, Lost) else answer
+    finally:
+        with suppress(OSError):
+            clear_drafts(places[0].folder.parent)
+
+
+def _lost(place: Place, answer: Lost) -> Outcome:
+    """A library may die of a damaged file, and the system kills what takes too much memory."""
+    got = f"{printable(place.source)}, on which its process ended ({answer.how})"
+    fix = "try it alone, and fewer workers: memory may have been short"
+    return Outcome(place.source, "failed", place.folder, error=SourceError("a source that can be read", got, fix))

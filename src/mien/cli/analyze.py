@@ -6,8 +6,8 @@ import os
 import re
 import shlex
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Generator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
@@ -20,7 +20,8 @@ from mien.cli.console import MOST_ROWS, print_json, print_line, print_table
 from mien.cli.parsing import parse
 from mien.cli.problems import BUG, OK, STOPPED, USER, complain, confess, note
 from mien.cli.progress import FrameProgress
-from mien.core.errors import ConfigError, InputError, SourceError
+from mien.core.errors import ConfigError, InputError
+from mien.core.names import printable
 from mien.engines.opening import Backend
 
 LONG = 60.0
@@ -44,7 +45,8 @@ class Analyze:
     backend: Backend = "auto"
     """What runs the model. auto: the fastest by a trial, which long work makes once a machine; else PyTorch."""
     skip_existing: bool = False
-    """Leave out a source whose finished result of the same model, settings and file is in OUT."""
+    """Leave out a source whose finished result of the same model, settings and file is in OUT. A file is the same by
+    path, size and time of writing; with --hash-source by path and contents."""
     shard: str | None = None
     """i/n: do only the i-th of n parts of the list, for job arrays."""
     workers: int = 1
@@ -99,9 +101,10 @@ def is_long(sources: Sequence[str]) -> bool:
 
     seconds = 0.0
     for source in sources:
-        if Path(source).is_file():
-            with suppress(SourceError):  # it is reported when its turn comes
-                seconds += probe(source).duration or 0.0
+        try:
+            seconds += probe(source).duration or 0.0 if Path(source).is_file() else 0.0
+        except Exception:  # whatever it is, it is reported when the source's turn comes
+            continue
         if seconds > LONG:
             return True
     return False
@@ -109,7 +112,7 @@ def is_long(sources: Sequence[str]) -> bool:
 
 def public_command(args: Sequence[str]) -> str:
     """The command line as provenance keeps it: without user and password of an address."""
-    return shlex.join(["mien", "analyze", *(re.sub(r"(\w+://)[^/@]*@", r"\1", arg) for arg in args)])
+    return printable(shlex.join(["mien", "analyze", *(re.sub(r"(\w+://)[^/@]*@", r"\1", arg) for arg in args)]))
 
 
 class _Show:
@@ -121,12 +124,13 @@ class _Show:
         self._bugs = 0
         self.progress = FrameProgress(sources)
 
-    def all(self, outcomes: Iterator[Outcome]) -> int:
+    def all(self, outcomes: Generator[Outcome]) -> int:
         """Print every outcome, then how many there were of each kind; returns the exit code."""
         try:
-            for place, outcome in enumerate(outcomes, 1):
-                self.progress.finish(outcome.source, place)
-                self._one(outcome)
+            with closing(outcomes):
+                for place, outcome in enumerate(outcomes, 1):
+                    self.progress.finish(outcome.source, place)
+                    self._one(outcome)
         except KeyboardInterrupt:
             self.progress.finish("", 0)
             note(f"stopped: {self._finished()} kept in {self._options.out}; --skip-existing does only the rest")
@@ -146,8 +150,8 @@ class _Show:
         if outcome.error is not None:
             self._failure(outcome.source, outcome.error)
         elif outcome.report is not None:
-            for problem in outcome.report["provenance"].get("problems", []):
-                note(f"{outcome.source}: {problem}")
+            for line in (*outcome.report["provenance"].get("problems", []), *outcome.notes):
+                note(f"{outcome.source}: {line}")
             if not self._options.json:
                 print_spans(outcome.report, outcome.folder)
 
