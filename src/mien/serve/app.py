@@ -65,7 +65,7 @@ def create_app(settings: ServeSettings) -> FastAPI:
     _add_facts(app, jobs, record)
     app.add_api_websocket_route("/v1/live", _live_path(live))
     _add_page(app)
-    app.add_middleware(Guard, gate=gate, metrics=jobs.metrics, logs=settings.access_log)
+    app.add_middleware(Guard, gate=gate, metrics=jobs.metrics, most=settings.connections, logs=settings.access_log)
     _describe(app, settings.secret is not None)
     return app
 
