@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import resource
+import shutil
 import sqlite3
 import threading
 import time
@@ -89,7 +90,7 @@ def test_a_full_disk_fails_what_needs_it_and_nothing_else(tiny_model, videos: Pa
             return str(answer.json()["id"])
 
         wait_for(client, send(clip), "done")  # all processes are there
-        caught = send(cut(2.0).read_bytes())
+        caught = send(cut(1.2).read_bytes())
         with full_disk():
             for request in {"files": {"file": ("a.mp4", clip)}}, {"json": {"path": str(videos / "talk.mp4")}}:
                 answer = client.post("/v1/analyze", **request)
@@ -114,6 +115,11 @@ def test_an_upload_larger_than_the_room_is_not_begun(client, monkeypatch, settin
     monkeypatch.setattr("mien.serve.uploads.shutil.disk_usage", usage)
     answer = client.post("/v1/analyze", files={"file": bytes(2 * MOST_TEXT)})
     assert answer.status_code == 507, answer.text
+
+
+def test_a_folder_that_a_cleaner_took_is_made_again(client, settings: ServeSettings) -> None:
+    shutil.rmtree(settings.folder / "arriving")
+    assert client.post("/v1/analyze", files={"file": b"no film"}).status_code == 422
 
 
 def test_no_server_starts_where_it_cannot_write(tiny_model, tmp_path: Path) -> None:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import cv2
 import numpy as np
 import pytest
 from fastapi.testclient import TestClient
 from serving import BASE
-from starlette.websockets import WebSocketDisconnect
+from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from mien.serve import live
 from mien.serve.app import create_app
+from mien.serve.guard import Gate
+from mien.serve.metrics import Metrics
 from mien.serve.settings import ServeSettings
 
 TOKEN = "a token that nobody guesses"
@@ -84,6 +88,26 @@ def test_no_more_strangers_than_there_may_be_are_waited_for(tiny_model, tmp_path
         with pytest.raises(WebSocketDisconnect) as closed:
             silent.receive_json()
         assert closed.value.code == 1013
+
+
+def test_a_client_that_is_gone_before_it_is_refused_is_no_fault(tiny_model, tmp_path) -> None:
+    class Gone(WebSocket):
+        async def close(self, code: int = 1000, reason: str | None = None) -> None:
+            raise WebSocketDisconnect(1006)
+
+    async def knock() -> None:
+        said: asyncio.Queue[dict[str, str]] = asyncio.Queue()
+        for kind in "connect", "disconnect":
+            said.put_nowait({"type": f"websocket.{kind}"})
+        scope = {"type": "websocket", "path": "/v1/live", "headers": [(b"host", b"a")], "query_string": b""}
+
+        async def hear(_: object) -> None:
+            return None
+
+        settings = ServeSettings(host="0.0.0.0", data=tmp_path, model=str(tiny_model), token=TOKEN)
+        await live.Live(settings, Gate(TOKEN, "0.0.0.0"), Metrics(dict)).serve(Gone(scope, said.get, hear))
+
+    asyncio.run(knock())
 
 
 def test_other_sites_and_names_are_not_connected(client) -> None:

@@ -134,9 +134,13 @@ def connection_class(most: int) -> type[Connection]:
 
 
 def _hang_up_on_the_most_silent(connections: set[Any]) -> None:
+    for one in connections:
+        if getattr(one, "close_sent", False):  # a web socket that has yet to say goodbye too
+            return one.transport.abort()  # type: ignore[no-any-return]
     silent = [one for one in connections if isinstance(one, Connection) and one.silent_since is not None]
     if silent:
         min(silent, key=lambda one: one.silent_since or 0.0).hang_up()
+    return None
 
 
 def affordable_connections(wanted: int) -> int:

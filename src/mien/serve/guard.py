@@ -40,7 +40,8 @@ HEADERS = {
 
 
 DRAIN_SECONDS, DRAIN_BYTES = 5.0, 1 << 30
-"""How much of a refused body is read and thrown away: a connection that is closed at once loses the answer."""
+"""How much of a refused body is read and thrown away: a connection that is closed at once loses the answer. A quarter
+of all connections at a time may wait for that."""
 MOST_QUERY = 8192
 """Bytes of an address behind its path: taking it apart costs more than reading it."""
 
@@ -147,7 +148,7 @@ class Guard:
 
     def __init__(self, app: ASGIApp, gate: Gate, metrics: Metrics, most: int, logs: bool = False) -> None:
         self._app, self._gate, self._metrics, self._logs = app, gate, metrics, logs
-        self._limit = Limit(most, "requests", 503)
+        self._limit, self._drains = Limit(most, "requests", 503), Limit(most // 4, "refused bodies")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle a request; web sockets check themselves, since a refusal there is no HTTP answer."""
@@ -163,8 +164,10 @@ class Guard:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                if status >= 400 and status != 408:  # which is for one whose body does not come
-                    await body.drain()
+                # 408 is for one whose body does not come.
+                if status >= 400 and status != 408 and not self._drains.reached:
+                    with self._drains.held():
+                        await body.drain()
                 self._complete(MutableHeaders(scope=message), headers, scope)
             await send(message)
 

@@ -22,9 +22,14 @@ class Limit:
     def __init__(self, most: int, what: str, status: int = 429) -> None:
         self._most, self._what, self._status, self._now = max(1, most), what, status, 0
 
+    @property
+    def reached(self) -> bool:
+        """There are as many as may be."""
+        return self._now >= self._most
+
     def demand(self) -> None:
         """Raises RefusedError, with ``Retry-After``, where there are as many as may be."""
-        if self._now >= self._most:
+        if self.reached:
             fix, wait = f"come again in {RETRY_SECONDS} s", {"Retry-After": str(RETRY_SECONDS)}
             raise RefusedError(self._status, f"fewer than {self._most} {self._what} at a time", "as many", fix, wait)
 

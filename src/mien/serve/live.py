@@ -11,6 +11,7 @@ import itertools
 import json
 import math
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -72,6 +73,10 @@ class Live:
 
     async def serve(self, socket: WebSocket) -> None:
         """One connection, from its first word to its last."""
+        with suppress(WebSocketDisconnect):  # the client was quicker
+            await self._serve(socket)
+
+    async def _serve(self, socket: WebSocket) -> None:
         try:
             self._gate.demand_own_site("POST", socket.headers)
         except RefusedError:
@@ -218,7 +223,5 @@ def _content(words: str) -> dict[str, Any]:
 
 
 async def _close(socket: WebSocket, code: int, reason: str) -> None:
-    try:
+    with suppress(RuntimeError, WebSocketDisconnect):  # the client was quicker
         await socket.close(code, reason)
-    except RuntimeError:
-        return  # the client was quicker

@@ -96,6 +96,7 @@ async def receive(request: Request, folder: Path, bounds: Bounds) -> Arrival:
     if kind != b"multipart/form-data" or not parameters.get(b"boundary"):
         got = repr(kind.decode("ascii", "replace")[:80])
         raise RefusedError(415, "multipart/form-data or application/json", got, "upload a file, or name a path in JSON")
+    folder.mkdir(parents=True, exist_ok=True)  # cleaners of caches take it now and then
     if size > shutil.disk_usage(folder).free:
         raise RefusedError(507, "room on the server's disk", "too little for this file", "send a smaller one")
     form = _Form(parameters[b"boundary"], folder, bounds.size)
