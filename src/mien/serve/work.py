@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from mien.core.errors import SourceError
 from mien.core.settings import limit_threads, thread_count
 from mien.serve.child import Answer, Tell
+from mien.serve.problems import cannot_store
 from mien.serve.settings import ServeSettings
 
 if TYPE_CHECKING:
@@ -80,7 +81,10 @@ def analyst(settings: ServeSettings) -> Answer:
         looks, outputs = plan(question.options)
         progress = _Progress(tell, settings.max_minutes * 60, question.name)
         result = model.analyze(question.source, looks, progress)
-        return _write(_named(result, question.name), question, outputs)
+        try:
+            return _write(_named(result, question.name), question, outputs)
+        except OSError as error:
+            raise cannot_store(error) from error
 
     return answer
 
