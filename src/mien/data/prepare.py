@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from mien import __version__
+from mien.core.checks import parse_json
 from mien.core.errors import ConfigError, DataError
 from mien.core.files import whole_file
 from mien.data.crop_settings import CropSettings
@@ -202,7 +203,12 @@ def _demand_settings(out: Path, dataset: DataSet, raw: Path, settings: CropSetti
     path = out / SETTINGS
     if not path.exists():
         return
-    before, now = json.loads(path.read_text()), _facts(dataset, raw, settings)
+    now = _facts(dataset, raw, settings)
+    try:
+        before = dict(parse_json(path.read_bytes()))
+    except (OSError, ValueError, TypeError) as error:
+        fix = f"choose another -o, or remove {out / CROPS} and {path}"
+        raise ConfigError("the settings of the crops made before", f"{path}: {error}", fix) from error
     other = [f"{key} {before.get(key)} instead of {now[key]}" for key in now if before.get(key) != now[key]]
     if other:
         fix = f"choose another -o, or remove {out / CROPS} and {path}"

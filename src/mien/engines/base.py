@@ -13,7 +13,7 @@ from mien.core.errors import WeightsError
 from mien.core.settings import thread_count
 from mien.core.softmax import softmax
 from mien.engines.header import Precision
-from mien.models.record import ModelRecord
+from mien.models.record import ModelRecord, demand_answers
 
 
 class ExportedNetwork(ABC):
@@ -54,10 +54,12 @@ class ExportedNetwork(ABC):
         return min(thread_count(), self._most_threads or thread_count())
 
     def logits(self, clips: UInt8[np.ndarray, "b t 3 h w"]) -> Float64[np.ndarray, "b c"]:
-        """Uncalibrated scores of b clips of t aligned RGB crops."""
+        """Uncalibrated scores of b clips of t aligned RGB crops. Raises WeightsError for weights that give none."""
         if self._session is None:
             self._session = self._start()
-        return self._run(self._session, np.ascontiguousarray(clips)).astype(np.float64)
+        answer: Float64[np.ndarray, "b c"] = self._run(self._session, np.ascontiguousarray(clips)).astype(np.float64)
+        demand_answers(self.record, answer)
+        return answer
 
     def probabilities(self, clips: UInt8[np.ndarray, "b t 3 h w"]) -> Float64[np.ndarray, "b c"]:
         """Calibrated probabilities of b clips of t aligned RGB crops; rows sum to 1."""

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from mien.models.landmarks import LANDMARK_SIZE, MAP_SIDE
 from mien.models.preprocess import normalise, to_colour
-from mien.models.s2d import S2DConfig
+from mien.models.shape import S2DConfig
 from mien.models.zoo import LoadedModel
 
 

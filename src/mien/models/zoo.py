@@ -19,8 +19,9 @@ from mien.models.find import find_weights
 from mien.models.landmarks import fold
 from mien.models.memory import keep_freed_memory
 from mien.models.packed import pack
-from mien.models.record import ModelRecord
-from mien.models.s2d import S2D, S2DConfig
+from mien.models.record import ModelRecord, demand_answers
+from mien.models.s2d import S2D
+from mien.models.shape import S2DConfig
 from mien.models.weights import Recognizer, load_weights
 
 Precision = Literal["float32", "bfloat16"]
@@ -59,11 +60,12 @@ class LoadedModel:
     engine: ClassVar[str] = "torch"
 
     def logits(self, clips: UInt8[np.ndarray, "b t 3 h w"]) -> Float64[np.ndarray, "b c"]:
-        """Uncalibrated scores of b clips of t aligned RGB crops."""
+        """Uncalibrated scores of b clips of t aligned RGB crops. Raises WeightsError for weights that give none."""
         device = next(self.network.parameters()).device
         with torch.inference_mode():
             logits = self.network(torch.from_numpy(np.ascontiguousarray(clips)).to(device)).double().cpu()
         answer: Float64[np.ndarray, "b c"] = logits.numpy()
+        demand_answers(self.record, answer)
         return answer
 
     def probabilities(self, clips: UInt8[np.ndarray, "b t 3 h w"]) -> Float64[np.ndarray, "b c"]:

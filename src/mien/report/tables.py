@@ -9,7 +9,8 @@ frames.csv, one row a face and frame, by frame, then track:
 
 Times are seconds (0.1 ms), boxes pixels of the frame, scores and probabilities in [0, 1], yaw degrees. ``label`` is the
 span's; a face that could not be read in this one frame is ``unclear`` with its own reason and without probabilities,
-even inside a named span. ``measured`` is false where the face was carried between two detections.
+even inside a named span. ``measured`` is false where the face was carried between two detections. A label that a
+spreadsheet would run as a formula has an apostrophe before it (:mod:`mien.core.sheets`).
 """
 
 from __future__ import annotations
@@ -25,8 +26,10 @@ from typing import Any
 import numpy as np
 from jaxtyping import Int
 
+from mien.core.checks import parse_json
 from mien.core.files import whole_file
 from mien.core.names import printable
+from mien.core.sheets import escaped
 from mien.core.table import FaceTable
 from mien.core.types import UNCLEAR, FaceRow, Span
 
@@ -85,7 +88,7 @@ def write_json(path: Path, content: dict[str, Any]) -> None:
 
 def read_json(path: Path) -> dict[str, Any]:
     """The content of a JSON file whose top is an object; raises OSError or ValueError."""
-    content = json.loads(path.read_text("utf-8"))
+    content = parse_json(path.read_text("utf-8"))
     if not isinstance(content, dict):
         raise ValueError(f"{path} holds a {type(content).__name__}, not an object")
     return content
@@ -150,7 +153,7 @@ def _write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[object
 def _span_cells(span: Span) -> tuple[object, ...]:
     times = (_fixed(span.start, TIME_DIGITS), _fixed(span.end, TIME_DIGITS), _fixed(span.end - span.start, TIME_DIGITS))
     score = _fixed(span.score, SCORE_DIGITS)
-    return (span.track, *times, span.label, score, _truth(span.abstained), span.reason)
+    return (span.track, *times, escaped(span.label), score, _truth(span.abstained), escaped(span.reason or ""))
 
 
 def _frame_cells(row: FaceRow, span: Span | None, labels: Sequence[str]) -> tuple[object, ...]:
@@ -162,7 +165,7 @@ def _frame_cells(row: FaceRow, span: Span | None, labels: Sequence[str]) -> tupl
         *(_fixed(side, PIXEL_DIGITS) for side in face.box.tolist()),
         *(_fixed(face.score, SCORE_DIGITS), _truth(face.measured)),
         *(_fixed(number, PIXEL_DIGITS) for number in (quality.size, quality.sharpness, quality.yaw)),
-        *(reason, label, _fixed(score, SCORE_DIGITS)),
+        *(escaped(reason or ""), escaped(label), _fixed(score, SCORE_DIGITS)),
         *(_fixed(probability, SCORE_DIGITS) for probability in probabilities),
     )
 

@@ -16,6 +16,7 @@ from mien.data.pixels import read_clip
 from mien.data.splits import hold_out
 from mien.models.record import ModelRecord, Preprocessing
 from mien.models.s2d import S2D
+from mien.models.torch_file import read_torch
 from mien.models.weights import Recognizer, save_weights
 from mien.training.clips import ClipRecipe, ClipTask
 from mien.training.finish import calibrate, uncalibrated, write_facts
@@ -96,7 +97,7 @@ class ClipRun:
         """Write the best epoch's weights, calibrated on the held-out rows of the clean protocol."""
         # A network of its own: the task's may be split over devices that are gone by now.
         s2d = S2D(task.recognizer.s2d.config)
-        s2d.load_state_dict(torch.load(best, weights_only=True)["module"])
+        s2d.load_state_dict(read_torch(best)["module"])
         recognizer = Recognizer(s2d, task.recognizer.landmarks, task.preprocessing).cpu().eval()
         found = task.predict(s2d, task.held_out)
         if self.protocol == "clean":

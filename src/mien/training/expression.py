@@ -20,7 +20,9 @@ from mien.models.find import find_weights
 from mien.models.landmarks import MobileFaceNet, fold
 from mien.models.preprocess import normalise
 from mien.models.record import ModelRecord, Preprocessing
-from mien.models.s2d import S2D, S2DConfig
+from mien.models.s2d import S2D
+from mien.models.shape import S2DConfig
+from mien.models.torch_file import read_torch
 from mien.models.weights import Recognizer, load_weights, save_weights
 from mien.training.finish import calibrate, write_facts
 from mien.training.loop import FitPlan, Report, fit
@@ -250,7 +252,7 @@ class FerPlusRun:
 
     def write(self, best: Path) -> Path:
         """Calibrate the best epoch on the validation split and write record and weights as float16."""
-        state = torch.load(best, weights_only=True)
+        state = read_torch(best)
         s2d = S2D(self.recipe.model)
         s2d.load_state_dict(state["module"])
         recognizer = Recognizer(s2d, self.landmark_net(), self.recipe.preprocessing).eval()

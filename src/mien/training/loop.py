@@ -24,9 +24,10 @@ import torch
 from torch import Tensor, distributed
 from torch.utils.data import DataLoader, Dataset, default_collate
 
-from mien.core.errors import ConfigError, InputError
+from mien.core.errors import ConfigError, InputError, WeightsError
 from mien.core.files import whole_file
 from mien.data.sampling import epoch_order
+from mien.models.torch_file import read_torch
 from mien.training import machine
 from mien.training.average import Average
 from mien.training.checkpoints import Checkpoints, save_state
@@ -251,10 +252,36 @@ class _Run:
         self.saved = time.monotonic()
 
     def load(self) -> None:
-        """Go back to where the last whole checkpoint was made."""
-        state = self.checkpoints.latest(lambda text: self.log.say({"warning": text}))
+        """Go back to where the last whole checkpoint was made.
+
+        Raises:
+            ConfigError: it is of another number of processes, or of another run.
+        """
+        state = self.checkpoints.latest(self._warn)
         if state is None:
+            self.log.forget_after(-1)
             return
+        try:
+            self._take(state)
+        except (LookupError, TypeError, ValueError, RuntimeError) as error:
+            got = f"{self.checkpoints.folder}: {(str(error).splitlines() or [''])[0][:200]}"
+            raise ConfigError("a checkpoint of this run", got, "resume with the options it was begun with") from error
+        if self.best > -math.inf and not self._has_best():
+            self._warn(f"{self.folder / 'best.pt'} is torn: the best of this epoch and those to come will be taken")
+            self.best, self.validated = -math.inf, -1
+        self.log.forget_after(self.done)
+
+    def _warn(self, text: str) -> None:
+        self.log.say({"warning": text})
+
+    def _has_best(self) -> bool:
+        try:
+            read_torch(self.folder / "best.pt")
+        except WeightsError:
+            return False
+        return True
+
+    def _take(self, state: dict[str, Any]) -> None:
         if len(state["generators"]) != self.fabric.world_size:
             got = f"{self.fabric.world_size}, and a checkpoint of {len(state['generators'])}"
             raise ConfigError("as many processes as before", got, "resume with the same devices and nodes")
@@ -272,7 +299,6 @@ class _Run:
             torch.cuda.set_rng_state(gpu)
         self.order, self.epoch, self.step = state["order"], state["epoch"], state["step"]
         self.validated, self.best = state["validated"], state["best"]
-        self.log.forget_after(self.done)
 
     def _generators(self) -> list[Any]:
         """The states of every process' generators, by rank."""

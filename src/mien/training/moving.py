@@ -25,6 +25,7 @@ from mien.models.landmarks import fold
 from mien.models.preprocess import normalise
 from mien.models.record import ModelRecord
 from mien.models.s2d import S2D, to_video
+from mien.models.torch_file import read_torch
 from mien.models.weights import Recognizer, load_weights, save_weights
 from mien.training.finish import Calibration, calibrate, write_facts
 from mien.training.loop import FitPlan, Report, fit
@@ -200,7 +201,7 @@ class MovingRun:
     def write(self, best: Path, task: MovingTask, image_model: Recognizer, record: ModelRecord) -> Path:
         """Calibrate the best epoch on the held-out clips, and write it with its figures and those of averaging."""
         s2d = S2D(dataclasses.replace(image_model.s2d.config, frames=self.recipe.frames))
-        s2d.load_state_dict(torch.load(best, weights_only=True)["module"])
+        s2d.load_state_dict(read_torch(best)["module"])
         video = Recognizer(s2d, image_model.landmarks, image_model.preprocessing).eval()
         found = {"": task.judged(s2d), "_averaging": task.judged(image_model.s2d)}
         found[""].put_into(s2d)

@@ -26,6 +26,7 @@ from mien.data.sampling import item_generator
 from mien.models.preprocess import normalise
 from mien.models.pretrain import MaskedAutoencoder, MaskedAutoencoderConfig, reconstruction_loss
 from mien.models.record import Preprocessing
+from mien.models.torch_file import read_torch
 from mien.models.weights import write_tensors
 from mien.training.loop import FitPlan, Report, fit
 from mien.training.task import Task, device_of
@@ -176,7 +177,7 @@ class PretrainRun:
 
     def write(self, best: Path, crops: int) -> Path:
         """Write the encoder of the best epoch with timm's names; how it came about stands in the file's header."""
-        state = torch.load(best, weights_only=True)
+        state = read_torch(best)
         model = MaskedAutoencoder(self.recipe.model)
         model.load_state_dict(state["module"])
         facts = {

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from mien.data.datasets import find_dataset
+from mien.data.manifest import SET
 from mien.data.synthetic import Kind, write_synthetic
 from mien.training.clip_run import ClipRun
 from mien.training.clips import ClipRecipe
@@ -40,7 +41,7 @@ class SmokeRun:
     def run(self, report: Report | None = None) -> Path:
         """Draw, train; the path of the model's weights comes back."""
         data = self.out / "data"
-        if not (data / "manifest.csv").exists():
+        if not (data / SET).exists():  # it is written last
             half = self.clips // 2
             write_synthetic(data, self.kind, self.clips, half, half, self.recipe.frames, ambiguous=self.ambiguous)
             find_dataset("synthetic").read(data).save(data)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import replace
@@ -10,7 +11,6 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file
 from torch import nn
 
 from mien.core.errors import ConfigError, DataError
@@ -20,7 +20,7 @@ from mien.models.landmarks import MobileFaceNet
 from mien.models.record import Preprocessing
 from mien.models.s2d import S2D, to_video
 from mien.models.vit import resize_positions
-from mien.models.weights import Recognizer, load_weights
+from mien.models.weights import Recognizer, load_weights, read_tensors
 from mien.models.zoo import make_config
 
 NUMBERED = re.compile(r"(backbone\.blocks|prompters|prompt_norms)\.(\d+)\.(.+)")
@@ -32,12 +32,14 @@ def load_backbone(s2d: S2D, path: Path) -> None:
 
     Raises:
         DataError: missing, or of another width or patch.
+        WeightsError: torn.
     """
     if not path.is_file():
         raise DataError("a .safetensors file with ViT weights (timm names)", f"no file at {path}", "check the path")
-    state = {name: tensor.float() for name, tensor in load_file(path).items()}
+    state = {name: tensor.float() for name, tensor in read_tensors(path).items()}
     own = s2d.backbone.state_dict()
-    state["pos_embed"] = resize_positions(state["pos_embed"], s2d.config.grid)
+    if "pos_embed" in state and _is_square(state["pos_embed"]):
+        state["pos_embed"] = resize_positions(state["pos_embed"], s2d.config.grid)
     kept = {name: tensor for name, tensor in state.items() if name in own}
     wrong = sorted(own.keys() - kept.keys()) or [k for k in own if own[k].shape != kept[k].shape]
     if wrong:
@@ -45,6 +47,14 @@ def load_backbone(s2d: S2D, path: Path) -> None:
             "weights that fit the model", f"{path}: not for {', '.join(wrong[:3])}", "change the model's shape"
         )
     s2d.backbone.load_state_dict(kept)
+
+
+def _is_square(positions: torch.Tensor) -> bool:
+    """Whether that is a table of positions of a class token and a square of patches."""
+    if positions.ndim != 3 or len(positions) != 1:
+        return False
+    patches = positions.shape[1] - 1
+    return patches > 0 and math.isqrt(patches) ** 2 == patches
 
 
 def state_of_blocks(s2d: S2D, keep: Sequence[int], grid: int) -> dict[str, torch.Tensor]:
@@ -81,9 +91,19 @@ def load_landmarks(source: str | Path) -> MobileFaceNet:
         if net is None:
             raise DataError("weights with a landmark net", str(source), "make one with `mien train landmarks`")
         return net
+    return read_landmark_net(path)
+
+
+def read_landmark_net(path: Path) -> MobileFaceNet:
+    """A frozen MobileFaceNet-68 from a file of its tensors alone. Raises DataError where there is none, or another."""
+    if not path.is_file():
+        raise DataError("a MobileFaceNet-68 .safetensors file", f"no file at {path}", "check the path")
     net = MobileFaceNet()
     counters = {k: v for k, v in net.state_dict().items() if k.endswith("num_batches_tracked")}
-    net.load_state_dict({**counters, **load_file(path)})
+    try:
+        net.load_state_dict({**counters, **read_tensors(path)})
+    except RuntimeError as error:
+        raise DataError("MobileFaceNet-68 weights", f"{path}: {str(error)[:200]}", "check the file") from error
     return net.eval().requires_grad_(False)
 
 
@@ -99,7 +119,7 @@ def start_recognizer(
 
     Args:
         shape: ``model``, a name of :data:`mien.models.zoo.CONFIGS` or empty for the shape of the weights, and any
-            other field of :class:`mien.models.s2d.S2DConfig` to change.
+            other field of :class:`mien.models.shape.S2DConfig` to change.
         labels: the classes to learn.
         start: weights of mien (name, file, folder or hub address), or a plain ViT's ``.safetensors``; None: random.
         landmarks: see :func:`load_landmarks`; unread where the weights bring a net or there are no prompts.
