@@ -110,6 +110,21 @@ def test_a_lower_frame_rate_looks_at_fewer_frames_and_finds_the_same(
     assert half.spans[-1].end == pytest.approx(4.0, abs=0.05)
 
 
+@pytest.mark.parametrize("rate", [0.2, 0.5, 0.99, 1.0, 1.01, 2.0, 4.0])
+def test_who_is_there_throughout_has_one_number_and_no_gap_at_any_frame_rate(
+    model: ExpressionModel, lenient: AnalysisSettings, tmp_path: Path, rate: float
+) -> None:
+    shown = one_face([DARK] * 120 + [BRIGHT] * 120)
+    video = write_video(tmp_path / "v.mp4", shown, fps=23.976 / 2)
+    result = model.analyze(video, dataclasses.replace(lenient, frame_rate=rate))
+    assert len(result.frames) == pytest.approx(240 / (23.976 / 2) * rate, abs=1)
+    assert [(span.track, span.label) for span in result.spans] == [(1, "neutral"), (1, "happiness")]
+    assert result.spans[0].start == 0.0
+    assert result.spans[0].end == result.spans[1].start == pytest.approx(10.0, abs=1 / rate + 0.1)
+    rows = result.frames.column("probabilities")
+    assert (rows[:, 1] > 0.5).tolist() == (result.frames.column("time") >= 10.0).tolist()
+
+
 @pytest.mark.parametrize("error", [KeyboardInterrupt, RuntimeError])
 def test_an_interruption_closes_the_source_and_comes_through(
     model: ExpressionModel, lenient: AnalysisSettings, monkeypatch: pytest.MonkeyPatch, error: type[BaseException]

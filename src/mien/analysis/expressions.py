@@ -240,7 +240,8 @@ class _Notes:
             order := np.argsort(tracks, kind="stable"), np.flatnonzero(np.diff(tracks[order])) + 1
         )
         starts, codes = self.table.column("time"), self.table.column("reason")
-        ends = self._clock.ends(self.table.column("index"), self.end)
+        indices = self.table.column("index")
+        ends, places = self._clock.ends(indices, self.end), self._clock.places(indices)
         spans: list[Span] = []
         for rows in rows_of_tracks:
             track, readable = int(tracks[rows[0]]), codes[rows] == 0
@@ -250,5 +251,6 @@ class _Notes:
                 probabilities[readable] = frame_probabilities(starts[asked], ends[asked], self._predictions[track])
                 self.table.set_probabilities(asked, probabilities[readable])
             reasons = [self.table.reasons[code] for code in codes[rows]]
-            spans += track_spans(TrackReadings(track, starts[rows], ends[rows], probabilities, reasons), rule)
+            seen = TrackReadings(track, starts[rows], ends[rows], probabilities, reasons, places[rows])
+            spans += track_spans(seen, rule)
         return tuple(sorted(spans, key=lambda span: (span.start, span.track)))

@@ -14,7 +14,7 @@ from jaxtyping import Float, Float64, Int, UInt8
 from mien.analysis.ahead import work_ahead
 from mien.analysis.answers import Answers, Network
 from mien.analysis.settings import AnalysisSettings
-from mien.core.types import FaceClip, FaceCrop, Frame, Prediction
+from mien.core.types import FaceCrop, Frame, Prediction
 
 if TYPE_CHECKING:
     from mien.faces import Detector
@@ -69,20 +69,14 @@ def read(
     from mien.faces import follow
 
     record, max_gap = network.record, settings.faces.max_gap
-    windows = Windows(settings.frames or record.frames, settings.window, settings.stride)
+    windows = Windows(settings.frames or record.frames, settings.window, settings.stride, max_gap)
     # A lost face's last window comes when the gap is over.
     answers = Answers(network, batch, reach=settings.window + max_gap)
-    last_seen: dict[int, float] = {}
     followed = follow(frames, settings.faces, record.preprocessing.crop_size, detector)
     with closing(work_ahead(map(_without_pixels, followed), ahead) if ahead else followed) as seen:
         for frame, crops in seen:
-            clips: list[FaceClip] = []
-            for crop in crops:
-                clips += windows.push(crop)
-                last_seen[crop.track] = crop.time
-            for track in [track for track, time in last_seen.items() if frame.time - time > max_gap]:
-                clips += windows.end(track)
-                del last_seen[track]
+            clips = [clip for crop in crops for clip in windows.push(crop)]
+            clips += windows.frame_over(frame.time)
             yield Reading(frame, crops, answers.push(clips))
     yield Reading(None, [], answers.push(windows.finish()) + answers.finish())
 
@@ -121,5 +115,9 @@ class FrameClock:
         times = np.array(self._times)
         if last is None or last <= times[-1]:
             last = times[-1] + (float(np.median(np.diff(times))) if len(times) > 1 else self._nominal)
-        ends = np.append(times[1:], last)
-        return ends[np.searchsorted(np.array(self._indices), indices)]
+        ends: Float64[np.ndarray, " n"] = np.append(times[1:], last)[self.places(indices)]
+        return ends
+
+    def places(self, indices: Int[np.ndarray, " n"]) -> Int[np.ndarray, " n"]:
+        """The places of the frames of these numbers in the row of all frames looked at, from 0."""
+        return np.searchsorted(np.array(self._indices), indices)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mien.analysis.settings import AnalysisSettings
+from mien.core.absence import LEAST_MISSED
 from mien.core.errors import ConfigError
 from mien.core.types import FaceClip, Frame
 
@@ -94,15 +95,11 @@ def cut_clips(
     from mien.clips.windows import Windows
     from mien.faces import follow
 
-    windows = Windows(settings.frames or record.frames, settings.window, settings.stride)
-    last_seen: dict[int, float] = {}
+    windows = Windows(settings.frames or record.frames, settings.window, settings.stride, settings.faces.max_gap)
     for frame, crops in follow(frames, settings.faces, record.preprocessing.crop_size, detector):
         for crop in crops:
             yield from windows.push(crop)
-            last_seen[crop.track] = crop.time
-        for track in [track for track, time in last_seen.items() if frame.time - time > settings.faces.max_gap]:
-            yield from windows.end(track)
-            del last_seen[track]
+        yield from windows.frame_over(frame.time)
     yield from windows.finish()
 
 
@@ -115,8 +112,10 @@ def _counted(frames: Iterable[Frame], total: int | None, progress: Progress | No
 
 def _until(frames: Iterable[Frame], at: float | None, settings: AnalysisSettings) -> Iterator[Frame]:
     """Frames up to where no window that shows ``at`` can begin any more, nor a face seen there be still unconfirmed."""
+    later = 0
     for frame in frames:
-        if at is not None and frame.time > at + settings.window + settings.faces.max_gap:
+        later += at is not None and frame.time > at
+        if at is not None and later > LEAST_MISSED and frame.time > at + settings.window + settings.faces.max_gap:
             return
         yield frame
 
