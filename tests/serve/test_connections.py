@@ -162,7 +162,7 @@ def test_little_is_read_at_once_however_much_has_come(port: int, monkeypatch: py
         while sum(sizes) < 60_000 and time.monotonic() < until:
             time.sleep(0.02)
     assert sum(sizes) >= 60_000
-    assert max(sizes) <= 16 << 10
+    assert max(sizes) <= connections.READ_BYTES <= 32 << 10
 
 
 def test_crowds_leave_the_server_open_to_others(start: Start) -> None:

@@ -21,7 +21,7 @@ HEADER_SECONDS = 10.0
 """From the opening of a connection, or the end of an answer, to the end of the next request's header."""
 SEND_SECONDS = 30.0
 """How long a client may take nothing of an answer."""
-READ_BYTES = 16 << 10
+READ_BYTES = 32 << 10
 """Most that is read at once: 256 kB, as asyncio has it, of one-byte chunks take 0.7 s to tell apart."""
 SPARE = 16
 """Connections beyond the limit, whose requests are answered: come again."""

@@ -29,6 +29,8 @@ MOST_TEXT = 64 << 10
 """Bytes of all that is no file: fields, headers, JSON."""
 MOST_PARTS, MOST_TYPE = 64, 1024
 """Parts of a multipart body; bytes of the header Content-Type."""
+PIECE = 256 << 10
+"""Bytes that are taken apart and written at once."""
 IDLE_SECONDS = 30.0
 """How long an upload may stand still."""
 LEAST_RATE = 16 << 10
@@ -100,9 +102,14 @@ async def receive(request: Request, folder: Path, bounds: Bounds) -> Arrival:
     if size > shutil.disk_usage(folder).free:
         raise RefusedError(507, "room on the server's disk", "too little for this file", "send a smaller one")
     form = _Form(parameters[b"boundary"], folder, bounds.size)
+    held = bytearray()
     try:
         async for chunk in _limited(request, bounds.size + MOST_TEXT, bounds, bounds.size):
-            await to_thread.run_sync(form.write, chunk, limiter=bounds.threads)
+            held += chunk
+            if len(held) >= PIECE:
+                await to_thread.run_sync(form.write, bytes(held), limiter=bounds.threads)
+                held.clear()
+        await to_thread.run_sync(form.write, bytes(held), limiter=bounds.threads)
         return form.finish()
     except BaseException:
         form.discard()
@@ -115,7 +122,10 @@ async def _limited(request: Request, most: int, bounds: Bounds, named: int | Non
         asked = time.monotonic()
         left = min(bounds.seconds - (asked - begun), IDLE_SECONDS + read / LEAST_RATE - waited, IDLE_SECONDS)
         try:
-            chunk = await asyncio.wait_for(anext(chunks, None), left)
+            if left <= 0:
+                raise TimeoutError
+            async with asyncio.timeout(left):
+                chunk = await anext(chunks, None)
             waited += time.monotonic() - asked  # for the client; what we take to write it is not its fault
         except TimeoutError:
             got, fix = f"{read} bytes in {time.monotonic() - begun:.0f} s", "send it again over a faster, steadier line"
