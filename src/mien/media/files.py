@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from mien.core.errors import SourceError
 from mien.media.boxes import FileBytes
 from mien.media.headers import format_of, is_animated
 
@@ -60,6 +61,17 @@ PRODUCTS = (
     (re.compile(r"annotated\.(mp4|png)|timeline\.png"), "frames.csv"),
     (re.compile(r"face-\d+\.png"), "explain.json"),
 )
+
+
+def name_of(source: object) -> str:
+    """The name of a file or an address as text, from whatever stands for one. Raises SourceError for anything else."""
+    try:
+        name = os.fsdecode(source)  # type: ignore[arg-type]
+    except TypeError as error:
+        raise SourceError("the name of a file", f"a {type(source).__qualname__}", "give text or a path") from error
+    if not name:
+        raise SourceError("the name of a file", "an empty text", "check the variable that it comes from")
+    return name
 
 
 def natural_key(name: str) -> list[tuple[int, int, str]]:

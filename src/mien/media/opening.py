@@ -7,20 +7,23 @@ import os
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import numpy as np
-from jaxtyping import Shaped
 
 from mien.core.errors import ConfigError, SourceError
 from mien.media import files
 from mien.media.selection import Selection
 from mien.media.source import Kind, Source, SourceInfo
 
-AnySource = str | os.PathLike[str] | int | np.integer | Sequence[str | os.PathLike[str]] | Shaped[np.ndarray, "*shape"]
+AnySource = Any
+"""What :func:`open` takes: see its table. Tensors and images of PIL are not imported to be named here."""
 
 
-def open(source: AnySource, *, frame_rate: float | None = None, selection: Selection | None = None) -> Source:
+def open(
+    source: AnySource, *, frame_rate: float | None = None, selection: Selection | None = None, bgr: bool = False
+) -> Source:
     """Open a source of frames.
 
     ===========================  ==================================================================================
@@ -31,7 +34,8 @@ def open(source: AnySource, *, frame_rate: float | None = None, selection: Selec
     pattern (``shots/*.png``)    a sequence of the matches; a single match as itself
     number, ``/dev/video0``      camera; ``"0"`` too, when no file has that name
     address (``rtsp://...``)     what FFmpeg can open there
-    NumPy array                  (h, w[, 3 or 4]) one picture, (t, h, w[, c]) many; uint8 or uint16
+    array, tensor, PIL image     pixels in RGB, one picture or many: :func:`mien.media.arrays.open_pictures`
+    list, generator of those     the frames of one sequence
     ===========================  ==================================================================================
 
     A film's times are those of its container, as players show them; a camera's start at 0.0 with its first frame.
@@ -42,18 +46,23 @@ def open(source: AnySource, *, frame_rate: float | None = None, selection: Selec
             the nearest frames, and never filled up. To a source without (sequence, array) it gives the clock; 25 when
             not given.
         selection: which of its frames are wanted; all of them when None. It has a frame rate of its own: give one.
+        bgr: the arrays' colours lie as blue, green, red (OpenCV's ``imread``). Files are always read rightly.
 
     Returns:
         An open source; use it in a ``with`` block.
 
     Raises:
         SourceError: nothing there, or nothing that can be read as pictures.
-        ConfigError: a frame rate that is not positive, or two of them.
+        ConfigError: a frame rate that is not positive, or two of them; ``bgr`` of what is no array.
     """
     if selection is None:
         selection = Selection(frame_rate=frame_rate)
     elif frame_rate is not None:
         raise ConfigError("one frame rate", "frame_rate and selection", "put it into the selection")
+    if bgr:
+        from mien.media.arrays import Pictures
+
+        source = Pictures(source, bgr)
     opened = _open(source, selection)
     opened.selection = _fitting(selection, opened.info.kind)
     return opened
@@ -68,15 +77,17 @@ def _fitting(selection: Selection, kind: Kind) -> Selection:
 
 
 def _open(source: AnySource, selection: Selection) -> Source:
-    if isinstance(source, np.ndarray):
-        from mien.media.arrays import open_array
+    if isinstance(source, bool) or not isinstance(source, str | os.PathLike | int | np.integer):
+        from mien.media import arrays
 
-        return open_array(source, selection.frame_rate)
+        source = arrays.settled(source)
+        if arrays.is_pictures(source):
+            return arrays.open_pictures(source, selection.frame_rate)
     if isinstance(source, int | np.integer):
         return _open_camera(int(source))
     if isinstance(source, str | os.PathLike):
-        return _open_named(os.fspath(source), selection)
-    return _open_list([Path(path) for path in source], selection)
+        return _open_named(files.name_of(source), selection)
+    return _open_list([Path(files.name_of(name)) for name in source], selection)
 
 
 def probe(path: AnySource) -> SourceInfo:
@@ -118,7 +129,7 @@ def _open_pattern(pattern: str, selection: Selection) -> Source:
 
 
 def _open_path(path: Path, selection: Selection) -> Source:
-    if not path.exists():
+    if not os.path.exists(path):  # Path.exists raises where a name is too long
         raise SourceError("a file or folder that exists", str(path), "check the path")
     if path.is_dir():
         from mien.media.stills import open_sequence
@@ -146,7 +157,7 @@ def _open_list(paths: Sequence[Path], selection: Selection, name: str | None = N
     from mien.media.stills import open_sequence
 
     for path in paths:
-        if path.exists() and not files.is_image(path):
+        if os.path.exists(path) and not files.is_image(path):
             fix = "open videos one at a time"
             raise SourceError("picture files, the frames of one sequence", f"{path}, which is none", fix)
     default = f"{paths[0].parent.resolve().name} ({len(paths)} pictures)" if paths else "an empty list"
