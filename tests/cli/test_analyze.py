@@ -75,7 +75,8 @@ def test_a_broken_file_in_a_folder_is_left_out_and_the_rest_done(analyze, pictur
     ran = analyze(folder)
     assert ran.code == 1
     assert "good.png: 1 face" in ran.out
-    complaint, summary = ran.err.splitlines()
+    left_out, complaint, summary = ran.err.splitlines()
+    assert left_out.startswith(f"mien: left out 1 file: {folder / 'notes.txt'} (")
     assert complaint.startswith(f"mien: {folder / 'broken.mp4'} left out: expected ")
     assert summary == f"mien: 1 of 2 finished, 1 failed; results are in {tmp_path / 'out'}"
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["good"]
@@ -101,6 +102,16 @@ def test_a_wrong_option_is_said_before_anything_is_done(mien, tiny, blank, tmp_p
     assert ran.err.count("\n") == 1
     assert complaint in ran.err
     assert not list((tmp_path / "out").glob("*"))
+
+
+def test_results_within_the_folder_are_not_looked_at(mien, tiny, picture: Path, tmp_path: Path) -> None:
+    def sources(out: Path) -> list[str]:
+        ran = mien("analyze", tmp_path, "-o", out, "--model", tiny, "--save-video", "--json")
+        return [Path(line["source"]).name for line in ran.lines]
+
+    assert sources(tmp_path / "out") == ["portrait.png"]
+    assert sources(tmp_path / "out") == ["portrait.png"], "not the drawing of the run before"
+    assert sources(tmp_path) == ["portrait.png"], "nor that of a run with another folder"
 
 
 def test_no_source_is_a_problem_of_the_user(mien, tmp_path) -> None:

@@ -70,10 +70,13 @@ def main(args: Sequence[str]) -> int:
     from mien.analysis.expressions import load
     from mien.analysis.folders import take_shard
     from mien.faces import DETECTORS
-    from mien.media import expand
+    from mien.media.files import look_through
 
     DETECTORS[options.settings.faces.detector]  # a wrong name is said once, not for every source
-    sources = expand(options.sources)
+    listing = look_through(options.sources, options.out)
+    if line := listing.left_out_line():
+        note(line)
+    sources = listing.sources
     chosen = take_shard(sources, options.shard)
     show = _Show(options, len(chosen))
     trial = options.backend == "auto" and is_long(chosen)

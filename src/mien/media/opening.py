@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import glob
 import os
 from collections.abc import Sequence
 from dataclasses import replace
@@ -122,7 +121,7 @@ def _open_camera(number: int) -> Source:
 
 
 def _open_pattern(pattern: str, selection: Selection) -> Source:
-    paths = [Path(match) for match in sorted(glob.glob(pattern, recursive=True), key=files.natural_key)]
+    paths = [Path(match) for match in sorted(files.matches(pattern), key=files.natural_key)]
     if not paths:
         raise SourceError("files that match the pattern", f"none for {pattern}", "check the folder and the pattern")
     return _open_path(paths[0], selection) if len(paths) == 1 else _open_list(paths, selection, pattern)
@@ -134,11 +133,14 @@ def _open_path(path: Path, selection: Selection) -> Source:
     if path.is_dir():
         from mien.media.stills import open_sequence
 
-        images = files.images_in(path)
-        if not images:
+        listing = files.images_of(path)
+        if not listing.sources:
             fix = "name the files themselves, or a folder of pictures"
             raise SourceError("a folder with pictures in it", f"{path}, which has none", fix)
-        return open_sequence(images, path.resolve().name, selection.frame_rate, selection.max_pixels)
+        images = [Path(image) for image in listing.sources]
+        source = open_sequence(images, path.resolve().name, selection.frame_rate, selection.max_pixels)
+        source.problems += filter(None, [listing.left_out_line()])
+        return source
     if files.is_image(path):
         from mien.media.stills import open_image
 
