@@ -213,20 +213,20 @@ def test_a_folder_that_cannot_be_opened_is_named(tree: Path, monkeypatch: pytest
 
 
 def test_what_mien_wrote_is_no_source(tmp_path: Path) -> None:
-    for name in ("talk.mp4", "out/talk/annotated.mp4", "out/talk/frames.csv", "out/plots/means.png"):
+    out = tmp_path / "out"
+    for name in ("talk.mp4", "annotated.mp4", "out/talk/annotated.mp4", "out/talk/frames.csv"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
-    (tmp_path / "annotated.mp4").touch()  # of somebody else
-    source = str(tmp_path)
-    assert [Path(entry).name for entry in look_through([source], tmp_path / "out").sources] == [
-        "annotated.mp4",
-        "talk.mp4",
-    ]
-    assert left_out(source, results=tmp_path / "out") == {"out": "results are written there"}
-    assert "written by mien" in left_out(source, results=source).get("annotated.mp4", ""), (
-        "into the folder of the films itself"
-    )
-    assert len(look_through([str(tmp_path / "out")], tmp_path / "out").sources) == 1, "that folder itself was named"
+    films = [str(tmp_path / "annotated.mp4"), str(tmp_path / "talk.mp4")]
+    assert look_through([str(tmp_path)], out).sources == films
+    assert left_out(tmp_path, results=out) == {}, "not worth a word"
+    assert left_out(tmp_path, results=tmp_path / "other")["annotated.mp4"] == "written by mien"
+    (out / "plots").mkdir()
+    (out / "plots" / "means.png").touch()
+    assert look_through([str(tmp_path)], out).sources == films
+    assert left_out(tmp_path, results=out) == {"means.png": "in the folder for the results"}
+    assert len(look_through([str(out)], out).sources) == 1, "that folder itself was named"
+    assert set(look_through([str(tmp_path)], tmp_path).sources) == {*films, str(out / "plots" / "means.png")}
 
 
 def test_standard_input_and_nothing(tree: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import glob
 import os
 import re
+import stat
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -104,6 +105,18 @@ def camera_number(source: str) -> int | None:
         return int(source)
     device = re.fullmatch(r"/dev/video(\d+)", source)
     return int(device[1]) if device else None
+
+
+def is_pipe(source: object) -> bool:
+    """True for what can be read once only: the name of a pipe, and ``-`` where standard input is no file."""
+    if not isinstance(source, str | os.PathLike):
+        return False
+    name = name_of(source)
+    try:
+        mode = (os.fstat(0) if name == STDIN else os.stat(name)).st_mode
+    except (OSError, ValueError):
+        return name == STDIN
+    return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode) or stat.S_ISBLK(mode) or camera_number(name) is not None)
 
 
 def is_glob(source: str) -> bool:
@@ -231,7 +244,7 @@ def look_through(sources: Sequence[str], results: str | Path | None = None) -> L
 
     Args:
         sources: the arguments.
-        results: where results are written to; not entered where it lies below one of the folders.
+        results: where results are written to; nothing in it is a source, unless it or a folder in it is named.
     """
     left_out: list[tuple[str, str]] = []
     entries = [entry for source in sources for entry in _entries(source, results, left_out)]
@@ -276,16 +289,20 @@ def matches(pattern: str) -> list[str]:
     at = parts.index("**")
     above, below = os.sep.join(parts[:at]), os.sep.join(parts[at + 1 :]) or "*"
     tops = glob.glob(above) if above else [os.sep if pattern.startswith(os.sep) else ""]
-    folders = (folder for top in tops for folder, _ in _folders(top or os.curdir, None, []))
+    folders = (folder for top in tops for folder, _ in _folders(top or os.curdir, []))
     found = (match for folder in folders for match in matches(os.path.join(glob.escape(folder), below)))
     return list(dict.fromkeys(found))
 
 
-def _media_below(folder: str, results: str | Path | None, left_out: list[tuple[str, str]]) -> Iterator[str]:
-    for parent, entries in _folders(folder, results, left_out):
+def _media_below(top: str, results: str | Path | None, left_out: list[tuple[str, str]]) -> Iterator[str]:
+    apart = None if results is None or _lies_in(top, results) else results
+    for folder, entries in _folders(top, left_out):
+        among_results = apart is not None and _lies_in(folder, apart)
         for entry in entries:
-            path = os.path.normpath(os.path.join(parent, entry.name))
+            path = os.path.normpath(os.path.join(folder, entry.name))
             reason = _why_not(entry)
+            if among_results:
+                reason = "in the folder for the results" if reason is None else ""
             if reason is None:
                 yield path
             elif reason:
@@ -306,25 +323,19 @@ def _why_not(entry: os.DirEntry[str]) -> str | None:
     return None if there else "no regular files"
 
 
-def _folders(
-    top: str, results: str | Path | None, left_out: list[tuple[str, str]]
-) -> Iterator[tuple[str, list[os.DirEntry[str]]]]:
+def _folders(top: str, left_out: list[tuple[str, str]]) -> Iterator[tuple[str, list[os.DirEntry[str]]]]:
     """``top`` and every folder below it that is not hidden, each once, with its files.
 
     Links are followed last, so that what can be reached without one is.
     """
     entered: set[tuple[int, int]] = set()
     folders, links = [top], deque[str]()
-    apart = results if results is not None and os.path.isdir(results) and not os.path.samefile(results, top) else None
     while folders or links:
         folder = folders.pop() if folders else links.popleft()
         try:
             if _place(folder) in entered:
                 continue
             entered.add(_place(folder))
-            if apart is not None and os.path.samefile(folder, apart):
-                left_out.append((folder, "results are written there"))
-                continue
             with os.scandir(folder) as found:
                 entries = list(found)
         except OSError as error:
@@ -340,7 +351,7 @@ def _folders(
                 continue
             if not entry.is_symlink():
                 folders.append(path)
-            elif _place(path) not in entered and _holds(path):
+            elif _place(path) not in entered and _lies_in(folder, path):
                 left_out.append((path, "a link to a folder that it lies in"))
             else:
                 links.append(path)
@@ -358,7 +369,7 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
         return False
 
 
-def _holds(link: str) -> bool:
-    """True when the folder that ``link`` leads to is one of those that ``link`` lies in."""
-    target = os.path.realpath(link)
-    return os.path.commonpath([os.path.realpath(os.path.dirname(link)), target]) == target
+def _lies_in(folder: str, other: str | Path) -> bool:
+    """True when ``folder`` is ``other`` or one of those below it."""
+    whole = os.path.realpath(other)
+    return os.path.commonpath([os.path.realpath(folder), whole]) == whole

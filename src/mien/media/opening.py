@@ -31,6 +31,7 @@ def open(
     path of a video or picture   itself (a picture is one frame at 0.0 s, a TIFF of many pages a sequence)
     folder, list of paths        the pictures as the frames of one sequence; a folder's in natural order
     pattern (``shots/*.png``)    a sequence of the matches; a single match as itself
+    ``-``, a named pipe          a video or picture as it comes, once
     number, ``/dev/video0``      camera; ``"0"`` too, when no file has that name
     address (``rtsp://...``)     what FFmpeg can open there
     array, tensor, PIL image     pixels in RGB, one picture or many: :func:`mien.media.arrays.open_pictures`
@@ -96,6 +97,8 @@ def probe(path: AnySource) -> SourceInfo:
 
 
 def _open_named(source: str, selection: Selection) -> Source:
+    if source == files.STDIN:
+        return _open_stdin(selection)
     if files.is_address(source):
         from mien.media.video import open_video
 
@@ -106,6 +109,35 @@ def _open_named(source: str, selection: Selection) -> Source:
     if files.is_glob(source):
         return _open_pattern(source, selection)
     return _open_path(Path(source), selection)
+
+
+def _open_stdin(selection: Selection) -> Source:
+    if files.is_pipe(files.STDIN):
+        return _open_pipe(files.STDIN, selection)
+    os.lseek(0, 0, os.SEEK_SET)  # a file, sent in with <: it can be read again
+    return _open_path(Path("/dev/stdin"), selection)
+
+
+def _open_pipe(name: str, selection: Selection) -> Source:
+    from mien.media.piped import Pipe
+    from mien.media.video import open_video
+
+    pipe = Pipe(name)
+    try:
+        source = open_video(pipe, pipe.name, selection) if pipe.streams else _open_path(pipe.kept(), selection)
+    except BaseException:
+        pipe.close()
+        raise
+    release = source.release
+
+    def release_both() -> None:
+        try:
+            release()
+        finally:
+            pipe.close()
+
+    source.release = release_both
+    return source
 
 
 def _public_name(address: str) -> str:
@@ -130,6 +162,8 @@ def _open_pattern(pattern: str, selection: Selection) -> Source:
 def _open_path(path: Path, selection: Selection) -> Source:
     if not os.path.exists(path):  # Path.exists raises where a name is too long
         raise SourceError("a file or folder that exists", str(path), "check the path")
+    if files.is_pipe(path):
+        return _open_pipe(str(path), selection)
     if path.is_dir():
         from mien.media.stills import open_sequence
 
