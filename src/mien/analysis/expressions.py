@@ -23,6 +23,7 @@ from mien.core.errors import ConfigError
 from mien.core.settings import thread_count
 from mien.core.table import FaceTable
 from mien.core.types import FaceRow, Frame, Prediction, Span
+from mien.report.frames import FrameTable
 from mien.report.result import Result
 
 if TYPE_CHECKING:
@@ -133,11 +134,12 @@ class ExpressionModel:
         used = detector.name if detector is not None else settings.faces.detector
         facts = provenance(self.record, self.engine, settings, source, used, rule.threshold)
         demand_unchanged(source, state)
+        spans = notes.spans(rule)
         return Result(
             source=info,
             labels=self.record.labels,
-            spans=notes.spans(rule),
-            frames=notes.table,
+            spans=spans,
+            frames=FrameTable(notes.table, spans, self.record.labels.labels),
             provenance={**facts, "problems": problems},
             origin=source,
             selection=settings.selection,
