@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from brightness import BRIGHT, DARK, LEFT, RIGHT, BrightnessNetwork, FacesAt, one_face, picture, write_video
 
+from mien import media
 from mien.analysis.expressions import ExpressionModel
 from mien.analysis.settings import AnalysisSettings
 from mien.core.errors import ConfigError, SourceError
@@ -299,3 +300,20 @@ class TestSettings:
     def test_values_out_of_range_are_refused(self, change: dict, message: str) -> None:
         with pytest.raises(ConfigError, match=message):
             AnalysisSettings(**change)
+
+
+def test_pictures_in_memory_are_drawn_in_the_colours_they_were_read_in(
+    model: ExpressionModel, lenient: AnalysisSettings, tmp_path: Path
+) -> None:
+    rgb = one_face([BRIGHT] * 10)
+    rgb[:, -10:, :, 0] = 255  # a red floor
+    plain, swapped, first = (
+        model.analyze(rgb, lenient),
+        model.analyze(list(rgb[..., ::-1]), lenient, bgr=True),
+        model.analyze(np.moveaxis(rgb, -1, 1) / 255, lenient),
+    )
+    assert shown(plain.spans) == shown(swapped.spans) == shown(first.spans) == [(1, "happiness")]
+    for number, result in enumerate((plain, swapped, first)):
+        with media.open(result.draw(tmp_path / f"{number}.mp4", strip=False)) as drawn:
+            red, _, blue = next(iter(drawn)).image[-5:, 100:].reshape(-1, 3).mean(0)
+        assert red > 200 > 80 > blue

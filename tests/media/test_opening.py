@@ -82,8 +82,8 @@ def test_an_array_is_never_written_to() -> None:
 @pytest.mark.parametrize(
     ("array", "hint"),
     [
-        (np.zeros((4, 4, 3)), "astype"),
-        (np.zeros((2, 3, 64, 64), np.uint8), "colours last"),
+        (np.zeros((4, 4, 3), np.int64), "astype"),
+        (np.zeros((2, 9, 64, 64), np.uint8), "colours last"),
         (np.zeros((0, 4, 4, 3), np.uint8), "one or more"),
         (np.zeros(4, np.uint8), "array of one"),
     ],

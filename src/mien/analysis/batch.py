@@ -29,6 +29,7 @@ from mien.core.errors import ConfigError, SourceError
 from mien.core.files import clear_drafts
 from mien.core.names import printable
 from mien.core.settings import limit_threads, thread_count
+from mien.media.files import is_pipe
 from mien.report.film import demand_embeddable
 from mien.report.result import RESULT_FILE, Result
 from mien.report.tables import plain, read_json
@@ -166,6 +167,8 @@ def _finish(model: ExpressionModel, job: _Job, place: Place, progress: BatchProg
     """Do one source; every Exception becomes an outcome, so that one bad source does not cost the night's batch."""
     source = place.source
     try:
+        if is_pipe(source):
+            _demand_one_look(job.outputs)
         if job.skip_existing and (report := finished(place, model, job.settings, job.outputs)) is not None:
             return Outcome(source, "skipped", place.folder, report)
         if job.outputs.embed and not job.outputs.save_video:
@@ -182,6 +185,13 @@ def _finish(model: ExpressionModel, job: _Job, place: Place, progress: BatchProg
         return Outcome(source, "done", folder, result.to_dict(), notes=(CHANGED,) if lost else ())
     except Exception as error:
         return Outcome(source, "failed", place.folder, error=error)
+
+
+def _demand_one_look(outputs: Outputs) -> None:
+    again = [name for name in ("save_video", "thumbnails", "embed") if getattr(outputs, name)]
+    if again:
+        expected = f"a file with {' and '.join(again)}, for which it is looked at again"
+        raise ConfigError(expected, "a pipe, which passes once", "save the stream to a file first, and name it")
 
 
 def write_outputs(result: Result, folder: Path, outputs: Outputs) -> list[Path]:

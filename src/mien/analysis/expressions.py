@@ -23,6 +23,7 @@ from mien.core.errors import ConfigError
 from mien.core.settings import thread_count
 from mien.core.table import FaceTable
 from mien.core.types import FaceRow, Frame, Prediction, Span
+from mien.report.frames import FrameTable
 from mien.report.result import Result
 
 if TYPE_CHECKING:
@@ -93,6 +94,8 @@ class ExpressionModel:
         settings: AnalysisSettings | None = None,
         progress: Progress | None = None,
         detector: Detector | None = None,
+        *,
+        bgr: bool = False,
     ) -> Result:
         """Who shows what, when, in ``source``.
 
@@ -100,19 +103,23 @@ class ExpressionModel:
         A still picture gives one span a face, from 0.0 to 0.0 s.
 
         Args:
-            source: whatever :func:`mien.media.open` takes: path, folder, glob, list, camera number, URL or array.
+            source: whatever :func:`mien.media.open` takes: path, folder, glob, list, camera number, URL; or pixels in
+                RGB: array, tensor, PIL image, a list or generator of them.
             settings: how to look; defaults when None.
             progress: called after every frame.
             detector: used instead of the one ``settings.faces`` names.
+            bgr: the arrays' colours lie as blue, green, red, as OpenCV reads them.
 
         Raises:
             SourceError: the source cannot be read, or its file was written to or replaced meanwhile. A source without a
                 face is no error: its result has no spans.
         """
         from mien import media
+        from mien.media.arrays import Pictures
 
         settings = settings or AnalysisSettings()
         state = state_of(source)
+        source = Pictures(source, bgr) if bgr else source
         with media.open(source, selection=settings.selection) as frames:
             notes = _Notes(len(self.record.labels), frames.info)
             ahead = AHEAD if thread_count() > 1 else 0
@@ -127,11 +134,12 @@ class ExpressionModel:
         used = detector.name if detector is not None else settings.faces.detector
         facts = provenance(self.record, self.engine, settings, source, used, rule.threshold)
         demand_unchanged(source, state)
+        spans = notes.spans(rule)
         return Result(
             source=info,
             labels=self.record.labels,
-            spans=notes.spans(rule),
-            frames=notes.table,
+            spans=spans,
+            frames=FrameTable(notes.table, spans, self.record.labels.labels),
             provenance={**facts, "problems": problems},
             origin=source,
             selection=settings.selection,

@@ -131,6 +131,8 @@ def _numbered(stem: str, number: int) -> str:
 def _stem(source: str) -> str:
     if source.isdigit():
         return f"camera-{source}"
+    if source == files.STDIN:
+        return "stdin"
     address = re.sub(r"^\w+://([^/@]*@)?", "", source).split("?")[0] if "://" in source else source
     return file_name(PurePosixPath(Path(address).as_posix().rstrip("/")).stem) or "source"
 
@@ -139,8 +141,11 @@ def source_keys(source: str, out: Path) -> Iterator[str]:
     """Hashes that tell whether a result in ``out`` is of ``source``, the surest first.
 
     Of where it is; for a file also of its way from ``out`` with size and time, by which it is known after both moved
-    together; and last for results that tell no more than a path, relative to nobody knows where, and a size.
+    together; and last for results that tell no more than a path, relative to nobody knows where, and a size. None for a
+    pipe: nobody knows what will come.
     """
+    if source == files.STDIN or files.is_pipe(source):
+        return
     whole = os.path.abspath(source)
     if files.is_address(source) or files.camera_number(source) is not None:
         yield _key(re.sub(r"//[^/@]*@", "//", source))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import glob
 import hashlib
 import os
 import stat
@@ -42,14 +41,14 @@ class SourceState:
 def source_files(origin: object) -> list[Path]:
     """The files that :func:`mien.media.open` reads for ``origin``; none for a camera, an address, an array."""
     if isinstance(origin, list | tuple):
-        return [Path(one) for one in origin if isinstance(one, str | os.PathLike)]
-    if not isinstance(origin, str | os.PathLike):
+        return [Path(files.name_of(one)) for one in origin if isinstance(one, str | os.PathLike)]
+    if not isinstance(origin, str | os.PathLike) or origin in ("", files.STDIN):
         return []
-    name = os.fspath(origin)
+    name = files.name_of(origin)
     if files.is_address(name) or files.camera_number(name) is not None:
         return []
     if files.is_glob(name):
-        matches = sorted(glob.glob(name, recursive=True), key=files.natural_key)
+        matches = sorted(files.matches(name), key=files.natural_key)
         return source_files(matches[0] if len(matches) == 1 else matches)
     return files.images_in(Path(name)) if os.path.isdir(name) else [Path(name)]
 

@@ -20,7 +20,8 @@ from mien.cli.console import MOST_ROWS, print_json, print_line, print_table
 from mien.cli.parsing import parse
 from mien.cli.problems import BUG, OK, STOPPED, USER, complain, confess, note
 from mien.cli.progress import FrameProgress
-from mien.core.errors import ConfigError, InputError
+from mien.cli.sources import with_list
+from mien.core.errors import InputError
 from mien.core.names import printable
 from mien.engines.opening import Backend
 
@@ -37,9 +38,12 @@ class Analyze:
     """
 
     sources: Annotated[tuple[str, ...], tyro.conf.Positional, tyro.conf.arg(metavar="SRC...")]
-    """Videos, pictures, folders of them (with the folders below), patterns in quotes, URLs, camera numbers."""
+    """Videos, pictures, folders of them (with the folders below), patterns in quotes, URLs, camera numbers; - for what
+    comes from standard input."""
     out: Annotated[Path, tyro.conf.arg(aliases=["-o"])]
     """Folder for the results; made if it is not there."""
+    listed: Annotated[str | None, tyro.conf.arg(name="sources", metavar="FILE")] = None
+    """A file with more sources, one a line, relative to the current folder; # begins a comment. -: standard input."""
     model: str | None = None
     """Name from `mien models`, a weights file, a folder with one, or hf://owner/repository@revision."""
     backend: Backend = "auto"
@@ -58,10 +62,6 @@ class Analyze:
     settings: AnalysisSettings = field(default_factory=AnalysisSettings)
     """How a source is looked at."""
 
-    def __post_init__(self) -> None:
-        if not self.sources:
-            raise ConfigError("at least one SRC", "none", "name a video, for example: mien analyze talk.mp4 -o out")
-
 
 def main(args: Sequence[str]) -> int:
     """Run ``mien analyze`` and return the exit code."""
@@ -70,10 +70,13 @@ def main(args: Sequence[str]) -> int:
     from mien.analysis.expressions import load
     from mien.analysis.folders import take_shard
     from mien.faces import DETECTORS
-    from mien.media import expand
+    from mien.media.files import look_through
 
     DETECTORS[options.settings.faces.detector]  # a wrong name is said once, not for every source
-    sources = expand(options.sources)
+    listing = look_through(with_list(options.sources, options.listed), options.out)
+    if line := listing.left_out_line():
+        note(line)
+    sources = listing.sources
     chosen = take_shard(sources, options.shard)
     show = _Show(options, len(chosen))
     trial = options.backend == "auto" and is_long(chosen)

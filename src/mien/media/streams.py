@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from fractions import Fraction
-from typing import cast
+from typing import Protocol, cast
 
 import av
 import av.error
@@ -23,12 +23,20 @@ TEXT_FORMATS = frozenset({"tty", "bin", "xbin", "adf", "idf"})
 NO_FILM = Disposition.attached_pic | Disposition.timed_thumbnails
 
 
-def open_container(location: str, name: str) -> InputContainer:
-    """FFmpeg's view of a file or an address. Raises SourceError where it has none, or where it is text."""
-    network = "://" in location
-    options = {"rtsp_transport": "tcp"} if location.startswith("rtsp") else {}
+class Readable(Protocol):
+    """What comes as it is read: a pipe."""
+
+    def read(self, count: int, /) -> bytes:
+        """At most ``count`` bytes; none at the end."""
+
+
+def open_container(location: str | Readable, name: str) -> InputContainer:
+    """FFmpeg's view of a file, an address or a pipe. Raises SourceError where it has none, or where it is text."""
+    address = location if isinstance(location, str) else ""
+    network = "://" in address
+    options = {"rtsp_transport": "tcp"} if address.startswith("rtsp") else {}
     try:
-        container = av.open(location, options=options, timeout=NETWORK_TIMEOUT if network else None)
+        container = av.open(location, "r", options=options, timeout=NETWORK_TIMEOUT if network else None)
     except (av.error.FFmpegError, OSError, ValueError) as error:
         fix = "check the address and the network" if network else "check that it plays; copy or convert it again"
         reason = getattr(error, "strerror", None) or "it cannot be opened"

@@ -22,7 +22,15 @@ from mien.media.keyframes import KeyGroups, Skipped, skip
 from mien.media.orientation import from_frame
 from mien.media.selection import Selection
 from mien.media.source import Shot, Source, SourceInfo
-from mien.media.streams import choose_stream, claimed_duration, claimed_end, clock_zero, open_container, starts_anywhere
+from mien.media.streams import (
+    Readable,
+    choose_stream,
+    claimed_duration,
+    claimed_end,
+    clock_zero,
+    open_container,
+    starts_anywhere,
+)
 
 FALLBACK_RATE = Fraction(25)
 # Pixels further from square than this are made square by widening the frame; less is an encoder's rounding.
@@ -31,7 +39,7 @@ SQUARE_TOLERANCE = 0.02
 CUT_OFF_SECONDS, CUT_OFF_SHARE = 0.5, 0.05
 
 
-def open_video(location: str, name: str, selection: Selection | None = None) -> Source:
+def open_video(location: str | Readable, name: str, selection: Selection | None = None) -> Source:
     """Frames of a video.
 
     Times are the container's own, as players show them (:func:`mien.media.streams.clock_zero`). Colours are converted
@@ -40,7 +48,7 @@ def open_video(location: str, name: str, selection: Selection | None = None) -> 
     only a late part is wanted, decoding goes on at the last key frame before it.
 
     Args:
-        location: path or address, as FFmpeg takes it.
+        location: path or address, as FFmpeg takes it, or a pipe.
         name: what to call it.
         selection: which stream, from when on, and how large a frame may be. All of it when None.
 

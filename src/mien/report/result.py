@@ -8,12 +8,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mien.core.labels import LabelSpace
-from mien.core.table import FaceTable
 from mien.core.types import Span
 from mien.media.selection import Selection
 from mien.report import tables
+from mien.report.frames import FrameTable, pandas_frame, polars_frame
 
 if TYPE_CHECKING:
+    import pandas
+    import polars
+
     from mien.media import SourceInfo
     from mien.report.html import Why
     from mien.report.points import PointFinder
@@ -29,7 +32,8 @@ class Result:
         source: what was looked at.
         labels: the model's expressions, in the order of the probabilities.
         spans: by start, then track; empty when no face was found.
-        frames: one row a face and frame, by frame, then track.
+        frames: one row a face and frame, by frame, then track; ``frames.to_pandas()`` and ``frames.to_polars()`` are
+            what frames.csv holds.
         provenance: how the numbers came about (:func:`mien.analysis.provenance.provenance`).
         origin: what was given to ``analyze``, kept so that :meth:`draw` can open it again.
         selection: which pictures were looked at.
@@ -39,11 +43,15 @@ class Result:
     source: SourceInfo
     labels: LabelSpace
     spans: tuple[Span, ...]
-    frames: FaceTable
+    frames: FrameTable
     provenance: dict[str, Any]
     origin: Any = field(default=None, repr=False)
     selection: Selection = field(default_factory=Selection, repr=False)
     landmarker: PointFinder | None = field(default=None, repr=False)
+
+    def __post_init__(self) -> None:
+        # Also of a plain table, and after dataclasses.replace: the frames speak of these spans.
+        object.__setattr__(self, "frames", FrameTable(self.frames, self.spans, self.labels.labels))
 
     def __getstate__(self) -> dict[str, Any]:
         """Everything but the landmark net, which is the model's."""
@@ -62,6 +70,14 @@ class Result:
         tables.write_frames(frames, self.frames, self.spans, self.labels.labels)
         tables.write_json(result, self.to_dict())
         return [spans, frames, result]
+
+    def to_pandas(self) -> pandas.DataFrame:
+        """The spans as spans.csv has them; a row a span. Raises MissingDependencyError without pandas."""
+        return pandas_frame(tables.span_columns(self.spans))
+
+    def to_polars(self) -> polars.DataFrame:
+        """The spans as spans.csv has them; a row a span. Raises MissingDependencyError without polars."""
+        return polars_frame(tables.span_columns(self.spans))
 
     def to_dict(self) -> dict[str, Any]:
         """The content of ``result.json``, in the types of JSON."""
