@@ -9,6 +9,11 @@ from __future__ import annotations
 import errno
 import os
 
+from mien.core.names import printable
+
+MOST_PART = 1000
+"""Characters of one part of an InputError."""
+
 
 class MienError(Exception):
     """Base of every error mien raises on purpose."""
@@ -24,12 +29,19 @@ class InputError(MienError):
     """
 
     def __init__(self, expected: str, got: str, fix: str) -> None:
-        self.expected, self.got, self.fix = expected, got, fix
-        super().__init__(f"expected {expected}, got {got}; {fix}")
+        self.expected, self.got, self.fix = (_shown(part) for part in (expected, got, fix))
+        super().__init__(f"expected {self.expected}, got {self.got}; {self.fix}")
 
     def __reduce__(self) -> tuple[type[InputError], tuple[str, str, str]]:
         """Keep the three parts when the error crosses a process border (batch workers)."""
         return type(self), (self.expected, self.got, self.fix)
+
+
+def _shown(part: str) -> str:
+    """A part that terminals and logs can take, whatever it quotes: one line, no control codes, no book."""
+    if len(part) > MOST_PART:
+        part = f"{part[: MOST_PART // 2]} ... {part[-MOST_PART // 4 :]}"
+    return printable(" ".join(part.splitlines()))
 
 
 class SourceError(InputError):

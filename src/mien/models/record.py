@@ -31,6 +31,8 @@ FORMAT = 1
 SHIPPED = Path(__file__).parents[1] / "weights"
 MOST_CLIP_FRAMES, MOST_CLIP_BYTES = 1024, 1 << 29
 """Of the crops of one clip, which are in memory for every face in sight."""
+MOST_GRID = 64
+"""Patches along a side; their attention costs the fourth power."""
 LEAST_TEMPERATURE, MOST_TEMPERATURE = 1e-3, 1e3
 LEAST_STD, MOST_PIXEL = 1e-3, 1e3
 GET_AGAIN = "get the file again, or update mien"
@@ -170,7 +172,8 @@ def _demand_one_network(record: ModelRecord) -> None:
     """Raise ConfigError where the labels or the input are not those of the network."""
     shape, side = S2DConfig(**record.config), record.preprocessing.input_size
     checks.demand(shape.classes == len(record.labels), "labels", f"{shape.classes}, one an output", len(record.labels))
-    checks.demand(side == shape.input_size, "input_size", f"the network's, {shape.input_size}", side)
+    fits = side % shape.patch == 0 and side <= MOST_GRID * shape.patch
+    checks.demand(fits, "input_size", f"1 to {MOST_GRID} patches of {shape.patch} pixels", side)
 
 
 def demand_answers(record: ModelRecord, logits: Float[np.ndarray, "b c"]) -> None:
