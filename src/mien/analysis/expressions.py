@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from dataclasses import replace
@@ -20,6 +21,7 @@ from mien.analysis.settings import AnalysisSettings
 from mien.analysis.smoothing import SpanRule, TrackReadings, frame_probabilities, track_spans
 from mien.analysis.state import demand_unchanged, state_of
 from mien.core.errors import ConfigError
+from mien.core.forks import library_work
 from mien.core.settings import thread_count
 from mien.core.table import FaceTable
 from mien.core.types import FaceRow, Frame, Prediction, Span
@@ -29,7 +31,7 @@ from mien.report.result import Result
 if TYPE_CHECKING:
     from mien.engines.opening import Backend
     from mien.faces import Detector
-    from mien.media import SourceInfo
+    from mien.media import Source, SourceInfo
     from mien.models.record import ModelRecord
     from mien.report.points import PointFinder
 
@@ -63,7 +65,8 @@ def load(
         ConfigError: no model, or no backend, has that name.
         MissingDependencyError: the backend that was named is not installed.
     """
-    from mien.engines.opening import open_model
+    with library_work:
+        from mien.engines.opening import open_model
 
     return ExpressionModel(open_model(name, backend, trial=trial, say=say))
 
@@ -71,12 +74,21 @@ def load(
 class ExpressionModel:
     """Reads expressions with one set of weights.
 
+    Threads may share it. It goes to other processes by fork, or by pickle, and then loads its weights again there.
+
     Args:
         network: the loaded weights.
     """
 
     def __init__(self, network: Network) -> None:
         self._network = network
+
+    def __getstate__(self) -> dict[str, Any]:
+        # As bytes: what multiprocessing makes of a tensor itself needs open files, which a fresh process does not get.
+        return {**self.__dict__, "_network": _pickled(self._network)}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update({**state, "_network": pickle.loads(state["_network"])})
 
     @property
     def engine(self) -> dict[str, str | None]:
@@ -114,13 +126,13 @@ class ExpressionModel:
             SourceError: the source cannot be read, or its file was written to or replaced meanwhile. A source without a
                 face is no error: its result has no spans.
         """
-        from mien import media
-        from mien.media.arrays import Pictures
-
         settings = settings or AnalysisSettings()
         state = state_of(source)
-        source = Pictures(source, bgr) if bgr else source
-        with media.open(source, selection=settings.selection) as frames:
+        if bgr:
+            from mien.media.arrays import Pictures
+
+            source = Pictures(source, bgr)
+        with _opened(source, settings) as frames:
             notes = _Notes(len(self.record.labels), frames.info)
             ahead = AHEAD if thread_count() > 1 else 0
             with closing(read(frames, self._network, settings, settings.batch, detector, ahead)) as readings:
@@ -149,7 +161,8 @@ class ExpressionModel:
     def _landmarker(self) -> PointFinder | None:
         if not isinstance(self._network, LandmarkNetwork):
             return None
-        from mien.report.points import PointFinder
+        with library_work:
+            from mien.report.points import PointFinder
 
         return PointFinder(self._network.points, self.record.preprocessing.crop_size)
 
@@ -185,11 +198,9 @@ class ExpressionModel:
             settings: how to look; defaults when None.
             detector: used instead of the one ``settings.faces`` names.
         """
-        from mien import media
-
         settings = settings or AnalysisSettings()
         live = LiveSpans(self._rule(settings), settings.window, settings.stride)
-        with media.open(camera, selection=settings.selection) as frames:
+        with _opened(camera, settings) as frames:
             for reading in read(frames, self._network, settings, 1, detector):
                 yield from live.push(reading)
 
@@ -209,6 +220,22 @@ class ExpressionModel:
     def _rule(self, settings: AnalysisSettings) -> SpanRule:
         threshold = self.record.threshold if settings.threshold is None else settings.threshold
         return SpanRule(self.record.labels.labels, threshold, settings.min_span, settings.faces.max_gap)
+
+
+def _opened(source: Any, settings: AnalysisSettings) -> Source:
+    with library_work:
+        from mien import media
+
+        return media.open(source, selection=settings.selection)
+
+
+def _pickled(network: Network) -> bytes:
+    try:
+        return pickle.dumps(network)
+    except (pickle.PicklingError, TypeError, AttributeError, ValueError) as error:
+        got = f"a {type(network).__name__} that does not: {error}"
+        fix = "use one process, or make the model where it is used"
+        raise ConfigError("a network that pickles, to go to another process", got, fix) from error
 
 
 class _Notes:

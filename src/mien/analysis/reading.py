@@ -14,6 +14,7 @@ from jaxtyping import Float, Float64, Int, UInt8
 from mien.analysis.ahead import work_ahead
 from mien.analysis.answers import Answers, Network
 from mien.analysis.settings import AnalysisSettings
+from mien.core.forks import library_work
 from mien.core.types import FaceCrop, Frame, Prediction
 
 if TYPE_CHECKING:
@@ -65,8 +66,9 @@ def read(
             turn. The answer is the same. With a thread, frames come without their pixels (0 x 0), which would only
             wait; and the generator must be closed before the source is.
     """
-    from mien.clips.windows import Windows
-    from mien.faces import follow
+    with library_work:
+        from mien.clips.windows import Windows
+        from mien.faces import follow
 
     record, max_gap = network.record, settings.faces.max_gap
     windows = Windows(settings.frames or record.frames, settings.window, settings.stride, max_gap)

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from mien.core.errors import ConfigError
+from mien.core.forks import forked
 
 
 def cache_dir() -> Path:
@@ -22,11 +23,22 @@ def offline() -> bool:
     return os.environ.get("MIEN_OFFLINE", "").strip().lower() in {"1", "true", "yes", "on"}
 
 
+def cpu_count() -> int:
+    """CPUs this process may run on."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def thread_count() -> int:
-    """CPU threads to use: ``$MIEN_THREADS``, else the CPUs this process may run on."""
+    """CPU threads to use: ``$MIEN_THREADS``, else the CPUs this process may run on.
+
+    One in a process that was forked from one that had computed: PyTorch's pool of threads does not come along and would
+    be waited for, and such processes come in numbers.
+    """
+    if forked():
+        return 1
     given = os.environ.get("MIEN_THREADS")
     if not given:
-        return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        return cpu_count()
     if not given.isdigit() or int(given) < 1:
         raise ConfigError("MIEN_THREADS to be a whole number of at least 1", repr(given), "set it so, or unset it")
     return int(given)
@@ -37,4 +49,4 @@ def limit_threads(count: int) -> None:
     os.environ["MIEN_THREADS"] = str(count)
     torch = sys.modules.get("torch")
     if torch is not None:
-        torch.set_num_threads(count)
+        torch.set_num_threads(thread_count())

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from mien.core.errors import ConfigError
+from mien.core.forks import library_work
 from mien.core.registry import did_you_mean
 from mien.engines.base import ExportedNetwork
 from mien.engines.cached import EXPORTERS, PACKAGES, SUFFIXES, engine_file, engine_folder, installed, read_choice
@@ -115,9 +116,12 @@ def _export(weights: Path, engine: str) -> None:
 
 
 def _in_torch(name: str | Path | None, threads: int | None = None) -> LoadedModel:
-    from mien.models.zoo import load_model
+    with library_work:
+        from mien.models.zoo import LoadedModel, Origin, load_model
 
-    return load_model(name, threads=threads)
+    path = find_weights(name)
+    model = load_model(path, threads=threads)
+    return LoadedModel(model.network, model.record, model.precision, Origin(path.absolute(), threads))
 
 
 def _tell(say: Say | None, text: str) -> None:

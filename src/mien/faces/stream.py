@@ -12,6 +12,7 @@ import numpy as np
 from jaxtyping import UInt8
 
 from mien.core.errors import InputError, SourceError
+from mien.core.forks import library_work
 from mien.core.types import Face, FaceCrop, Frame
 from mien.faces.align import align, frame_to_crop, points_in_box
 from mien.faces.boxes import iou
@@ -73,12 +74,17 @@ def follow(
         rest = replace(settings, region=None)
         yield from within(frames, settings.region, lambda parts: follow(parts, rest, crop_size, detector))
         return
-    follower = _Follower(settings, crop_size, detector or detector_of(settings))
+    with library_work:
+        follower = _Follower(settings, crop_size, detector or detector_of(settings))
     for frame in frames:
-        follower.push(frame)
-        yield from follower.ready()
-    follower.settle()
-    yield from follower.ready()
+        with library_work:
+            follower.push(frame)
+            ready = list(follower.ready())
+        yield from ready
+    with library_work:
+        follower.settle()
+        ready = list(follower.ready())
+    yield from ready
 
 
 def detector_of(settings: FaceSettings) -> Detector:
