@@ -88,7 +88,7 @@ class LibraryWork:
         self.forked = self.forked or self._used or torch is not None
         self._torn = self._torn or bool(self._inside.keys() - {own})
         self._begin({thread: count for thread, count in self._inside.items() if thread == own})
-        if hasattr(torch, "set_num_threads"):
+        if torch is not None and hasattr(torch, "set_num_threads"):  # it may be half imported
             # OpenMP's threads are gone, but its pool is not: whatever it shares out would be waited for for ever.
             torch.set_num_threads(1)
 
