@@ -13,6 +13,7 @@ import pytest
 from mien.analysis.provenance import same_state, source_facts
 from mien.analysis.state import demand_unchanged, state_of
 from mien.core.errors import SourceError
+from mien.media import files
 
 AT = 1_700_000_000_123_456_789
 
@@ -63,6 +64,14 @@ def test_what_has_no_files_has_no_state(origin: object) -> None:
     assert state_of(origin) is None
     demand_unchanged(origin, None)
     assert set(source_facts(origin, with_hash=True)) == {"path"}
+
+
+def test_a_folder_that_cannot_be_read_is_left_to_whoever_opens_it(monkeypatch: pytest.MonkeyPatch, tmp_path) -> None:
+    def fail(folder: Path) -> None:
+        raise SourceError("a folder that can be read", str(folder), "check its permissions")
+
+    monkeypatch.setattr(files, "images_in", fail)
+    assert state_of(tmp_path) is None
 
 
 def test_facts_tell_of_one_file_and_of_many(tmp_path: Path) -> None:

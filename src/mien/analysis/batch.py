@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Callable, Generator, Sequence
 from contextlib import closing, suppress
 from dataclasses import asdict, dataclass, replace
@@ -181,8 +182,9 @@ def _finish(model: ExpressionModel, job: _Job, place: Place, progress: BatchProg
             result = replace(result, provenance={**result.provenance, **asked})
             write_outputs(result, draft, job.outputs)
             demand_unchanged(source, state)  # it was read again for drawings
+            report = result.to_dict()
             folder, lost = settle(draft, place, keys)
-        return Outcome(source, "done", folder, result.to_dict(), notes=(CHANGED,) if lost else ())
+        return Outcome(source, "done", folder, report, notes=(CHANGED,) if lost else ())
     except Exception as error:
         return Outcome(source, "failed", place.folder, error=error)
 
@@ -240,10 +242,10 @@ def finished(
 _worker: tuple[ExpressionModel, _Job] | None = None
 
 
-def _start_worker(model: ExpressionModel, job: _Job, threads: int) -> None:
+def _start_worker(threads: int, model: bytes, job: _Job) -> None:
     global _worker
-    limit_threads(threads)
-    _worker = model, job
+    limit_threads(threads)  # before the model is loaded: engines ask then
+    _worker = pickle.loads(model), job
 
 
 def _work(place: Place) -> Outcome:
@@ -254,7 +256,7 @@ def _work(place: Place) -> Outcome:
 
 
 def _in_processes(model: ExpressionModel, job: _Job, places: Sequence[Place], workers: int) -> Generator[Outcome]:
-    start = model, job, max(1, thread_count() // workers)
+    start = max(1, thread_count() // workers), pickle.dumps(model), job
     tasks = [(place,) for place in places]
     try:
         with closing(spread_tasks(_start_worker, start, _work, tasks, workers)) as answers:

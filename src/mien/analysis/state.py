@@ -39,7 +39,11 @@ class SourceState:
 
 
 def source_files(origin: object) -> list[Path]:
-    """The files that :func:`mien.media.open` reads for ``origin``; none for a camera, an address, an array."""
+    """The files that :func:`mien.media.open` reads for ``origin``; none for a camera, an address, an array.
+
+    Raises:
+        SourceError: a folder that cannot be read.
+    """
     if isinstance(origin, list | tuple):
         return [Path(files.name_of(one)) for one in origin if isinstance(one, str | os.PathLike)]
     if not isinstance(origin, str | os.PathLike) or origin in ("", files.STDIN):
@@ -58,10 +62,14 @@ def state_of(origin: object) -> SourceState | None:
     listing, inodes = hashlib.sha256(), hashlib.sha256()
     sizes, times = [0], [0]
     count = 0
-    for path in source_files(origin):
+    try:
+        paths = source_files(origin)
+    except SourceError:  # opening it will say so, when its turn comes
+        return None
+    for path in paths:
         try:
             seen = path.stat()
-        except (OSError, ValueError):  # opening it will say so
+        except (OSError, ValueError):
             continue
         if not stat.S_ISREG(seen.st_mode):
             continue

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import pickle
 import signal
 import threading
 import traceback
@@ -57,16 +58,17 @@ def spread_tasks(
         ConfigError: a process ended before it could begin.
     """
     waiting = deque(enumerate(tasks))
+    orders = pickle.dumps((start, settings, work))
     crew: list[_Worker] = []
     try:
-        crew += [_Worker(start, settings, work) for _ in range(min(workers, len(tasks)))]
+        crew += [_Worker(orders) for _ in range(min(workers, len(tasks)))]
         while crew:
             for worker in _with_news(crew):
                 place, answer = worker.place, worker.listen()
                 if isinstance(answer, Lost) or not waiting or not worker.give(*waiting[0]):
                     worker.end()
                     crew.remove(worker)
-                    crew += [_Worker(start, settings, work)] if waiting else []
+                    crew += [_Worker(orders)] if waiting else []
                 else:
                     waiting.popleft()
                 if place is not None:
@@ -86,16 +88,21 @@ def spread_tasks(
 class _Worker:
     """A process and the task it has.
 
+    Args:
+        orders: a start, its settings and the work, pickled. As bytes: it unpacks them, which may mean to load a model,
+            when it already watches its parent and can say what went wrong; and what multiprocessing itself makes of a
+            tensor needs open files, of which a fresh process may have too few.
+
     Attributes:
-        place: of that task; None as long as it has none.
+        place: of its task; None as long as it has none.
     """
 
-    def __init__(self, start: Callable[..., None], settings: tuple[Any, ...], work: Callable[..., Any]) -> None:
+    def __init__(self, orders: bytes) -> None:
         # Forking a process whose libraries have started threads can hang: start a fresh one.
         fresh = multiprocessing.get_context("spawn")
         self.connection, theirs = fresh.Pipe()
         by_main = threading.current_thread() is threading.main_thread()
-        self._process = fresh.Process(target=_live, args=(theirs, by_main, start, settings, work), daemon=True)
+        self._process = fresh.Process(target=_live, args=(theirs, by_main, orders), daemon=True)
         self.place: int | None = None
         try:
             with _signals_kept():
@@ -155,16 +162,11 @@ def _signals_kept() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _live(
-    connection: Connection[Any, Any],
-    parents_main_thread: bool,
-    start: Callable[..., None],
-    settings: tuple[Any, ...],
-    work: Callable[..., Any],
-) -> None:
+def _live(connection: Connection[Any, Any], parents_main_thread: bool, orders: bytes) -> None:
     end_with_parent(parents_main_thread)
     with suppress(EOFError, OSError):  # the other end has gone
         try:
+            start, settings, work = pickle.loads(orders)
             start(*settings)
         except Exception as error:
             connection.send(_NoStart(portable(error)))

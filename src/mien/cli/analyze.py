@@ -132,6 +132,7 @@ class _Show:
         try:
             with closing(outcomes):
                 for place, outcome in enumerate(outcomes, 1):
+                    self._count[outcome.status] += 1  # first of all: Ctrl-C may come now
                     self.progress.finish(outcome.source, place)
                     self._one(outcome)
         except KeyboardInterrupt:
@@ -147,7 +148,6 @@ class _Show:
         return f"{self._count['done'] + self._count['skipped']} of {self._sources} finished{before}"
 
     def _one(self, outcome: Outcome) -> None:
-        self._count[outcome.status] += 1
         if self._options.json:
             print_json(outcome_record(outcome))
         if outcome.error is not None:
