@@ -36,6 +36,9 @@ class FaceSettings:
     """Degrees from frontal; faces turned away further are abstained from."""
     max_gap: float = 1.0
     """Seconds a face may be out of sight and still keep its number, at least two frames that were looked at."""
+    crops: bool = False
+    """Pictures are face crops already, as of a data set: look for the face's points in them, and take the whole picture
+    as the face where none is found. Films are looked at as ever."""
 
     def __post_init__(self) -> None:
         if self.detect_every < 1:
