@@ -174,6 +174,41 @@ def test_a_detector_of_ones_own_is_used_and_named(model: ExpressionModel, lenien
     assert result.provenance["detector"] == "blind"
 
 
+def test_a_still_is_looked_at_again_with_a_border_and_a_film_is_not(
+    model: ExpressionModel, lenient: AnalysisSettings, tmp_path: Path
+) -> None:
+    import cv2
+
+    class WithBorderOnly(FacesAt):
+        def detect(self, image: np.ndarray) -> list:
+            height, width = one_face([BRIGHT]).shape[1:3]
+            return [] if image.shape[:2] == (height, width) else super().detect(image)
+
+    cv2.imwrite(str(tmp_path / "tight.png"), picture((LEFT, BRIGHT)))
+    for source in (tmp_path / "tight.png", picture((LEFT, BRIGHT))):
+        assert len(model.analyze(source, lenient, detector=WithBorderOnly()).frames) == 1
+    assert len(model.analyze(one_face([BRIGHT] * 5), lenient, detector=WithBorderOnly()).frames) == 0
+
+
+def test_crops_are_faces_whatever_the_detector_says(
+    model: ExpressionModel, lenient: AnalysisSettings, tmp_path: Path
+) -> None:
+    import cv2
+
+    class Blind(FacesAt):
+        def detect(self, image: np.ndarray) -> list:
+            return []
+
+    crops = dataclasses.replace(lenient, faces=dataclasses.replace(lenient.faces, crops=True))
+    cv2.imwrite(str(tmp_path / "crop.png"), np.full((48, 48, 3), BRIGHT, np.uint8))
+    (row,) = model.analyze(tmp_path / "crop.png", crops, detector=Blind()).frames
+    assert row.face.box.tolist() == [0, 0, 48, 48]
+    assert row.probabilities is not None
+    assert row.probabilities.argmax() == 1
+    assert len(model.analyze(tmp_path / "crop.png", lenient, detector=Blind()).frames) == 0
+    assert len(model.analyze(one_face([BRIGHT] * 5), crops, detector=Blind()).frames) == 0, "a film is no crop"
+
+
 def test_provenance_tells_how_to_repeat_it(model: ExpressionModel, lenient: AnalysisSettings, tmp_path: Path) -> None:
     video = write_video(tmp_path / "v.mp4", one_face([DARK] * 10))
     facts = model.analyze(video, dataclasses.replace(lenient, hash_source=True)).provenance

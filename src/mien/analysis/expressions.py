@@ -135,7 +135,8 @@ class ExpressionModel:
         with _opened(source, settings) as frames:
             notes = _Notes(len(self.record.labels), frames.info)
             ahead = AHEAD if thread_count() > 1 else 0
-            with closing(read(frames, self._network, settings, settings.batch, detector, ahead)) as readings:
+            pictures = frames.info.pictures
+            with closing(read(frames, self._network, settings, settings.batch, detector, ahead, pictures)) as readings:
                 for reading in readings:
                     notes.add(reading)
                     if progress is not None and reading.frame is not None:
@@ -201,7 +202,7 @@ class ExpressionModel:
         settings = settings or AnalysisSettings()
         live = LiveSpans(self._rule(settings), settings.window, settings.stride)
         with _opened(camera, settings) as frames:
-            for reading in read(frames, self._network, settings, 1, detector):
+            for reading in read(frames, self._network, settings, 1, detector, pictures=frames.info.pictures):
                 yield from live.push(reading)
 
     def live(

@@ -51,6 +51,7 @@ def read(
     batch: int,
     detector: Detector | None = None,
     ahead: int = 0,
+    pictures: int = 0,
 ) -> Generator[Reading]:
     """Find faces, cut windows of what can be read, and ask the network, ``batch`` windows at a time.
 
@@ -65,6 +66,7 @@ def read(
         ahead: frames whose faces may be found, in a thread of their own, while the network is busy; 0: none, all in
             turn. The answer is the same. With a thread, frames come without their pixels (0 x 0), which would only
             wait; and the generator must be closed before the source is.
+        pictures: how many still pictures the source is made of, 0 for a film; see :func:`mien.faces.stream.follow`.
     """
     with library_work:
         from mien.clips.windows import Windows
@@ -74,7 +76,7 @@ def read(
     windows = Windows(settings.frames or record.frames, settings.window, settings.stride, max_gap)
     # A lost face's last window comes when the gap is over.
     answers = Answers(network, batch, reach=settings.window + max_gap)
-    followed = follow(frames, settings.faces, record.preprocessing.crop_size, detector)
+    followed = follow(frames, settings.faces, record.preprocessing.crop_size, detector, pictures)
     with closing(work_ahead(map(_without_pixels, followed), ahead) if ahead else followed) as seen:
         for frame, crops in seen:
             clips = [clip for crop in crops for clip in windows.push(crop)]

@@ -78,7 +78,7 @@ def choose_clips(
     best = _Best(model, settings.batch, at, track)
     with media.open(source, selection=settings.selection) as frames:
         seen = _counted(frames, frames.expected, progress)
-        for clip in cut_clips(_until(seen, at, settings), model.record, settings, detector):
+        for clip in cut_clips(_until(seen, at, settings), model.record, settings, detector, frames.info.pictures):
             best.add(clip)
         info, problems = frames.info, list(frames.problems)
     clips = best.clips()
@@ -89,14 +89,18 @@ def choose_clips(
 
 
 def cut_clips(
-    frames: Iterable[Frame], record: ModelRecord, settings: AnalysisSettings, detector: Detector | None = None
+    frames: Iterable[Frame],
+    record: ModelRecord,
+    settings: AnalysisSettings,
+    detector: Detector | None = None,
+    pictures: int = 0,
 ) -> Iterator[FaceClip]:
-    """Every clip that an analysis would hand to the network, in the same order."""
+    """Every clip that an analysis would hand to the network, in the same order; ``pictures`` as there."""
     from mien.clips.windows import Windows
     from mien.faces import follow
 
     windows = Windows(settings.frames or record.frames, settings.window, settings.stride, settings.faces.max_gap)
-    for frame, crops in follow(frames, settings.faces, record.preprocessing.crop_size, detector):
+    for frame, crops in follow(frames, settings.faces, record.preprocessing.crop_size, detector, pictures):
         for crop in crops:
             yield from windows.push(crop)
         yield from windows.frame_over(frame.time)

@@ -40,6 +40,9 @@ class FaceSettings:
     """Seconds a face may be out of sight and still keep its number, at least two frames that were looked at."""
     region: Region | None = None
     """Look for faces in this part of every picture only: x0,y0,x1,y1 in pixels of the upright picture."""
+    crops: bool = False
+    """Pictures are face crops already, as of a data set: look for the face's points in them, and take the whole picture
+    as the face where none is found. Films are looked at as ever."""
 
     def __post_init__(self) -> None:
         if self.detect_every < 1:

@@ -14,6 +14,7 @@ from jaxtyping import UInt8
 from mien.core.errors import InputError, SourceError
 from mien.core.forks import library_work
 from mien.core.types import Face, FaceCrop, Frame
+from mien.faces.again import look_again, whole_picture
 from mien.faces.align import align, frame_to_crop, points_in_box
 from mien.faces.boxes import iou
 from mien.faces.cuts import CutDetector
@@ -46,7 +47,11 @@ so many frames towards the next search, and after each the faces are measured an
 
 
 def follow(
-    frames: Iterable[Frame], settings: FaceSettings, crop_size: int, detector: Detector | None = None
+    frames: Iterable[Frame],
+    settings: FaceSettings,
+    crop_size: int,
+    detector: Detector | None = None,
+    pictures: int = 0,
 ) -> Generator[tuple[Frame, list[FaceCrop]]]:
     """Find, follow, align and judge the faces of a source.
 
@@ -63,6 +68,9 @@ def follow(
         settings: how to look and what to keep.
         crop_size: side of the aligned crops in pixels.
         detector: instead of the one ``settings`` names.
+        pictures: how many still pictures the source is made of (:attr:`mien.media.source.SourceInfo.pictures`), 0 for a
+            film. A lone picture without a face is looked at again (:mod:`mien.faces.again`), and so is every picture
+            where ``settings.crops``.
 
     Yields:
         Every frame once, in order, with one crop per person in it (``measured=False`` between detections), by number.
@@ -72,10 +80,10 @@ def follow(
     """
     if settings.region is not None:
         rest = replace(settings, region=None)
-        yield from within(frames, settings.region, lambda parts: follow(parts, rest, crop_size, detector))
+        yield from within(frames, settings.region, lambda parts: follow(parts, rest, crop_size, detector, pictures))
         return
     with library_work:
-        follower = _Follower(settings, crop_size, detector or detector_of(settings))
+        follower = _Follower(settings, crop_size, detector or detector_of(settings), pictures)
     for frame in frames:
         with library_work:
             follower.push(frame)
@@ -106,9 +114,11 @@ class _Seen:
 class _Follower:
     """State of one stream: the last frame, the tracks, and the frames that wait for a confirmation."""
 
-    def __init__(self, settings: FaceSettings, crop_size: int, detector: Detector) -> None:
+    def __init__(self, settings: FaceSettings, crop_size: int, detector: Detector, pictures: int) -> None:
         self.settings, self.crop_size, self.detector = settings, crop_size, detector
-        self.tracker = Tracker(settings.max_gap, confirm=not isinstance(detector, FrameDetector))
+        self.crops = settings.crops and pictures > 0
+        self.twice = self.crops or pictures == 1
+        self.tracker = Tracker(settings.max_gap, confirm=not (self.crops or isinstance(detector, FrameDetector)))
         self.guide, self.cuts, self.newcomers = Guide(), CutDetector(), Newcomers()
         self.waiting: deque[_Seen] = deque()
         self.last: _Seen | None = None
@@ -217,7 +227,10 @@ class _Follower:
     def _detect(self, frame: Frame) -> list[Face]:
         if isinstance(self.detector, FrameDetector):
             return self.detector.detect_frame(frame)
-        return detect_shrunk(self.detector, frame.image, self.settings.detect_height)
+        found = detect_shrunk(self.detector, frame.image, self.settings.detect_height)
+        if not found and self.twice:
+            found = look_again(self.detector, frame.image, self.settings.detect_height)
+        return found or [whole_picture(frame.image)] * self.crops
 
     def _crop(self, frame: Frame, track: Track, face: Face) -> FaceCrop:
         assert track.id is not None

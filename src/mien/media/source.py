@@ -66,6 +66,12 @@ class SourceInfo:
         sizes: Int[np.ndarray, "n 2"] = known[np.searchsorted([size[0] for size in self.sizes], times, side="right")]
         return sizes
 
+    @property
+    def pictures(self) -> int:
+        """How many still pictures it is made of; 0 for a film: a video, a camera, an array of many frames."""
+        stills = self.kind in ("image", "sequence") or (self.kind == "array" and self.frame_count == 1)
+        return (self.frame_count or 1) if stills else 0
+
 
 @dataclass(frozen=True, slots=True)
 class Shot:
