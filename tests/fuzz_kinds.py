@@ -61,6 +61,9 @@ class Media(Kind):
                 (self.folder / name).unlink(missing_ok=True)
         for suffix in ("png", "jpg", "bmp", "tiff", "webp", "ppm"):
             cv2.imwrite(str(self.folder / f"still.{suffix}"), picture(3))
+        cv2.imwritemulti(str(self.folder / "pages.tiff"), [picture(number) for number in range(3)])
+        jpeg, film = (self.folder / name for name in ("still.jpg", "sound.mp4"))
+        (self.folder / "motion.jpg").write_bytes(jpeg.read_bytes() + film.read_bytes())
         self.names = sorted(path.name for path in self.folder.iterdir())
         assert len(self.names) >= 12, self.names
         self.bytes = [(self.folder / name).read_bytes() for name in self.names]
@@ -91,6 +94,9 @@ FILMS: tuple[tuple[str, str, dict[str, str]], ...] = (
     ("camera.mjpeg", "mjpeg", {}),
     ("moving.gif", "gif", {}),
     ("lossless.mkv", "ffv1", {}),
+    ("moving.png", "apng", {"plays": "0"}),
+    ("moving.webp", "libwebp_anim", {}),
+    ("moving.avif", "libsvtav1", {}),
 )
 
 
@@ -103,8 +109,9 @@ def picture(number: int) -> np.ndarray:
 
 
 def _write_film(path: Path, codec: str, options: dict[str, str]) -> None:
-    pixels = {"mjpeg": "yuvj420p", "gif": "rgb8"}.get(codec, "yuv420p")
-    with av.open(str(path), "w", options={**options, "fflags": "+bitexact"}) as container:
+    pixels = {"mjpeg": "yuvj420p", "gif": "rgb8", "apng": "rgb24"}.get(codec, "yuv420p")
+    form = "apng" if codec == "apng" else None
+    with av.open(str(path), "w", format=form, options={**options, "fflags": "+bitexact"}) as container:
         film = container.add_stream(codec, rate=25, width=WIDTH, height=HEIGHT, pix_fmt=pixels)
         sound = container.add_stream("aac", rate=8000) if path.stem == "sound" else None
         for number in range(FRAMES):

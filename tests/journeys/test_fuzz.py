@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import fuzz
+import fuzz_kinds
 
 SEED = 20260
 SHARES = {"media": 120, "weights": 70, "tables": 60, "runs": 50}
@@ -34,6 +35,15 @@ def test_damage_never_ends_in_a_traceback(tmp_path: Path) -> None:
 @pytest.mark.parametrize("kind", SHARES)
 def test_an_input_is_made_of_seed_kind_and_number_alone(kind: str, tmp_path: Path) -> None:
     assert all(fuzz.same_inputs(kind, SEED, number, tmp_path / str(number)) for number in range(3))
+
+
+def test_what_is_damaged_was_sound(tmp_path: Path) -> None:
+    films = fuzz.kind_in("media", tmp_path)
+    frames = {name: fuzz_kinds.frames_of(tmp_path / name) for name in films.names}
+    assert len(frames) >= 12
+    assert {count for name, count in frames.items() if name.startswith("still")} == {1}
+    films_alone = [count for name, count in frames.items() if not name.startswith(("still", "pages", "motion"))]
+    assert set(films_alone) == {fuzz_kinds.FRAMES}
 
 
 def test_a_crash_is_laid_to_its_input(tmp_path: Path) -> None:
