@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import pickle
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from jaxtyping import Float, UInt8
@@ -81,14 +82,20 @@ class ExpressionModel:
     """
 
     def __init__(self, network: Network) -> None:
-        self._network = network
+        self._held: Network | bytes = network
+
+    @property
+    def _network(self) -> Network:
+        if isinstance(self._held, bytes):
+            with library_work, _unpickling:
+                if isinstance(self._held, bytes):
+                    self._held = pickle.loads(self._held)
+        return cast("Network", self._held)
 
     def __getstate__(self) -> dict[str, Any]:
-        # As bytes: what multiprocessing makes of a tensor itself needs open files, which a fresh process does not get.
-        return {**self.__dict__, "_network": _pickled(self._network)}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update({**state, "_network": pickle.loads(state["_network"])})
+        # As bytes, opened at first use: multiprocessing's own way for a tensor needs open files, which a fresh process
+        # does not get, and that process must know its number of threads before.
+        return {**self.__dict__, "_held": _pickled(self._held)}
 
     @property
     def engine(self) -> dict[str, str | None]:
@@ -230,7 +237,13 @@ def _opened(source: Any, settings: AnalysisSettings) -> Source:
         return media.open(source, selection=settings.selection)
 
 
-def _pickled(network: Network) -> bytes:
+_unpickling = threading.Lock()
+"""Only taken within library work."""
+
+
+def _pickled(network: Network | bytes) -> bytes:
+    if isinstance(network, bytes):
+        return network
     try:
         return pickle.dumps(network)
     except (pickle.PicklingError, TypeError, AttributeError, ValueError) as error:

@@ -15,7 +15,7 @@ from jaxtyping import Float, Float64, UInt8
 
 from mien.core.errors import WeightsError
 from mien.core.forks import library_work
-from mien.core.settings import cpu_count, thread_count
+from mien.core.settings import calm_openmp, cpu_count, thread_count
 from mien.core.softmax import softmax
 from mien.engines.header import Precision
 from mien.models.record import ModelRecord, demand_answers
@@ -103,6 +103,7 @@ class ExportedNetwork(ABC):
             raise WeightsError("weights with a landmark net", f"{self.path}, which has none", "use the weights file")
         with library_work, self._opening:
             if self._torch is None:
+                calm_openmp()
                 from mien.models.zoo import load_model
 
                 self._torch = load_model(self._weights)

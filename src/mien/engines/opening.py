@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Literal
 from mien.core.errors import ConfigError
 from mien.core.forks import library_work
 from mien.core.registry import did_you_mean
+from mien.core.settings import calm_openmp
 from mien.engines.base import ExportedNetwork
 from mien.engines.cached import EXPORTERS, PACKAGES, SUFFIXES, engine_file, engine_folder, installed, read_choice
 from mien.engines.header import Precision
@@ -116,12 +117,13 @@ def _export(weights: Path, engine: str) -> None:
 
 
 def _in_torch(name: str | Path | None, threads: int | None = None) -> LoadedModel:
+    calm_openmp()
     with library_work:
-        from mien.models.zoo import LoadedModel, Origin, load_model
+        from mien.models.zoo import LoadedModel, load_model
 
     path = find_weights(name)
     model = load_model(path, threads=threads)
-    return LoadedModel(model.network, model.record, model.precision, Origin(path.absolute(), threads))
+    return LoadedModel(model.network, model.record, model.precision, model.threads, origin=path)
 
 
 def _tell(say: Say | None, text: str) -> None:

@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Float, Float64, UInt8
 
 from mien.core.errors import ConfigError, WeightsError
-from mien.core.forks import library_work
+from mien.core.forks import forked, library_work
 from mien.core.registry import Registry
 from mien.core.settings import cpu_count, thread_count
 from mien.core.softmax import softmax
@@ -45,19 +45,6 @@ def make_config(name: str, **changes: object) -> S2DConfig:
     return replace(CONFIGS[name], **changes)  # type: ignore[arg-type]
 
 
-@dataclass(frozen=True)
-class Origin:
-    """Where another process finds the weights of a model.
-
-    Attributes:
-        path: the file.
-        threads: to compute with at most; None: as many as mien may use there.
-    """
-
-    path: Path
-    threads: int | None = None
-
-
 class LoadedModel:
     """Weights ready for use. Threads may share it, and processes that are forked.
 
@@ -65,8 +52,10 @@ class LoadedModel:
         network: uint8 crops to logits, in eval mode.
         record: what the weights say about themselves.
         precision: of the arithmetic.
-        origin: a pickle holds this instead of the network, which is loaded again when it is first asked; None: the
-            network itself.
+        threads: it computes with; None: as many as mien may use. They stay as many in another process, for the last
+            digits of an answer depend on them.
+        origin: the weights file: a pickle holds its path instead of the network, which is loaded again when it is first
+            asked; None: the pickle holds the network.
 
     Attributes:
         engine: what computes, for the provenance.
@@ -75,20 +64,25 @@ class LoadedModel:
     engine: ClassVar[str] = "torch"
 
     def __init__(
-        self, network: Recognizer, record: ModelRecord, precision: Precision = "float32", origin: Origin | None = None
+        self,
+        network: Recognizer,
+        record: ModelRecord,
+        precision: Precision = "float32",
+        threads: int | None = None,
+        origin: Path | None = None,
     ) -> None:
-        self.record, self.precision, self._origin = record, precision, origin
+        self.record, self.precision = record, precision
+        self.threads, self._origin = threads or thread_count(), origin and origin.absolute()
         self._begin(network)
 
     def _begin(self, network: Recognizer | None) -> None:
         self._network = network
-        threads = min(thread_count(), (self._origin and self._origin.threads) or thread_count())
         self._opening = threading.Lock()  # both are only taken within library work: a fork finds them free
-        self._turns = threading.BoundedSemaphore(max(1, cpu_count() // threads))
+        self._turns = threading.BoundedSemaphore(max(1, cpu_count() // self.threads))
 
     @property
     def network(self) -> Recognizer:
-        """The network itself."""
+        """The network itself. Raises WeightsError where its file was changed before it came to this process."""
         if self._network is None:
             with library_work, self._opening:
                 if self._network is None:
@@ -97,9 +91,9 @@ class LoadedModel:
 
     def _load_again(self) -> Recognizer:
         assert self._origin is not None
-        again = load_model(self._origin.path, threads=self._origin.threads)
+        again = _load(self._origin, self.threads)
         if again.record.sha256 != self.record.sha256:
-            got = f"{self._origin.path}, which was changed since"
+            got = f"{self._origin}, which was changed since"
             raise WeightsError(f"the weights {self.record.sha256[:16]}", got, "load the model again")
         return again.network
 
@@ -131,7 +125,7 @@ class LoadedModel:
         self.__dict__.update(state)
         self._begin(state.get("_network"))
         if self._network is not None:
-            _prepare(None)
+            _prepare(self.threads)
 
 
 def load_model(
@@ -159,7 +153,13 @@ def load_model(
     """
     if precision != "float32" and not folded:
         raise ConfigError("float32 for the readable network", precision, "leave out folded=False")
-    path = find_weights(name)
+    count = min(thread_count(), threads or thread_count())
+    return _load(find_weights(name), count, folded=folded, precision=precision, device=device)
+
+
+def _load(
+    path: Path, threads: int, *, folded: bool = True, precision: Precision = "float32", device: str = "cpu"
+) -> LoadedModel:
     with library_work:
         _prepare(threads)
         network, record = load_weights(path)
@@ -169,10 +169,10 @@ def load_model(
             fast = fold_s2d(network.s2d, getattr(torch, precision))
             # Not an S2D, but one in all that use asks of it: the call and the config.
             network.s2d = cast(S2D, pack(fast) if torch.device(device).type == "cpu" else fast)
-        return LoadedModel(network.to(device), record, precision)
+        return LoadedModel(network.to(device), record, precision, threads)
 
 
-def _prepare(threads: int | None) -> None:
-    """Make this process fit to compute."""
-    torch.set_num_threads(min(thread_count(), threads or thread_count()))
+def _prepare(threads: int) -> None:
+    """Make this process compute with so many threads, and one after a fork."""
+    torch.set_num_threads(1 if forked() else threads)
     keep_freed_memory()
