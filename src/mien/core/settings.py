@@ -58,8 +58,8 @@ def limit_threads(count: int) -> None:
 def calm_openmp() -> None:
     """Call before PyTorch is imported: its threads wait asleep, not busily, unless the environment says how.
 
-    By default each burns a core for milliseconds after every step. Where others need the cores (decoding, faces, another
-    worker) a pass of s2d-small took 7 to 10 times as long so, and 4 times the CPU.
+    By default each burns a core for milliseconds after every step. Where others need the cores (decoding, faces,
+    another worker) a pass of s2d-small took 7 to 10 times as long so, and 4 times the CPU.
     """
     if "OMP_WAIT_POLICY" not in os.environ:
         os.environ.setdefault("GOMP_SPINCOUNT", str(SPINS))
