@@ -56,11 +56,12 @@ class TemporalAdapter(nn.Module):
 
     Args:
         dim: token width.
-        hidden: width of the narrow space.
+        hidden: width of the narrow space; None for a quarter of dim, as the paper has it.
         zero_init: start the last map at zero, so that the adapter adds nothing before training.
     """
 
-    def __init__(self, dim: int, hidden: int, zero_init: bool = True) -> None:
+    def __init__(self, dim: int, hidden: int | None = None, zero_init: bool = True) -> None:
+        hidden = dim // 4 if hidden is None else hidden  # the paper's share
         super().__init__()
         self.temporal = TemporalAttention(dim, hidden)
         self.norm = nn.LayerNorm(dim, eps=NORM_EPS)
