@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pickle
 from collections.abc import Callable, Generator, Sequence
 from contextlib import closing, suppress
 from dataclasses import asdict, dataclass, replace
@@ -242,10 +241,10 @@ def finished(
 _worker: tuple[ExpressionModel, _Job] | None = None
 
 
-def _start_worker(threads: int, model: bytes, job: _Job) -> None:
+def _start_worker(threads: int, model: ExpressionModel, job: _Job) -> None:
     global _worker
-    limit_threads(threads)  # before the model is loaded: engines ask then
-    _worker = pickle.loads(model), job
+    limit_threads(threads)  # before the model, which loads at first use, asks
+    _worker = model, job
 
 
 def _work(place: Place) -> Outcome:
@@ -256,7 +255,7 @@ def _work(place: Place) -> Outcome:
 
 
 def _in_processes(model: ExpressionModel, job: _Job, places: Sequence[Place], workers: int) -> Generator[Outcome]:
-    start = max(1, thread_count() // workers), pickle.dumps(model), job
+    start = max(1, thread_count() // workers), model, job
     tasks = [(place,) for place in places]
     try:
         with closing(spread_tasks(_start_worker, start, _work, tasks, workers)) as answers:

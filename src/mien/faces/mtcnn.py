@@ -21,7 +21,7 @@ from mien.core.errors import ConfigError, MissingDependencyError
 from mien.core.forks import library_work
 from mien.core.types import Face
 from mien.faces.boxes import squared, suppress
-from mien.faces.quiet import quiet_opencv
+from mien.media.quiet import quiet_opencv
 
 CELL = 12
 """Pixels that one cell of the first network looks at."""

@@ -18,7 +18,7 @@ from mien.core.errors import ConfigError, WeightsError
 from mien.core.forks import library_work
 from mien.core.settings import cache_dir
 from mien.core.types import Face
-from mien.faces.quiet import quiet_opencv
+from mien.media.quiet import quiet_opencv
 
 FILE_NAME = "yunet_n_dynamic.onnx"
 """What the file is called in the cache."""
