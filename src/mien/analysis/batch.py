@@ -9,7 +9,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
-from mien import __version__
 from mien.analysis.expressions import ExpressionModel
 from mien.analysis.folders import (
     KEYS,
@@ -29,6 +28,7 @@ from mien.core.errors import ConfigError, SourceError
 from mien.core.files import clear_drafts
 from mien.core.names import printable
 from mien.core.settings import limit_threads, thread_count
+from mien.core.version import __version__
 from mien.media.files import is_pipe
 from mien.report.film import demand_embeddable
 from mien.report.result import RESULT_FILE, Result

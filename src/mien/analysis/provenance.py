@@ -10,10 +10,10 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mien import __version__
 from mien.analysis.settings import AnalysisSettings
 from mien.analysis.state import source_hash, state_of
 from mien.core.names import printable
+from mien.core.version import __version__
 
 if TYPE_CHECKING:
     from mien.models.record import ModelRecord

@@ -17,10 +17,10 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from types import FrameType
 
-from mien import __version__
 from mien.cli.problems import BUG, OK, STOPPED, USER, complain, confess, note
 from mien.core.errors import ConfigError, InputError, file_error
 from mien.core.registry import did_you_mean
+from mien.core.version import __version__
 
 VERBS = {
     "analyze": "Which expression does each face show, when: tables and pictures for videos and stills.",

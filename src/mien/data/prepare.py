@@ -23,10 +23,10 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from mien import __version__
 from mien.core.checks import parse_json
 from mien.core.errors import ConfigError, DataError
 from mien.core.files import whole_file
+from mien.core.version import __version__
 from mien.data.crop_settings import CropSettings
 from mien.data.crops import CROPS, DRAFTS, Cropper, Job, Outcome
 from mien.data.datasets import DataSet, find_dataset

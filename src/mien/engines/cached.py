@@ -13,12 +13,12 @@ from importlib import metadata
 from pathlib import Path
 from typing import Literal, get_args
 
-from mien import __version__
 from mien.core import checks
 from mien.core.checks import parse_json
 from mien.core.errors import ConfigError
 from mien.core.files import whole_file
 from mien.core.settings import cache_dir, thread_count
+from mien.core.version import __version__
 from mien.engines.header import Precision
 from mien.models.record import ModelRecord
 

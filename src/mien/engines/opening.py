@@ -15,7 +15,7 @@ from mien.core.registry import did_you_mean
 from mien.core.settings import calm_openmp
 from mien.engines.base import ExportedNetwork
 from mien.engines.cached import EXPORTERS, PACKAGES, SUFFIXES, engine_file, engine_folder, installed, read_choice
-from mien.engines.header import Precision
+from mien.engines.ready import open_engine
 from mien.models.find import find_weights
 from mien.models.record import ModelRecord, read_record
 
@@ -62,21 +62,6 @@ def open_model(
 def is_exported(name: str | Path) -> bool:
     """Whether that names a file of `mien export` that an engine here runs."""
     return Path(name).suffix in SUFFIXES.values()
-
-
-def open_engine(
-    record: ModelRecord, weights: Path, engine: str, precision: Precision, threads: int | None = None
-) -> ExportedNetwork:
-    """The cached file of ``weights`` on an engine. Raises WeightsError when there is none."""
-    path = engine_file(record, engine, precision)
-    if engine == "onnx":
-        from mien.engines.onnx import OnnxNetwork
-
-        return OnnxNetwork(path, weights, threads=threads)
-    from mien.engines.openvino import OpenVinoNetwork
-
-    compiled = engine_folder(record) / "compiled"
-    return OpenVinoNetwork(path, weights, bfloat16=precision == "bfloat16", cache=compiled, threads=threads)
 
 
 def _chosen(weights: Path, record: ModelRecord, trial: bool, say: Say | None) -> LoadedModel | ExportedNetwork:

@@ -20,7 +20,7 @@ from mien.core.softmax import softmax
 from mien.engines.cached import Choice, EngineName, engine_file, engine_folder, keep_choice
 from mien.engines.crops import sample_clips
 from mien.engines.header import Precision
-from mien.engines.opening import open_engine
+from mien.engines.ready import open_engine
 
 if TYPE_CHECKING:
     from mien.engines.export import Exporter

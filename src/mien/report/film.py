@@ -15,7 +15,7 @@ from mien.core.errors import ConfigError, SourceError
 from mien.core.names import printable
 
 if TYPE_CHECKING:
-    from mien.report.result import Result
+    from mien.report.findings import Findings
 
 MOST_EMBEDDED = 1 << 30
 """Bytes of a video that may be embedded: browsers hold all of it in memory."""
@@ -55,7 +55,7 @@ class Film:
                 yield base64.b64encode(part)
 
 
-def choose_film(result: Result, video: Path | None, embed: bool) -> Film | None:
+def choose_film(result: Findings, video: Path | None, embed: bool) -> Film | None:
     """The picture or video to show: ``video``, else the source where it is one file, else None.
 
     Raises:

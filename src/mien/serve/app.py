@@ -10,7 +10,7 @@ from typing import Any
 from fastapi import FastAPI, Response, WebSocket
 from fastapi.openapi.utils import get_openapi
 
-from mien import __version__
+from mien.core.version import __version__
 from mien.models.record import ModelRecord, read_record, shipped_records
 from mien.serve import page
 from mien.serve.guard import Gate, Guard
