@@ -25,6 +25,7 @@ from mien import media
 from mien.core.labels import LABEL_SPACES, LabelSpace
 from mien.core.types import Face
 from mien.models.record import ModelRecord, Preprocessing
+from scheduling import ordinary
 
 WIDTH, HEIGHT, FRAMES = 64, 48, 10
 MOST_FRAMES = 60
@@ -124,6 +125,7 @@ def _write_film(path: Path, codec: str, options: dict[str, str]) -> None:
                 container.mux(sound.encode(tone))
         for stream in filter(None, (film, sound)):
             container.mux(stream.encode(None))
+    ordinary()
 
 
 def frames_of(path: Path) -> int:
