@@ -14,7 +14,7 @@ import cv2
 import pytest
 from brightness import picture
 
-from mien.analysis.folders import demand_writable
+from mien.core.files import demand_writable
 
 PROGRAM = Path(__file__).with_name("slow_batch.py")
 PATIENCE = 60.0
@@ -117,7 +117,7 @@ def test_after_a_kill_nobody_works_on_and_the_next_run_clears_up(
     batch.communicate(timeout=PATIENCE)
     until(lambda: not any(map(runs, busy(tmp_path))), 5)
     assert len(hidden(tmp_path)) == workers
-    demand_writable(tmp_path / "out")
+    demand_writable(tmp_path / "out", "the results")
     assert hidden(tmp_path) == []
     assert finished(tmp_path) == ["quick0", "quick1"]
 
@@ -127,7 +127,7 @@ def test_a_run_that_starts_meanwhile_leaves_drafts_of_the_living_alone(
 ) -> None:
     start(sources[2:], 1)
     until(lambda: busy(tmp_path))
-    demand_writable(tmp_path / "out")
+    demand_writable(tmp_path / "out", "the results")
     assert len(hidden(tmp_path)) == 1
 
 

@@ -13,7 +13,6 @@ from mien.analysis.expressions import ExpressionModel
 from mien.analysis.folders import (
     KEYS,
     Place,
-    demand_writable,
     draft_for,
     folder_names,
     settle,
@@ -23,12 +22,12 @@ from mien.analysis.folders import (
 from mien.analysis.provenance import same_state, source_facts
 from mien.analysis.settings import AnalysisSettings
 from mien.analysis.state import demand_unchanged, state_of
-from mien.analysis.workers import Lost, portable, spread_tasks
 from mien.core.errors import ConfigError, SourceError
-from mien.core.files import clear_drafts
+from mien.core.files import clear_drafts, demand_writable
 from mien.core.names import printable
 from mien.core.settings import limit_threads, thread_count
 from mien.core.version import __version__
+from mien.core.workers import Lost, portable, spread_tasks
 from mien.media.files import is_pipe
 from mien.report.film import demand_embeddable
 from mien.report.result import RESULT_FILE, Result
@@ -147,7 +146,7 @@ def analyze_many(
     """
     if workers < 1:
         raise ConfigError("at least 1 worker", str(workers), "use 1, or the number of your CPU cores divided by 2")
-    demand_writable(Path(out))
+    demand_writable(Path(out), "the results")
     names = folder_names(sources, Path(out))
     places = take_shard([Place(source, Path(out) / name) for source, name in zip(sources, names, strict=True)], shard)
     job = _Job(settings or AnalysisSettings(), outputs or Outputs(), skip_existing, command)

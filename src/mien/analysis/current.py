@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from jaxtyping import Float64
@@ -46,6 +46,20 @@ class FaceNow:
     score: float | None
     reason: str | None
     probabilities: Float64[np.ndarray, " c"] | None
+
+    def to_dict(self, labels: Sequence[str]) -> dict[str, Any]:
+        """In the types of JSON: the box in pixels to a tenth, probabilities by label."""
+        rows = self.probabilities
+        return {
+            "track": self.track,
+            "box": [round(float(side), 1) for side in self.face.box],
+            "label": self.label,
+            "score": None if self.score is None else round(self.score, 4),
+            "reason": self.reason,
+            "probabilities": None
+            if rows is None
+            else {label: round(float(row), 4) for label, row in zip(labels, rows, strict=True)},
+        }
 
 
 @dataclass(frozen=True, eq=False, slots=True)

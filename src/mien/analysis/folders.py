@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 
 from mien.analysis.state import state_of
 from mien.core.errors import ConfigError, FileError, file_error
-from mien.core.files import clear_drafts, draft_folder
+from mien.core.files import draft_folder
 from mien.core.names import file_name
 from mien.media import files
 from mien.report.result import RESULT_FILE
@@ -43,20 +43,6 @@ class Place:
 
     source: str
     folder: Path
-
-
-def demand_writable(out: Path) -> None:
-    """Make the folder ``out``; raises ConfigError when that, or writing into it, is not possible.
-
-    What processes that were killed left there half-written is removed.
-    """
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        clear_drafts(out)
-    except OSError as error:
-        raise ConfigError("a folder for the results", f"{out}: {error.strerror}", "choose another place") from error
-    if not os.access(out, os.W_OK):
-        raise ConfigError("a folder that can be written to", str(out), "choose another place")
 
 
 def folder_names(sources: Sequence[str], out: Path | None = None) -> list[str]:

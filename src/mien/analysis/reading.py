@@ -15,10 +15,11 @@ from mien.analysis.ahead import work_ahead
 from mien.analysis.answers import Answers, Network
 from mien.analysis.settings import AnalysisSettings
 from mien.core.forks import library_work
-from mien.core.types import FaceCrop, Frame, Prediction
+from mien.core.types import FaceClip, FaceCrop, Frame, Prediction
 
 if TYPE_CHECKING:
     from mien.faces import Detector
+    from mien.models.record import ModelRecord
 
 
 @runtime_checkable
@@ -42,6 +43,43 @@ class Reading:
     frame: Frame | None
     crops: list[FaceCrop]
     predictions: list[Prediction]
+
+
+@dataclass(frozen=True, eq=False)
+class Seen:
+    """What one frame brings before the network is asked.
+
+    Attributes:
+        frame: the frame; None for the end of the source.
+        crops: the faces in it.
+        clips: windows that are complete with it.
+    """
+
+    frame: Frame | None
+    crops: list[FaceCrop]
+    clips: list[FaceClip]
+
+
+def see(
+    frames: Iterable[Frame],
+    record: ModelRecord,
+    settings: AnalysisSettings,
+    detector: Detector | None = None,
+    ahead: int = 0,
+    pictures: int = 0,
+) -> Generator[Seen]:
+    """Find faces and cut the windows that the network of ``record`` is asked about; arguments as in :func:`read`."""
+    with library_work:
+        from mien.clips.windows import Windows
+        from mien.faces import follow
+
+    windows = Windows(settings.frames or record.frames, settings.window, settings.stride, settings.faces.max_gap)
+    followed = follow(frames, settings.faces, record.preprocessing.crop_size, detector, pictures)
+    with closing(work_ahead(map(_without_pixels, followed), ahead) if ahead else followed) as found:
+        for frame, crops in found:
+            clips = [clip for crop in crops for clip in windows.push(crop)]
+            yield Seen(frame, crops, [*clips, *windows.frame_over(frame.time)])
+    yield Seen(None, [], list(windows.finish()))
 
 
 def read(
@@ -68,21 +106,12 @@ def read(
             wait; and the generator must be closed before the source is.
         pictures: how many still pictures the source is made of, 0 for a film; see :func:`mien.faces.stream.follow`.
     """
-    with library_work:
-        from mien.clips.windows import Windows
-        from mien.faces import follow
-
-    record, max_gap = network.record, settings.faces.max_gap
-    windows = Windows(settings.frames or record.frames, settings.window, settings.stride, max_gap)
     # A lost face's last window comes when the gap is over.
-    answers = Answers(network, batch, reach=settings.window + max_gap)
-    followed = follow(frames, settings.faces, record.preprocessing.crop_size, detector, pictures)
-    with closing(work_ahead(map(_without_pixels, followed), ahead) if ahead else followed) as seen:
-        for frame, crops in seen:
-            clips = [clip for crop in crops for clip in windows.push(crop)]
-            clips += windows.frame_over(frame.time)
-            yield Reading(frame, crops, answers.push(clips))
-    yield Reading(None, [], answers.push(windows.finish()) + answers.finish())
+    answers = Answers(network, batch, reach=settings.window + settings.faces.max_gap)
+    with closing(see(frames, network.record, settings, detector, ahead, pictures)) as seen:
+        for one in seen:
+            predictions = answers.push(one.clips)
+            yield Reading(one.frame, one.crops, predictions + (answers.finish() if one.frame is None else []))
 
 
 def _without_pixels(seen: tuple[Frame, list[FaceCrop]]) -> tuple[Frame, list[FaceCrop]]:

@@ -11,6 +11,7 @@ from functools import lru_cache
 from itertools import count
 from pathlib import Path
 
+from mien.core.errors import ConfigError
 from mien.core.processes import is_over, process_mark
 
 _serial = count(1)
@@ -65,6 +66,21 @@ def clear_drafts(folder: Path) -> None:
         else:
             with suppress(OSError):  # somebody else's, or gone by now
                 os.unlink(entry.path)
+
+
+def demand_writable(folder: Path, what: str) -> None:
+    """Make a folder for ``what``, such as "the results"; drafts of processes that were killed there are removed.
+
+    Raises:
+        ConfigError: that, or writing into it, is not possible.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        clear_drafts(folder)
+    except OSError as error:
+        raise ConfigError(f"a folder for {what}", f"{folder}: {error.strerror}", "choose another place") from error
+    if not os.access(folder, os.W_OK):
+        raise ConfigError("a folder that can be written to", str(folder), "choose another place")
 
 
 @lru_cache(256)

@@ -55,23 +55,23 @@ def smooth(targets: Targets, amount: float) -> Targets:
     return targets * (1 - amount) + targets.sum(1, keepdim=True) * (amount / targets.shape[1])
 
 
-def mix(clips: Clips, targets: Targets, plan: Mixing, rng: torch.Generator) -> tuple[Clips, Targets]:
+def mix(clips: Clips, targets: Targets, mixing: Mixing, rng: torch.Generator) -> tuple[Clips, Targets]:
     """Mix every clip, and its target alike, with its partner in the reversed batch.
 
     Args:
         clips: on any device; left as they are.
         targets: shares of the classes, rows summing to 1.
-        plan: how.
+        mixing: how.
         rng: of the CPU; it draws the same whatever the device.
 
     Returns:
         Mixed clips and smoothed, mixed targets; rows sum to 1.
     """
-    targets = smooth(targets, plan.smoothing)
-    if plan.mixup == plan.cutmix == 0:
+    targets = smooth(targets, mixing.smoothing)
+    if mixing.mixup == mixing.cutmix == 0:
         return clips, targets
-    pastes = plan.mixup == 0 or (plan.cutmix > 0 and torch.rand((), generator=rng).item() < plan.switch)
-    share = _beta(plan.cutmix if pastes else plan.mixup, rng)
+    pastes = mixing.mixup == 0 or (mixing.cutmix > 0 and torch.rand((), generator=rng).item() < mixing.switch)
+    share = _beta(mixing.cutmix if pastes else mixing.mixup, rng)
     partners = clips.flip(0)
     if pastes:
         clips, share = _paste(clips, partners, share, rng)

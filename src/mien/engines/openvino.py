@@ -53,17 +53,17 @@ class OpenVinoNetwork(ExportedNetwork):
         core = openvino_core()
         if not self.path.is_file():
             raise WeightsError("an .xml file", f"no file at {self.path}", "make it with `mien export`")
-        plan: dict[str, Any] = {
+        hints: dict[str, Any] = {
             "PERFORMANCE_HINT": "LATENCY",
             "INFERENCE_NUM_THREADS": self.threads,
             "INFERENCE_PRECISION_HINT": "bf16" if self._bfloat16 else "f32",
         }
         if self._cache is not None:
-            plan["CACHE_DIR"] = str(self._cache)
+            hints["CACHE_DIR"] = str(self._cache)
         try:
             self.record, stored = read_header(_texts(core, self.path), str(self.path))
             # From the path, a cached network comes without a second copy of its weights: 60 MiB less.
-            compiled = core.compile_model(self.path, "CPU", plan)
+            compiled = core.compile_model(self.path, "CPU", hints)
         except RuntimeError as error:
             raise unreadable(self.path, error) from error
         self.precision = "bfloat16" if self._bfloat16 and stored == "float32" else stored

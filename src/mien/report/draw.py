@@ -16,7 +16,7 @@ from jaxtyping import Float
 from mien.core.errors import ConfigError, SourceError, WeightsError
 from mien.core.files import whole_file
 from mien.core.types import FaceRow, Frame
-from mien.report.hide import FacePaths, hide
+from mien.report.blur import FacePaths, blur_face
 from mien.report.marks import FaceMark, Image, draw_faces, verdict_text
 from mien.report.ribbon import Ribbon
 from mien.report.steady import steady_boxes
@@ -113,7 +113,7 @@ class Overlay:
         image = np.array(frame.image)
         if self._paths is not None:
             for box in self._paths.at(frame.time):
-                hide(image, box)
+                blur_face(image, box)
         first, last = np.searchsorted(self._frame_of_row, [frame.index, frame.index + 1])
         rows = [self._table[row] for row in range(first, last)]
         points = self._points(frame.image, rows)

@@ -4,7 +4,7 @@ The page is ``page/report.html`` with style, script and content put in; the cont
 text, never as markup. A content security policy names the style and the script by hash and allows nothing else but the
 video beside it.
 
-How large it gets: 40,000 steps of probabilities (:mod:`mien.report.strips`), :data:`MOST_SPANS` spans and
+How large it gets: 40,000 steps of probabilities (:mod:`mien.report.bands`), :data:`MOST_SPANS` spans and
 :data:`MOST_FACES` faces at most, under 2.5 MB for an eight-class model however long the video is and however many faces
 there are, before thumbnails (at most 400 of 3 kB) and an embedded video. The page says what it leaves out.
 """
@@ -28,9 +28,9 @@ from jaxtyping import Shaped
 from mien.core.files import whole_file
 from mien.core.types import UNCLEAR
 from mien.core.version import __version__
+from mien.report.bands import Band, bands_of, step_for
 from mien.report.film import Film, choose_film
 from mien.report.palette import colours, hex_colour, text_colour
-from mien.report.strips import Strip, step_for, strips
 from mien.report.tables import SCORE_DIGITS, plain, track_totals
 from mien.report.thumbnails import face_rows, span_rows, thumbnails
 
@@ -88,7 +88,7 @@ def page_content(result: Findings, with_thumbnails: bool = False) -> dict[str, A
     duration = result.end
     step = step_for(result.frames, duration - result.source.start)
     sizes = result.source.sizes_at(result.frames.column("time"))
-    bands = {strip.track: strip for strip in strips(result.frames, result.spans, sizes, step)}
+    bands = {band.track: band for band in bands_of(result.frames, result.spans, sizes, step)}
     totals = track_totals(result.frames, result.spans)
     kept = {one["track"] for one in sorted(totals, key=lambda one: -one["frames"])[:MOST_FACES]}
     listed = _longest(result, kept)
@@ -128,9 +128,9 @@ def _span_cells(result: Findings, place: int, reasons: Sequence[str]) -> list[fl
     return [span.track, *times, label, round(span.score, SCORE_DIGITS), reason]
 
 
-def _band(strip: Strip, step: float) -> dict[str, Any]:
-    boxes = {"boxes": _text_of(strip.boxes.astype("<u2"))} if step <= BOX_STEP else {}
-    return {"first": strip.first, "cells": _text_of(strip.cells), **boxes}
+def _band(band: Band, step: float) -> dict[str, Any]:
+    boxes = {"boxes": _text_of(band.boxes.astype("<u2"))} if step <= BOX_STEP else {}
+    return {"first": band.first, "cells": _text_of(band.cells), **boxes}
 
 
 def _text_of(values: Shaped[np.ndarray, "*shape"]) -> str:

@@ -69,7 +69,7 @@ class Result(Findings):
 
         Args:
             path: a video file, or ``.png`` / ``.jpg`` when the source is one picture.
-            blur: hide every face that was found (see :func:`mien.report.hide.hide`). The voices stay: ``sound=False``.
+            blur: hide every face that was found (:mod:`mien.report.blur`). The voices stay: ``sound=False``.
             landmarks: draw the 68 points of each face, or five where the model has no landmark net.
             strip: put everybody's spans with a playhead below the picture, which gets taller by it.
             sound: keep the sound, copied where the container and browsers allow it, else as AAC.

@@ -32,7 +32,7 @@ from mien.serve.schemas import (
 )
 from mien.serve.store import Job
 from mien.serve.uploads import Arrival, Bounds, allowed_path, display_name, known_suffix, receive
-from mien.serve.work import plan
+from mien.serve.work import settings_of
 
 LOOK_EVERY, BEAT_EVERY = 0.2, 15.0
 """Seconds between two looks at a job whose events somebody hears, and between two signs of life to them."""
@@ -119,7 +119,7 @@ def _made(jobs: Jobs, arrival: Arrival, options: dict[str, Any]) -> Job:
             asked = AnalyzePath.model_validate(options)
             path = allowed_path(asked.path, jobs.settings.roots)
             chosen = AnalyzeOptions(**asked.model_dump(exclude={"path"}))
-        plan(chosen.model_dump())
+        settings_of(chosen.model_dump())
     except ValidationError as error:
         raise invalid(list(error.errors())) from None
     except ConfigError as error:

@@ -49,7 +49,7 @@ class Question:
     uploaded: bool
 
 
-def plan(options: dict[str, Any]) -> tuple[AnalysisSettings, Outputs]:
+def settings_of(options: dict[str, Any]) -> tuple[AnalysisSettings, Outputs]:
     """The options in mien's own words. Raises ConfigError where they contradict each other."""
     from mien.analysis.batch import Outputs
     from mien.analysis.settings import AnalysisSettings
@@ -78,7 +78,7 @@ def analyst(settings: ServeSettings) -> Answer:
 
     def answer(question: Question, tell: Tell) -> dict[str, Any]:
         look_into(question.source, question.name, settings)
-        looks, outputs = plan(question.options)
+        looks, outputs = settings_of(question.options)
         progress = _Progress(tell, settings.max_minutes * 60, question.name)
         result = model.analyze(question.source, looks, progress)
         try:

@@ -29,8 +29,8 @@ from mien.core.files import whole_file
 from mien.data.sampling import epoch_order
 from mien.models.torch_file import read_torch
 from mien.training import machine
-from mien.training.average import Average
 from mien.training.checkpoints import Checkpoints, save_state
+from mien.training.ema import Ema
 from mien.training.logs import Log, Report
 from mien.training.plan import FitPlan, learning_rate
 from mien.training.task import Task
@@ -98,7 +98,7 @@ class _Run:
         self.learning = [p for group in groups for p in group["params"]]
         adamw = torch.optim.AdamW(groups, lr=plan.peak_lr, betas=(plan.beta1, plan.beta2))
         self.optimizer: Any = self.fabric.setup_optimizers(adamw)
-        self.average = Average(self.net, plan.ema)
+        self.average = Ema(self.net, plan.ema)
         if task.extras is not None:
             task.extras.to(self.fabric.device)
         self.order: Tensor | None = None

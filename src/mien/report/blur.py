@@ -13,7 +13,7 @@ MARGIN = 0.3  # of the box on each side: ears, hair line, chin, and a box that l
 HOLD = 1.0  # s before a face is first found and after it is last found
 
 
-def hide(image: UInt8[np.ndarray, "h w 3"], box: Float[np.ndarray, " 4"]) -> None:
+def blur_face(image: UInt8[np.ndarray, "h w 3"], box: Float[np.ndarray, " 4"]) -> None:
     """Replace the box and a margin around it, in place, by a few mean colours; this cannot be undone.
 
     Args:

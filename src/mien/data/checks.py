@@ -11,7 +11,7 @@ import numpy as np
 
 from mien.data.datasets import DataSet
 from mien.data.hashes import near_pairs
-from mien.data.looks import Look, Place, look_at_all, place_of
+from mien.data.inspect_items import Inspected, Place, inspect_items, place_of
 from mien.data.manifest import SPLITS, Manifest, Row
 
 KINDS = {
@@ -77,7 +77,7 @@ class Problem:
 
 
 @dataclass(frozen=True, eq=False)
-class Findings:
+class CheckUp:
     """What the checks found.
 
     Attributes:
@@ -96,7 +96,7 @@ class Findings:
     counts: tuple[Count, ...]
     problems: tuple[Problem, ...]
     notes: tuple[str, ...]
-    looks: Mapping[Place, Look] = field(repr=False)
+    looks: Mapping[Place, Inspected] = field(repr=False)
 
     @property
     def serious(self) -> bool:
@@ -167,8 +167,8 @@ def check(
     dataset: DataSet,
     workers: int = 1,
     progress: Callable[[int, int], None] | None = None,
-) -> Findings:
-    """Look at every item of a copy.
+) -> CheckUp:
+    """Inspected at every item of a copy.
 
     Counts are held against the paper's; files are looked for and decoded (pictures whole; of clips the first, middle
     and last frame, and of videos every frame is decoded to be counted); the same pictures, persons or ids are looked
@@ -183,7 +183,7 @@ def check(
     Raises:
         ConfigError: fewer than one worker.
     """
-    looks = look_at_all(manifest, workers, progress)
+    looks = inspect_items(manifest, workers, progress)
     problems = [
         *_from_looks(manifest, looks),
         *_same_pictures(manifest, looks),
@@ -194,7 +194,7 @@ def check(
     order = {kind: place for place, kind in enumerate(KINDS)}
     problems.sort(key=lambda problem: order[problem.kind])
     counts = tuple(_counts(manifest, dataset))
-    return Findings(dataset.name, len(looks), len(manifest), counts, tuple(problems), manifest.notes, looks)
+    return CheckUp(dataset.name, len(looks), len(manifest), counts, tuple(problems), manifest.notes, looks)
 
 
 def _counts(manifest: Manifest, dataset: DataSet) -> Iterator[Count]:
@@ -210,7 +210,7 @@ def _counts(manifest: Manifest, dataset: DataSet) -> Iterator[Count]:
             yield Count(fold, split, label, labels[fold, split, label], of_class)
 
 
-def _from_looks(manifest: Manifest, looks: Mapping[Place, Look]) -> Iterator[Problem]:
+def _from_looks(manifest: Manifest, looks: Mapping[Place, Inspected]) -> Iterator[Problem]:
     """What the looks say, an item once."""
     seen: set[Place] = set()
     for row in manifest.rows:
@@ -227,7 +227,7 @@ def _from_looks(manifest: Manifest, looks: Mapping[Place, Look]) -> Iterator[Pro
             yield Problem("unlabelled", (row.id,), row.path)
 
 
-def _same_pictures(manifest: Manifest, looks: Mapping[Place, Look]) -> Iterator[Problem]:
+def _same_pictures(manifest: Manifest, looks: Mapping[Place, Inspected]) -> Iterator[Problem]:
     """Items with the same pixels, or listed more than once, that lie in two splits or under two labels."""
     groups: dict[bytes | Place, list[Row]] = defaultdict(list)
     for row in manifest.rows:
@@ -258,10 +258,10 @@ def _split_folds(rows: Sequence[Row]) -> str:
     return "; ".join(f"fold {fold}: {' and '.join(names)}" if fold else " and ".join(names) for fold, names in found)
 
 
-def _near_leaks(manifest: Manifest, looks: Mapping[Place, Look]) -> Iterator[Problem]:
+def _near_leaks(manifest: Manifest, looks: Mapping[Place, Inspected]) -> Iterator[Problem]:
     """Pairs that look the same, are not the same pixel for pixel, and lie in two splits of a fold."""
     rows_of: dict[bytes, list[Row]] = defaultdict(list)
-    look_of: dict[bytes, Look] = {}
+    look_of: dict[bytes, Inspected] = {}
     for row in manifest.rows:
         look = looks[place_of(row)]
         if look.hashes is not None:

@@ -23,7 +23,7 @@ ITEMS_AT_ONCE = 8
 
 
 @dataclass(frozen=True, eq=False)
-class Look:
+class Inspected:
     """What was seen of one item.
 
     Attributes:
@@ -52,15 +52,15 @@ def place_of(row: Row) -> Place:
     return row.kind, row.path
 
 
-def look_at_all(
+def inspect_items(
     manifest: Manifest, workers: int = 1, progress: Callable[[int, int], None] | None = None
-) -> dict[Place, Look]:
+) -> dict[Place, Inspected]:
     """A look at every distinct item, in the order of the manifest, whatever the number of ``workers``.
 
     ``progress`` is called with the items done and the items in all.
     """
     rows = distinct(manifest.rows)
-    looks: list[Look | None] = [None] * len(rows)
+    looks: list[Inspected | None] = [None] * len(rows)
     work = _Looking(Manifest(manifest.name, manifest.labels, (), manifest.root))
     for done, (number, look) in enumerate(spread(work, rows, workers, ITEMS_AT_ONCE), 1):
         looks[number] = look
@@ -83,29 +83,29 @@ class _Looking:
 
     manifest: Manifest
 
-    def __call__(self, row: Row) -> Look:
+    def __call__(self, row: Row) -> Inspected:
         absent = _absent(self.manifest, row)
         if absent is not None:
             return absent
         try:
             return _seen(self.manifest, row)
         except DataError as error:
-            return Look("unreadable", error.got)
+            return Inspected("unreadable", error.got)
 
 
-def _absent(manifest: Manifest, row: Row) -> Look | None:
+def _absent(manifest: Manifest, row: Row) -> Inspected | None:
     """The look of an item that is not there; None for one that is."""
     path = manifest.root / row.path
     if row.kind == "frames":
         if not path.is_dir():
-            return Look("missing", f"no folder at {path}")
-        return None if images_in(path) else Look("empty", f"no picture in {path}")
+            return Inspected("missing", f"no folder at {path}")
+        return None if images_in(path) else Inspected("empty", f"no picture in {path}")
     if row.kind == "array" and "#" in row.path:
         path = manifest.root / row.path.rpartition("#")[0]
-    return None if path.is_file() else Look("missing", f"no file at {path}")
+    return None if path.is_file() else Inspected("missing", f"no file at {path}")
 
 
-def _seen(manifest: Manifest, row: Row) -> Look:
+def _seen(manifest: Manifest, row: Row) -> Inspected:
     frames = frame_count(manifest, row)
     problems = video_frames(manifest.root / row.path)[1] if row.kind == "video" else ()
     images = list(_shown(manifest, row, frames))
@@ -114,7 +114,7 @@ def _seen(manifest: Manifest, row: Row) -> Look:
         digest.update(np.array(image.shape, np.int64).tobytes() + image.tobytes())
     hashes = np.array([perceptual_hash(image) for image in images], np.uint64)
     thumbs = np.stack([thumbnail(image) for image in images])
-    return Look("well", "; ".join(problems), frames, digest.digest(), hashes, thumbs)
+    return Inspected("well", "; ".join(problems), frames, digest.digest(), hashes, thumbs)
 
 
 def _shown(manifest: Manifest, row: Row, frames: int) -> Iterator[UInt8[np.ndarray, "3 h w"]]:

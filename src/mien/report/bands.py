@@ -22,7 +22,7 @@ STANDARD_STEP = 0.04
 
 
 @dataclass(frozen=True, eq=False)
-class Strip:
+class Band:
     """One face's probabilities in equal steps.
 
     Attributes:
@@ -52,10 +52,10 @@ def step_for(table: FaceTable, duration: float) -> float:
     return max(frame, duration / MOST_STEPS, float((seen[0] - seen[1]).sum()) / MOST_CELLS)
 
 
-def strips(
+def bands_of(
     table: FaceTable, spans: Sequence[Span], size: tuple[int, int] | Int[np.ndarray, "n 2"], step: float
-) -> list[Strip]:
-    """A strip for every face, in order of number.
+) -> list[Band]:
+    """A band for every face, in order of number.
 
     Args:
         table: by frame, as an analysis leaves it.
@@ -78,7 +78,7 @@ def strips(
         places, length = numbers - first, int(numbers[-1]) - first + 1
         taken = _taken(places, length, _in_sight(spans_of.get(track, []), first, length, step))
         cells = _cells(places, probabilities[rows], taken)
-        answer.append(Strip(track, first, cells, _boxes(places, boxes[rows], taken)))
+        answer.append(Band(track, first, cells, _boxes(places, boxes[rows], taken)))
     return answer
 
 

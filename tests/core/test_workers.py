@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 import tiny_work
 
-from mien.analysis.workers import Lost, spread_tasks
 from mien.core.errors import ConfigError, WeightsError
+from mien.core.workers import Lost, spread_tasks
 
 
 @pytest.fixture(autouse=True)

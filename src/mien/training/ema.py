@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 
-class Average:
+class Ema:
     """Exponential mean of what changes in a module: its learning parameters and its buffers.
 
     Args:
