@@ -136,21 +136,3 @@ def augment(
     with torch.autocast("cpu", enabled=False):  # the arithmetic of pixels stays in float32
         lit = random_light(images, changes, rng)
         return random_erase(warp(lit, random_affine(len(images), changes, rng), size), changes, rng)
-
-
-def mixup(
-    images: Float[Tensor, "n c h w"], targets: Float[Tensor, "n k"], alpha: float, rng: Generator
-) -> tuple[Float[Tensor, "n c h w"], Float[Tensor, "n k"]]:
-    """Blend every image and its target with another of the batch (Zhang et al., arXiv 1710.09412)."""
-    if alpha <= 0:
-        return images, targets
-    # Beta(alpha, alpha) from two gammas, drawn by the run's own generator.
-    a, b = torch._standard_gamma(torch.full((2, len(images)), alpha), generator=rng)
-    share = a / (a + b).clamp(min=1e-12)
-    share = torch.maximum(share, 1 - share)
-    other = torch.randperm(len(images), generator=rng)
-    by_image, by_target = share.view(-1, 1, 1, 1), share.view(-1, 1)
-    return (
-        images * by_image + images[other] * (1 - by_image),
-        targets * by_target + targets[other] * (1 - by_target),
-    )

@@ -37,3 +37,12 @@ def normalise(images: Float[Tensor, "*n 3 h w"], preprocessing: Preprocessing) -
     mean = torch.tensor(preprocessing.mean, dtype=images.dtype, device=images.device).view(3, 1, 1)
     std = torch.tensor(preprocessing.std, dtype=images.dtype, device=images.device).view(3, 1, 1)
     return (images - mean) / std
+
+
+def to_frames(images: Float[Tensor, "n c h w"], size: int, preprocessing: Preprocessing) -> Float[Tensor, "n 3 s s"]:
+    """Images in [0, 1], of one channel or three, as the network takes them at another side: training comes in here."""
+    if preprocessing.colour == "grey" and images.shape[1] == 3:
+        images = to_colour(images, preprocessing)
+    if images.shape[-1] != size:
+        images = F.interpolate(images, (size, size), mode="bilinear", antialias=True)
+    return normalise(images.expand(-1, 3, -1, -1), preprocessing)

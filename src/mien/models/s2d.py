@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Literal
 
 import torch
 from jaxtyping import Float
@@ -128,10 +129,24 @@ class S2D(nn.Module):
         yield from (self.temporal_embed, self.backbone.norm, self.head, self.landmark_embed)
         yield from (self.prompters, self.prompt_norms, self.adapters)
 
-    def freeze_for_stage2(self) -> None:
-        """Freeze the image model's blocks, patch embedding, class token and positions (under 10 % is left to learn)."""
-        self.requires_grad_(False)
-        for part in self.stage2_modules():
+    def learn_only(self, what: Literal["all", "stage2", "temporal"]) -> None:
+        """Freeze what a stage leaves as it is.
+
+        Args:
+            what: ``all`` freezes nothing; ``stage2`` the image model's blocks, patch embedding, class token and
+                positions (under 10 % is left to learn); ``temporal`` all but the adapters and the temporal embedding.
+        """
+        self.requires_grad_(what == "all")
+        parts = (
+            {"all": (), "stage2": (), "temporal": ()}
+            if self.config.frames is None
+            else {
+                "all": (),
+                "stage2": tuple(self.stage2_modules()),
+                "temporal": (self.adapters, self.temporal_embed),
+            }
+        )
+        for part in parts[what]:
             part.requires_grad_(True)
 
 

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from mien.core.errors import WeightsError
 from mien.core.files import whole_file
 from mien.models.landmarks import MobileFaceNet, landmark_input
-from mien.models.preprocess import normalise, to_unit
+from mien.models.preprocess import normalise, to_frames, to_unit
 from mien.models.record import ModelRecord, Preprocessing, read_record
 from mien.models.s2d import S2D
 from mien.models.shape import S2DConfig
@@ -41,6 +41,11 @@ class Recognizer(nn.Module):
         """Logits of b clips of t aligned RGB crops."""
         frames = normalise(to_unit(clips.flatten(0, 1), self.preprocessing), self.preprocessing)
         return self.logits(frames.view(*clips.shape[:2], *frames.shape[1:]))
+
+    def frames_of(self, clips: Float[Tensor, "b t c h w"], size: int | None = None) -> Float[Tensor, "b t 3 s s"]:
+        """Clips in [0, 1], of one channel or three and of any side, normalised; None: of the network's own side."""
+        frames = to_frames(clips.flatten(0, 1), size or self.preprocessing.input_size, self.preprocessing)
+        return frames.view(*clips.shape[:2], *frames.shape[1:])
 
     def logits(self, frames: Float[Tensor, "b t 3 s s"]) -> Float[Tensor, "b c"]:
         """Logits of frames that are already normalised (training comes in here, after its augmentation)."""

@@ -93,7 +93,7 @@ class DistillTask(Task):
             {"params": [p for p in params if p.ndim < 2], "weight_decay": 0.0},
         ]
 
-    def loss(self, module: nn.Module, batch: Tensor, rng: torch.Generator) -> Tensor:
+    def loss(self, module: nn.Module, batch: Tensor, rng: torch.Generator) -> dict[str, Tensor]:
         """L1 on the points (in percent of the side) plus the squared error of the map in units of its own spread."""
         grey = augment(self.faces[batch].float() / 255, LANDMARK_SIZE, self.recipe.augmentation, rng)
         faces = grey.expand(-1, 3, -1, -1).contiguous(memory_format=torch.channels_last).to(device_of(module))
@@ -102,8 +102,7 @@ class DistillTask(Task):
         ours, our_map = module(normalise(faces, self.plan))
         by_point = F.smooth_l1_loss(ours.float() * 100, points.float() * 100)
         by_map = (((our_map.float() - landmark_map.float()) / self.map_scale.to(faces.device)) ** 2).mean()
-        loss: Tensor = by_point + self.recipe.map_weight * by_map
-        return loss
+        return {"points": by_point, "map": self.recipe.map_weight * by_map}
 
     def validate(self, module: nn.Module) -> dict[str, float]:
         """Median and mean point error against the teacher, and the share of the map's variance explained."""

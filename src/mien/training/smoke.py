@@ -8,10 +8,10 @@ from pathlib import Path
 from mien.data.datasets import find_dataset
 from mien.data.manifest import SET
 from mien.data.synthetic import Kind, write_synthetic
-from mien.training.clip_run import ClipRun
-from mien.training.clips import ClipRecipe
+from mien.training.labelled import LabelledRun
 from mien.training.logs import Report
 from mien.training.plan import FitPlan
+from mien.training.recipe import ClipRecipe
 
 
 @dataclass(frozen=True)
@@ -45,5 +45,7 @@ class SmokeRun:
             half = self.clips // 2
             write_synthetic(data, self.kind, self.clips, half, half, self.recipe.frames, ambiguous=self.ambiguous)
             find_dataset("synthetic").read(data).save(data)
-        run = ClipRun(data, self.out, self.start, name="smoke", resume=self.resume, fit=self.fit, recipe=self.recipe)
+        run = LabelledRun(
+            data, self.out, self.start, name="smoke", resume=self.resume, fit=self.fit, recipe=self.recipe
+        )
         return run.run(report)
