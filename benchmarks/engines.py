@@ -173,7 +173,7 @@ def measure(
     use_threads(1)
     torch.set_num_threads(1)
     names = models or (["s2d-tiny"] if quick else list(TARGETS))
-    rows = [row for name in names for row in speed(name, folder, 2 if quick else runs, compile_too)]
+    rows = [row for name in names for row in speed(name, folder, runs, compile_too)]
     return rows if quick else [*rows, *agreement(folder)]
 
 

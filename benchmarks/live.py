@@ -13,10 +13,10 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import films
 import numpy as np
 from rounds import use_threads
 
+import films
 import mien
 from mien import media
 from mien.media.newest import Newest

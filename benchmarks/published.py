@@ -11,7 +11,8 @@ from torch import Tensor, nn
 
 from mien.models.landmarks import MobileFaceNet, landmark_input
 from mien.models.s2d import S2D
-from mien.models.temporal import HEADS, resize_time
+from mien.models.shape import ADAPTER_HEADS as HEADS
+from mien.models.temporal import resize_time
 from mien.models.vit import Attention, Block, resize_positions
 
 

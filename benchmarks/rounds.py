@@ -10,18 +10,33 @@ from typing import Any
 
 import cv2
 
+CLOSE = 0.03
+"""Rounds that agree to this share are enough."""
+
 
 def in_turn(
     flows: Mapping[str, Callable[[], object]], runs: int, clock: Callable[[], float] = time.perf_counter
 ) -> dict[str, list[float]]:
-    """Seconds of every flow in every round, by ``clock`` (``time.process_time`` counts the work of all threads)."""
+    """Seconds of every flow in every round, by ``clock`` (``time.process_time`` counts the work of all threads).
+
+    Two rounds at least, where ``runs`` allows them, and up to ``runs`` while they disagree.
+    """
     seconds: dict[str, list[float]] = {name: [] for name in flows}
-    for _ in range(runs):
+    for done in range(runs):
+        if done >= 2 and agree(seconds):
+            break
         for name, flow in flows.items():
             start = clock()
             flow()
             seconds[name].append(clock() - start)
     return seconds
+
+
+def agree(seconds: Mapping[str, Sequence[float]]) -> bool:
+    """Whether rounds say the same, up to :data:`CLOSE`: of a lone flow its seconds, else its share of the first's."""
+    first = next(iter(seconds.values()))
+    shares = [first] if len(seconds) == 1 else [ratios(some, first) for some in seconds.values()]
+    return all(max(some) <= (1 + CLOSE) * min(some) for some in shares)
 
 
 def ratios(over: Sequence[float], under: Sequence[float]) -> list[float]:

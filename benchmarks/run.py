@@ -1,8 +1,9 @@
 """``make bench``: every benchmark on the sample clips, one table.
 
-    python benchmarks/run.py FOLDER [--only NAME ...] [--quick]
+    python benchmarks/run.py FOLDER [--only NAME ...] [--quick | --long]
 
-FOLDER holds the sample clips. Every script runs in a process of its own, so that none leaves threads or memory behind;
+FOLDER holds the sample clips. As it is, every row of the table in some ten minutes; with --long more and longer rounds
+of everything, half an hour. Every script runs in a process of its own, so that none leaves threads or memory behind;
 one that fails prints why, the others go on, and the exit code is 1 at the end.
 """
 
@@ -12,6 +13,7 @@ import inspect
 import platform
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 SCRIPTS = {
@@ -44,29 +46,32 @@ def _lines(path: Path) -> list[str]:
     return path.read_text().splitlines() if path.is_file() else []
 
 
-def measure(name: str, folder: Path, quick: bool) -> list[str]:
-    """The rows of one script: its ``measure`` gets those of the arguments clip, folder and quick that it takes."""
+def measure(name: str, folder: Path, quick: bool, long: bool) -> list[str]:
+    """The rows of one script: its ``measure`` gets those of the arguments below that it takes."""
     wanted = inspect.signature(importlib.import_module(name).measure).parameters
     offered = {
         "clip": folder / CLIPS.get(name, USUAL_CLIP),
         "folder": folder,
         "quick": quick,
-        "runs": 2 if quick else 5,
+        "long": long,
+        "runs": 2 if quick else 5 if long else 3,
     }
     given = {key: value for key, value in offered.items() if key in wanted}
     rows: list[str] = importlib.import_module(name).measure(**given)
     return rows
 
 
-def main(folder: Path, only: list[str], quick: bool) -> int:
+def main(folder: Path, only: list[str], how: list[str]) -> int:
     """Run the scripts, print the table; the exit code."""
     print(machine(), flush=True)
+    begun = time.monotonic()
     failed = []
     for name in only or [name for name in SCRIPTS if (HERE / f"{name}.py").is_file()]:
         print(f"\n{name} {SCRIPTS.get(name, '')}".rstrip(), flush=True)
-        command = [sys.executable, __file__, str(folder), "--rows-of", name, *(["--quick"] if quick else [])]
+        command = [sys.executable, __file__, str(folder), "--rows-of", name, *how]
         if subprocess.run(command).returncode:
             failed.append(name)
+        print(f"  ({(time.monotonic() - begun) / 60:.1f} minutes so far)", flush=True)
     if failed:
         print(f"\nfailed: {', '.join(failed)}", file=sys.stderr)
     return 1 if failed else 0
@@ -76,10 +81,13 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path)
     parser.add_argument("--only", nargs="+", choices=list(SCRIPTS), default=[], help="these scripts instead of all")
-    parser.add_argument("--quick", action="store_true", help="less of everything: do they run?")
+    length = parser.add_mutually_exclusive_group()
+    length.add_argument("--quick", action="store_true", help="less of everything: do they run?")
+    length.add_argument("--long", action="store_true", help="more rounds, longer films, every size")
     parser.add_argument("--rows-of", choices=list(SCRIPTS), help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.rows_of:
-        print("\n".join(measure(given.rows_of, given.folder, given.quick)), flush=True)
+        print("\n".join(measure(given.rows_of, given.folder, given.quick, given.long)), flush=True)
     else:
-        sys.exit(main(given.folder, given.only, given.quick))
+        how = [f"--{name}" for name in ("quick", "long") if getattr(given, name)]
+        sys.exit(main(given.folder, given.only, how))

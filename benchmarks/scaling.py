@@ -1,6 +1,6 @@
 """How the time of an analysis grows: with the length, the faces, the batch, and what more threads save.
 
-    python benchmarks/scaling.py CLIP [--quick]
+    python benchmarks/scaling.py CLIP [--runs 3]
 
 Wall time after loading, as a multiple of the first variant of each kind, from interleaved rounds.
 """
@@ -11,9 +11,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-import films
 from rounds import in_turn, ratios, spread, use_threads
 
+import films
 import mien
 
 
@@ -35,10 +35,9 @@ def _with_threads(model: mien.ExpressionModel, clip: Path, count: int) -> None:
     model.analyze(clip)
 
 
-def measure(clip: Path, quick: bool = False) -> list[str]:
+def measure(clip: Path, runs: int = 3) -> list[str]:
     """The rows of the table."""
-    runs = 2 if quick else 3
-    rows = [f"{clip.name}: time as a multiple of the first of each kind, {runs} rounds"]
+    rows = [f"{clip.name}: time as a multiple of the first of each kind, at most {runs} rounds"]
     model, settings = mien.load(trial=True), mien.AnalysisSettings()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -59,6 +58,6 @@ def measure(clip: Path, quick: bool = False) -> list[str]:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("clip", type=Path)
-    parser.add_argument("--quick", action="store_true", help="two rounds instead of three")
+    parser.add_argument("--runs", type=int, default=3)
     given = parser.parse_args()
-    print("\n".join(measure(given.clip, given.quick)))
+    print("\n".join(measure(given.clip, given.runs)))

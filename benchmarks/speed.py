@@ -1,6 +1,6 @@
 """P3: video seconds per second and core of ``mien analyze``, from file to spans, and where the time goes.
 
-    python benchmarks/speed.py CLIP [--quick]
+    python benchmarks/speed.py CLIP [--long]
 
 The clip is scaled to 720p first. One thread; the work of all threads counts (CPU seconds), so other programs on the
 machine disturb little. Every round runs the stages in turn; medians, and spread. A stage's cost is the difference
@@ -17,9 +17,9 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-import films
 from rounds import in_turn, spread, use_threads
 
+import films
 import mien
 from mien import media
 from mien.analysis.reading import read
@@ -86,25 +86,25 @@ def stages(model: mien.ExpressionModel, clip: Path, seconds: float, runs: int) -
     return rows
 
 
-def measure(clip: Path, quick: bool = False) -> list[str]:
+def measure(clip: Path, quick: bool = False, runs: int = 3, long: bool = False) -> list[str]:
     """The rows of the table."""
     use_threads(1)
     names = [record.name for record in shipped_records()]
     with tempfile.TemporaryDirectory() as folder:
-        film = films.scaled(clip, HEIGHT, FRAMES // 2 if quick else FRAMES, Path(folder) / "720p.mp4")
+        film = films.scaled(clip, HEIGHT, FRAMES if long else FRAMES // 2, Path(folder) / "720p.mp4")
         info = media.probe(film)
         length = info.duration or 0.0
         rows = [f"{clip.name}: {length:.1f} s of {info.width}x{info.height}, one thread"]
         results = []
         for name in names:
-            found, best = of_shipped(name, film, length, 2 if quick else 5)
+            found, best = of_shipped(name, film, length, runs)
             rows += found
             results.append(f"{best:.2f} with {name} (target {TARGETS[name]})")
-        papers = ("s2d-tiny",) if quick else ("s2d-tiny", "s2d-small", "s2d-base")
+        papers = ("s2d-tiny", "s2d-small", "s2d-base") if long else ("s2d-tiny",)
         for paper in papers:
             model = of_the_paper(paper)
             flow = {paper: partial(model.analyze, film, PAPER)}
-            some = speeds(length, in_turn(flow, 1 if quick else 3, time.process_time)[paper])
+            some = speeds(length, in_turn(flow, 1 if quick else runs, time.process_time)[paper])
             row = f"{spread(some)} video s per s (target {TARGETS[paper]} on its best engine)"
             rows.append(f"  {paper}, random weights, torch: {row}")
     rows.append(f"P3 video s per s per core as shipped: {', '.join(results)}")
@@ -131,6 +131,6 @@ def speeds(length: float, seconds: list[float]) -> list[float]:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("clip", type=Path)
-    parser.add_argument("--quick", action="store_true", help="two rounds of five seconds, and of the shapes tiny only")
+    parser.add_argument("--long", action="store_true", help="five rounds of ten seconds, and the paper's larger shapes")
     given = parser.parse_args()
-    print("\n".join(measure(given.clip, given.quick)))
+    print("\n".join(measure(given.clip, runs=5 if given.long else 3, long=given.long)))

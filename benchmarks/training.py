@@ -29,11 +29,10 @@ from mien.data.crop_settings import CropSettings
 from mien.data.crops import Cropper, Job
 from mien.data.manifest import Manifest, Row
 from mien.data.pixels import frame_count
-from mien.models.record import Preprocessing
 from mien.models.s2d import S2D
 from mien.models.zoo import make_config
-from mien.training.clips import ClipItems
-from mien.training.recipes import STAGE2
+from mien.training.recipes.s2d import STAGE2
+from mien.training.sources import Files
 
 FRAMES, SIDE = 16, 224
 WAYS = ("published", "ours", "checkpointed")
@@ -48,7 +47,7 @@ class Training:
         torch.set_num_threads(1)
         self.bfloat16 = way != "published"
         s2d = random_weights(S2D(make_config(name, frames=FRAMES, dropout=0.0)))
-        s2d.freeze_for_stage2()
+        s2d.learn_only("stage2")
         s2d.checkpoint_blocks = way == "checkpointed"
         self.learning = [parameter for parameter in s2d.parameters() if parameter.requires_grad]
         self.network: nn.Module = s2d if self.bfloat16 else Published(s2d)
@@ -104,7 +103,8 @@ def loading(clip: Path, draws: int) -> list[float]:
         row = release.rows[0]
         made = Cropper(release, Path(folder), CropSettings())(Job(row, "clip", frame_count(release, row)))
         prepared = (replace(row, path=made.path, kind="frames"),)
-        items = ClipItems(replace(release, rows=prepared, root=Path(folder)), STAGE2, Preprocessing(input_size=SIDE), 0)
+        rows = replace(release, rows=prepared, root=Path(folder))
+        items = Files(rows, SIDE, STAGE2.frames, STAGE2.rate, STAGE2.augmentation, 0)
         seconds = []
         for draw in range(draws):
             start = time.process_time()

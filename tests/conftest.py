@@ -23,6 +23,7 @@ import pytest
 from jaxtyping import install_import_hook
 
 from chromium import HOW, WITHOUT
+from scheduling import ordinary
 
 CHECKED_ROOMS = ["mien.core", "mien.clips", "mien.models"]
 install_import_hook(CHECKED_ROOMS, "shape_checks.checked")
@@ -65,6 +66,13 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         patch.setenv("MIEN_CACHE", str(folder))
         patch.setenv("MIEN_OFFLINE", "1")
         yield folder
+
+
+@pytest.fixture(autouse=True)
+def ordinary_scheduling() -> Iterator[None]:
+    """No test leaves this process above all others."""
+    yield
+    ordinary()
 
 
 @pytest.fixture(scope="session")

@@ -11,13 +11,13 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from answers import predict
 
 from mien.core.settings import thread_count
 from mien.data.ferplus import read_ferplus
 from mien.evaluation.calibration import Fit, fit_bias, held_out, temperature_alone
 from mien.models.find import find_weights
 from mien.models.weights import load_weights
-from mien.training.expression import predict
 from mien.training.finish import figures
 
 ORDERS = 5

@@ -20,18 +20,20 @@ from mien.core.settings import thread_count
 from mien.data.transforms import Augmentation
 from mien.models.find import find_weights
 from mien.models.weights import load_weights
-from mien.training.expression import ExpressionRecipe, ExpressionTask
+from mien.training.labelled import LabelledTask
+from mien.training.recipes.shipped import FERPLUS
 
 MATRICES = ("attn.qkv", "attn.proj", "mlp.fc1", "mlp.fc2")
 
 
-def gradients(task: ExpressionTask, batch: Tensor, rng: torch.Generator) -> dict[str, Tensor]:
+def gradients(task: LabelledTask, batch: Tensor, rng: torch.Generator) -> dict[str, Tensor]:
     """Of the loss on one batch, by parameter."""
     task.module.zero_grad(set_to_none=True)
     with torch.autocast("cpu", torch.bfloat16):
-        loss = task.loss(task.module, batch, rng)
-    loss.backward()  # type: ignore[no-untyped-call]
-    return {name: p.grad.clone() for name, p in task.module.named_parameters() if p.grad is not None}
+        losses = task.loss(task.module, batch, rng)
+    torch.stack(list(losses.values())).sum().backward()  # type: ignore[no-untyped-call]
+    net = task.learner.net
+    return {name: p.grad.clone() for name, p in net.named_parameters() if p.grad is not None}
 
 
 def agreement(found: list[dict[str, Tensor]], prefix: str) -> float:
@@ -52,16 +54,17 @@ def main() -> None:
     given = parser.parse_args()
     torch.set_num_threads(thread_count())
     recognizer, _ = load_weights(find_weights(given.weights))
-    recipe = dataclasses.replace(ExpressionRecipe(), model=recognizer.s2d.config, sizes=())
+    recipe = dataclasses.replace(FERPLUS.recipe, model=recognizer.s2d.config, sizes=())
     if given.plain:
         recipe = dataclasses.replace(recipe, augmentation=Augmentation())
-    task = ExpressionTask(given.data, recipe, recognizer.landmarks, None)
-    task.recognizer.s2d.load_state_dict(recognizer.s2d.state_dict())
+    rows, held_out = dataclasses.replace(FERPLUS, data=given.data).rows()
+    recognizer.s2d.requires_grad_(True)
+    task = LabelledTask(rows, held_out, recognizer, recipe, seed=0)
     task.module.train()
     rng = torch.Generator().manual_seed(0)
     order = torch.randperm(task.items, generator=rng)[: given.batch * given.batches]
     found = [gradients(task, batch, rng) for batch in order.split(given.batch)]
-    state = task.module.state_dict()
+    state = task.learner.net.state_dict()
     print(f"{given.batches} batches of {given.batch}: cosine of their gradients, {agreement(found, ''):.3f} over all")
     print(f"{'':<24}{'cosine':>8}   spread of {', '.join(MATRICES)}")
     for place in range(recipe.model.depth):

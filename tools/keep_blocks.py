@@ -10,14 +10,15 @@ import dataclasses
 from pathlib import Path
 
 import torch
+from answers import predict
 
 from mien.core.settings import thread_count
 from mien.data.ferplus import FerPlusSplit, read_ferplus
 from mien.models.find import find_weights
 from mien.models.landmarks import fold
 from mien.models.s2d import S2D
+from mien.models.vit import resize_positions
 from mien.models.weights import Recognizer, load_weights
-from mien.training.expression import predict
 from mien.training.start import state_of_blocks
 
 IMAGES = 512
@@ -26,7 +27,9 @@ IMAGES = 512
 def cut(whole: Recognizer, keep: list[int], size: int) -> Recognizer:
     """The model with these blocks, at this input size."""
     s2d = S2D(dataclasses.replace(whole.s2d.config, depth=len(keep), input_size=size))
-    s2d.load_state_dict(state_of_blocks(whole.s2d, keep, s2d.config.grid))
+    state = state_of_blocks(whole.s2d, keep)
+    state["backbone.pos_embed"] = resize_positions(state["backbone.pos_embed"], s2d.config.grid)
+    s2d.load_state_dict(state)
     return Recognizer(s2d, whole.landmarks, dataclasses.replace(whole.preprocessing, input_size=size)).eval()
 
 

@@ -19,7 +19,8 @@ from mien import media
 from mien.faces import follow
 from mien.models.landmarks import LANDMARK_SIZE, fold
 from mien.models.zoo import LoadedModel, load_model
-from mien.training.distill import load_teacher, point_error
+from mien.training.distill import point_error
+from mien.training.start import read_landmark_net
 
 
 def crops_of(clip: Path, size: int) -> np.ndarray:
@@ -49,7 +50,7 @@ def row(name: str, values: np.ndarray) -> str:
 
 def main(teacher: Path, clips: list[Path], name: str | None) -> None:
     """Print the table."""
-    model, reference = load_model(name), fold(load_teacher(teacher))
+    model, reference = load_model(name), fold(read_landmark_net(teacher))
     print("| clip | faces | mean | median | 95th percentile |\n|---|---|---|---|---|")
     every = []
     for clip in clips:

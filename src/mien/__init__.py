@@ -12,6 +12,8 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING
 
+from mien.core.version import __version__
+
 if TYPE_CHECKING:
     from mien.analysis.expressions import ExpressionModel as ExpressionModel
     from mien.analysis.expressions import load as load
@@ -19,8 +21,6 @@ if TYPE_CHECKING:
     from mien.core.errors import InputError as InputError
     from mien.core.errors import MienError as MienError
     from mien.report.result import Result as Result
-
-__version__ = "0.1.0"
 
 _CONTENTS = {
     "load": "mien.analysis.expressions",

@@ -2,18 +2,22 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
+import resource
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
 
 import cv2
 import numpy as np
 import pytest
 from brightness import BRIGHT, DARK, LEFT, BrightnessNetwork, one_face, picture, write_video
 
-from mien.analysis.batch import Outcome, Outputs, analyze_many
+from mien.analysis.batch import CHANGED, Outcome, Outputs, analyze_many
 from mien.analysis.expressions import ExpressionModel
 from mien.analysis.settings import AnalysisSettings
-from mien.core.errors import ConfigError, InputError
+from mien.core.errors import ConfigError, FileError, InputError, SourceError
 
 
 @pytest.fixture
@@ -155,7 +159,171 @@ def test_a_crash_while_writing_leaves_no_folder(
     assert list((tmp_path / "out").iterdir()) == []
 
 
+def on_first_frame(source: str, act: Callable[[], object]) -> Callable[..., None]:
+    """A progress that does something to a source while it is read."""
+
+    def progress(of: str, done: int, total: int | None, seconds: float) -> None:
+        if of == source and done == 1:
+            act()
+
+    return progress
+
+
+def replace_by(path: Path, frames: np.ndarray) -> None:
+    """Another film takes the name, with the old one's time."""
+    was = path.stat()
+    write_video(path.with_name("other.mp4"), frames)
+    path.with_name("other.mp4").replace(path)
+    os.utime(path, ns=(was.st_atime_ns, was.st_mtime_ns))
+
+
+def test_a_film_replaced_while_it_is_read_fails_and_is_not_skipped_later(
+    run: Run, sources: list[str], tmp_path: Path
+) -> None:
+    act = on_first_frame(sources[0], lambda: replace_by(Path(sources[0]), one_face([BRIGHT] * 50)))
+    first, second = run(sources[:2], progress=act)
+    assert isinstance(first.error, SourceError)
+    assert "replaced meanwhile" in str(first.error)
+    assert second.status == "done"
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["merry"]
+    (again,) = run(sources[:1], skip_existing=True)
+    assert again.report is not None
+    assert (again.status, again.report["spans"][0]["label"]) == ("done", "happiness")
+
+
+def test_a_film_replaced_between_reading_and_drawing_fails(
+    run: Run, sources: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    proper = ExpressionModel.analyze
+
+    def slow(self: ExpressionModel, source: str, *args: Any) -> Any:
+        result = proper(self, source, *args)
+        replace_by(Path(source), one_face([BRIGHT] * 50))
+        return result
+
+    monkeypatch.setattr(ExpressionModel, "analyze", slow)
+    (outcome,) = run(sources[:1], outputs=Outputs(save_video=True))
+    assert isinstance(outcome.error, SourceError)
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_the_result_of_another_film_of_that_name_is_kept(run: Run, sources: list[str], tmp_path: Path) -> None:
+    other = write_video(tmp_path / "calm.mkv", one_face([BRIGHT] * 50))
+    assert run(sources[:1])[0].folder.name == "calm"
+    assert run([str(other)])[0].folder.name == "calm-2"
+    labels = [report(tmp_path / "out" / name)["spans"][0]["label"] for name in ("calm", "calm-2")]
+    assert labels == ["neutral", "happiness"]
+    skipped = run([str(other), *sources[:1]], skip_existing=True)
+    assert [(one.status, one.folder.name) for one in skipped] == [("skipped", "calm-2"), ("skipped", "calm")]
+
+
+def test_two_runs_that_start_together_give_two_results(run: Run, sources: list[str], tmp_path: Path) -> None:
+    other = write_video(tmp_path / "calm.mkv", one_face([BRIGHT] * 50))
+    inner: list[Outcome] = []
+    act = on_first_frame(sources[0], lambda: inner.extend(run([str(other)])))
+    (outer,) = run(sources[:1], progress=act)
+    assert [inner[0].folder.name, outer.folder.name] == ["calm", "calm-2"]
+    assert report(tmp_path / "out" / "calm")["source"]["name"] == "calm.mkv"
+
+
+def test_a_result_lost_to_a_newer_film_of_that_path_is_said(run: Run, sources: list[str]) -> None:
+    assert run(sources[:1])[0].notes == ()
+    assert run(sources[:1])[0].notes == ()
+    write_video(Path(sources[0]), one_face([BRIGHT] * 50))
+    assert run(sources[:1])[0].notes == (CHANGED,)
+
+
+NAMES = (b"caf\xe9", b"two\nlines\x1b[31m", b"n" * 250, "\u9762\u8ac7".encode() * 41)
+
+
+@pytest.mark.parametrize("timeline", ["svg", "png"])
+def test_a_name_is_no_reason_to_lose_the_work(run: Run, tmp_path: Path, timeline: Any) -> None:
+    (tmp_path / "in").mkdir()
+    sources = []
+    for name in NAMES:
+        sources.append(os.fsdecode(os.fsencode(tmp_path / "in") + b"/" + name + b".png"))
+        Path(sources[-1]).write_bytes(cv2.imencode(".png", picture((LEFT, BRIGHT)))[1].tobytes())
+    outcomes = run(sources, outputs=Outputs(timeline=timeline, html=True, save_video=True))
+    assert [outcome.error for outcome in outcomes] == [None] * len(NAMES)
+    for outcome in outcomes:
+        assert report(outcome.folder)["source"]["name"].endswith(".png")
+        assert len(os.fsencode(outcome.folder.name)) <= 244
+        assert {path.name for path in outcome.folder.iterdir()} >= {f"timeline.{timeline}", "report.html"}
+    if timeline == "svg":
+        for outcome in outcomes:
+            ElementTree.parse(outcome.folder / "timeline.svg")
+    assert statuses(
+        run(sources, outputs=Outputs(timeline=timeline, html=True, save_video=True), skip_existing=True)
+    ) == ["skipped"] * len(NAMES)
+
+
+def test_a_folder_whose_name_is_taken_is_said_before_the_work(
+    run: Run, sources: list[str], network: BrightnessNetwork, tmp_path: Path
+) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "calm").write_text("a file")
+    first, second = run(sources[:2], workers=1)
+    assert isinstance(first.error, FileError)
+    assert "a file at" in first.error.got
+    assert second.status == "done"
+    assert (tmp_path / "out" / "calm").read_text() == "a file"
+
+
+@pytest.mark.parametrize("outputs", [Outputs(), Outputs(save_video=True, html=True)])
+def test_a_full_disk_is_the_users_error_and_keeps_the_old_result(
+    run: Run, sources: list[str], tmp_path: Path, outputs: Outputs
+) -> None:
+    (old,) = run(sources[:1], outputs=outputs)
+    before = {path.name: path.read_bytes() for path in old.folder.iterdir()}
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2000, limits[1]))
+    try:
+        (outcome,) = run(sources[:1], outputs=outputs)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert isinstance(outcome.error, FileError), outcome.error
+    assert outcome.error.got == f"{old.folder}: File too large"
+    assert {path.name: path.read_bytes() for path in old.folder.iterdir()} == before
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["calm"]
+
+
 class TestSkipping:
+    def test_a_film_of_the_same_size_is_another_one(self, run: Run, sources: list[str]) -> None:
+        path = Path(sources[2])
+        cv2.imwrite(str(path.with_suffix(".bmp")), picture((LEFT, BRIGHT)))
+        cv2.imwrite(str(path.with_name("other.bmp")), picture((LEFT, DARK)))
+        source = str(path.with_suffix(".bmp"))
+        run([source])
+        path.with_name("other.bmp").replace(source)
+        (outcome,) = run([source], skip_existing=True)
+        assert outcome.report is not None
+        assert (outcome.status, outcome.report["spans"][0]["label"]) == ("done", "neutral")
+
+    def test_with_a_hash_a_copy_is_the_same_and_a_forgery_is_not(
+        self, run: Run, sources: list[str], lenient: AnalysisSettings
+    ) -> None:
+        settings = dataclasses.replace(lenient, hash_source=True)
+        run(sources[:1], settings=settings)
+        os.utime(sources[0])
+        assert statuses(run(sources[:1], settings=settings, skip_existing=True)) == ["skipped"]
+        was = Path(sources[0]).stat()
+        content = bytearray(Path(sources[0]).read_bytes())
+        content[-1] ^= 1
+        Path(sources[0]).write_bytes(content)
+        os.utime(sources[0], ns=(was.st_atime_ns, was.st_mtime_ns))
+        assert statuses(run(sources[:1], settings=settings, skip_existing=True)) == ["done"]
+
+    def test_other_boxes_in_the_detectors_file_are_another_question(
+        self, run: Run, sources: list[str], lenient: AnalysisSettings, tmp_path: Path
+    ) -> None:
+        boxes = tmp_path / "boxes.csv"
+        faces = dataclasses.replace(lenient.faces, detector="given", detector_file=boxes)
+        settings = dataclasses.replace(lenient, faces=faces)
+        for left in (10, 11):
+            boxes.write_text("frame,x0,y0,x1,y1\n" + "".join(f"{i},{left},20,60,80\n" for i in range(50)))
+            assert statuses(run(sources[:1], settings=settings, skip_existing=True)) == ["done"]
+            assert statuses(run(sources[:1], settings=settings, skip_existing=True)) == ["skipped"]
+
     def test_a_finished_source_is_not_done_again(
         self, run: Run, sources: list[str], network: BrightnessNetwork
     ) -> None:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from brightness import BRIGHT, DARK, LEFT, RIGHT, BrightnessNetwork, FacesAt, one_face, picture, write_video
 
+from mien import media
 from mien.analysis.expressions import ExpressionModel
 from mien.analysis.settings import AnalysisSettings
 from mien.core.errors import ConfigError, SourceError
@@ -110,6 +111,21 @@ def test_a_lower_frame_rate_looks_at_fewer_frames_and_finds_the_same(
     assert half.spans[-1].end == pytest.approx(4.0, abs=0.05)
 
 
+@pytest.mark.parametrize("rate", [0.2, 0.5, 0.99, 1.0, 1.01, 2.0, 4.0])
+def test_who_is_there_throughout_has_one_number_and_no_gap_at_any_frame_rate(
+    model: ExpressionModel, lenient: AnalysisSettings, tmp_path: Path, rate: float
+) -> None:
+    shown = one_face([DARK] * 120 + [BRIGHT] * 120)
+    video = write_video(tmp_path / "v.mp4", shown, fps=23.976 / 2)
+    result = model.analyze(video, dataclasses.replace(lenient, frame_rate=rate))
+    assert len(result.frames) == pytest.approx(240 / (23.976 / 2) * rate, abs=1)
+    assert [(span.track, span.label) for span in result.spans] == [(1, "neutral"), (1, "happiness")]
+    assert result.spans[0].start == 0.0
+    assert result.spans[0].end == result.spans[1].start == pytest.approx(10.0, abs=1 / rate + 0.1)
+    rows = result.frames.column("probabilities")
+    assert (rows[:, 1] > 0.5).tolist() == (result.frames.column("time") >= 10.0).tolist()
+
+
 @pytest.mark.parametrize("error", [KeyboardInterrupt, RuntimeError])
 def test_an_interruption_closes_the_source_and_comes_through(
     model: ExpressionModel, lenient: AnalysisSettings, monkeypatch: pytest.MonkeyPatch, error: type[BaseException]
@@ -133,6 +149,19 @@ def test_a_missing_file_is_the_users_error(model: ExpressionModel) -> None:
         model.analyze("nowhere.mp4")
 
 
+def test_a_film_still_being_written_is_the_users_error(
+    model: ExpressionModel, lenient: AnalysisSettings, tmp_path: Path
+) -> None:
+    video = write_video(tmp_path / "v.mp4", one_face([DARK] * 10))
+
+    def append(*_: object) -> None:
+        with video.open("ab") as file:
+            file.write(b"more")
+
+    with pytest.raises(SourceError, match=r"v\.mp4, which was written to"):
+        model.analyze(video, lenient, append)
+
+
 def test_a_detector_of_ones_own_is_used_and_named(model: ExpressionModel, lenient: AnalysisSettings) -> None:
     class Blind(FacesAt):
         name = "blind"
@@ -145,6 +174,41 @@ def test_a_detector_of_ones_own_is_used_and_named(model: ExpressionModel, lenien
     assert result.provenance["detector"] == "blind"
 
 
+def test_a_still_is_looked_at_again_with_a_border_and_a_film_is_not(
+    model: ExpressionModel, lenient: AnalysisSettings, tmp_path: Path
+) -> None:
+    import cv2
+
+    class WithBorderOnly(FacesAt):
+        def detect(self, image: np.ndarray) -> list:
+            height, width = one_face([BRIGHT]).shape[1:3]
+            return [] if image.shape[:2] == (height, width) else super().detect(image)
+
+    cv2.imwrite(str(tmp_path / "tight.png"), picture((LEFT, BRIGHT)))
+    for source in (tmp_path / "tight.png", picture((LEFT, BRIGHT))):
+        assert len(model.analyze(source, lenient, detector=WithBorderOnly()).frames) == 1
+    assert len(model.analyze(one_face([BRIGHT] * 5), lenient, detector=WithBorderOnly()).frames) == 0
+
+
+def test_crops_are_faces_whatever_the_detector_says(
+    model: ExpressionModel, lenient: AnalysisSettings, tmp_path: Path
+) -> None:
+    import cv2
+
+    class Blind(FacesAt):
+        def detect(self, image: np.ndarray) -> list:
+            return []
+
+    crops = dataclasses.replace(lenient, faces=dataclasses.replace(lenient.faces, crops=True))
+    cv2.imwrite(str(tmp_path / "crop.png"), np.full((48, 48, 3), BRIGHT, np.uint8))
+    (row,) = model.analyze(tmp_path / "crop.png", crops, detector=Blind()).frames
+    assert row.face.box.tolist() == [0, 0, 48, 48]
+    assert row.probabilities is not None
+    assert row.probabilities.argmax() == 1
+    assert len(model.analyze(tmp_path / "crop.png", lenient, detector=Blind()).frames) == 0
+    assert len(model.analyze(one_face([BRIGHT] * 5), crops, detector=Blind()).frames) == 0, "a film is no crop"
+
+
 def test_provenance_tells_how_to_repeat_it(model: ExpressionModel, lenient: AnalysisSettings, tmp_path: Path) -> None:
     video = write_video(tmp_path / "v.mp4", one_face([DARK] * 10))
     facts = model.analyze(video, dataclasses.replace(lenient, hash_source=True)).provenance
@@ -152,6 +216,7 @@ def test_provenance_tells_how_to_repeat_it(model: ExpressionModel, lenient: Anal
     assert facts["settings"]["faces"]["min_size"] == 10.0
     assert facts["settings"]["window"] == lenient.window
     assert facts["source"]["bytes"] == video.stat().st_size
+    assert facts["source"]["mtime_ns"] == video.stat().st_mtime_ns
     assert len(facts["source"]["sha256"]) == 64
     assert {"python", "torch", "opencv", "av", "numpy"} <= set(facts["software"])
     assert facts["date"].endswith("+00:00")
@@ -270,3 +335,20 @@ class TestSettings:
     def test_values_out_of_range_are_refused(self, change: dict, message: str) -> None:
         with pytest.raises(ConfigError, match=message):
             AnalysisSettings(**change)
+
+
+def test_pictures_in_memory_are_drawn_in_the_colours_they_were_read_in(
+    model: ExpressionModel, lenient: AnalysisSettings, tmp_path: Path
+) -> None:
+    rgb = one_face([BRIGHT] * 10)
+    rgb[:, -10:, :, 0] = 255  # a red floor
+    plain, swapped, first = (
+        model.analyze(rgb, lenient),
+        model.analyze(list(rgb[..., ::-1]), lenient, bgr=True),
+        model.analyze(np.moveaxis(rgb, -1, 1) / 255, lenient),
+    )
+    assert shown(plain.spans) == shown(swapped.spans) == shown(first.spans) == [(1, "happiness")]
+    for number, result in enumerate((plain, swapped, first)):
+        with media.open(result.draw(tmp_path / f"{number}.mp4", strip=False)) as drawn:
+            red, _, blue = next(iter(drawn)).image[-5:, 100:].reshape(-1, 3).mean(0)
+        assert red > 200 > 80 > blue

@@ -16,7 +16,7 @@ from brightness import BRIGHT, DARK, RIGHT, BrightnessNetwork, one_face, picture
 from mien import media
 from mien.analysis.current import FORGET, NOT_YET, CurrentFaces, Now
 from mien.analysis.expressions import ExpressionModel
-from mien.analysis.reading import Reading
+from mien.analysis.reading import Reading, read
 from mien.analysis.settings import AnalysisSettings
 from mien.analysis.smoothing import SpanRule
 from mien.core.errors import SourceError
@@ -304,3 +304,51 @@ class TestCurrentFaces:
         (face,) = faces.push(self.reading(FORGET + 0.1))
         assert face.reason == NOT_YET
         assert faces._answers == {}
+
+    @pytest.mark.parametrize("step", [1.0, FORGET + 1, 3600.0])
+    def test_the_answer_about_the_last_frame_of_a_slow_camera_counts(self, step: float) -> None:
+        faces, shown = CurrentFaces(self.RULE), []
+        for number in range(6):
+            reading = self.reading(number * step)
+            answers = [Prediction(1, (number - 1) * step, (number - 1) * step, np.array([0.9, 0.1]))] if number else []
+            shown.append(faces.push(Reading(reading.frame, reading.crops, answers))[0].label)
+        assert shown == ["unclear"] + ["neutral"] * 5
+        assert len(faces._answers[1]) <= FORGET / step + 1
+
+
+class TestSlowSources:
+    """One person, at 100 s and later on the clock, away for one frame, then changing."""
+
+    SHOWN = [DARK] * 12 + [None] + [BRIGHT] * 12
+
+    def frames(self, rate: float) -> list[Frame]:
+        images = one_face(self.SHOWN)
+        images[:, :, 62:94] = 255  # a pillar, so that the scene stays the same when nobody is there
+        return [Frame(25 * i, 100 + i / rate, image) for i, image in enumerate(images)]
+
+    @pytest.mark.parametrize("rate", [0.1, 0.5, 0.99, 1.0, 1.5, 3.0, 10.0])
+    def test_live_spans_are_whole_and_of_one_person(
+        self, model: ExpressionModel, lenient: AnalysisSettings, rate: float
+    ) -> None:
+        news = list(model.live(self.frames(rate), lenient))
+        spans = [span for now in news for span in now.ended]
+        assert [(span.track, span.label) for span in spans] == [(1, "neutral"), (1, "happiness")]
+        assert (spans[0].start, spans[0].end) == (100.0, spans[1].start)
+        assert spans[1].start == pytest.approx(100 + 13 / rate, abs=max(1 / rate, 0.4) + 0.01)
+        assert spans[1].end == pytest.approx(100 + 25 / rate)
+        faces = [now.faces[0].label for now in news if now.faces]
+        assert len(faces) == 24
+        assert faces[11] == "neutral"
+        assert faces[-1] == "happiness"
+
+    @pytest.mark.parametrize("rate", [0.1, 0.5, 0.99, 1.0, 1.5])
+    def test_each_frame_has_the_answer_of_its_own_time(
+        self, model: ExpressionModel, lenient: AnalysisSettings, rate: float
+    ) -> None:
+        readings = list(read(self.frames(rate), model._network, lenient, 2))
+        answers = {one.start: one for reading in readings for one in reading.predictions}
+        crops = [crop for reading in readings for crop in reading.crops]
+        assert sorted(answers) == [crop.time for crop in crops]
+        for crop in crops:
+            assert answers[crop.time].end == pytest.approx(crop.time + 1 / rate)
+            assert answers[crop.time].probabilities.argmax() == (0 if crop.time < 100 + 12.5 / rate else 1)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -59,6 +60,16 @@ class TestSpans:
             assert before.end == after.start or after.start - before.end > RULE.max_gap
         middles = (track.starts + track.ends) / 2
         assert all(any(span.start <= time <= span.end for span in spans) for time in middles)
+
+    @pytest.mark.parametrize("step", [0.6, 1.01, 10.0])
+    def test_one_slow_frame_without_the_face_cuts_no_span_and_two_over_the_gap_do(self, step: float) -> None:
+        for missed, count in ((1, 1), (2, 1 if step < 1 else 2)):
+            places = np.array([0, 1, 2, *range(3 + missed, 7)])
+            starts = 3.0 + places * step
+            track = TrackReadings(1, starts, starts + step, certain(("neutral", len(places))), [None] * 7, places)
+            rule = replace(RULE, max_gap=1.3)
+            track = replace(track, reasons=[None] * len(places))
+            assert labels(track_spans(track, rule)) == ["neutral"] * count
 
     @given(tracks())
     def test_neighbours_differ_and_every_named_span_reaches_the_threshold(self, track: TrackReadings) -> None:
@@ -215,6 +226,12 @@ class TestFrameProbabilities:
     def test_without_windows_it_refuses(self) -> None:
         with pytest.raises(ValueError, match="without any prediction"):
             frame_probabilities(self.starts, self.ends, [])
+
+    def test_a_frame_that_stands_long_takes_its_own_window_and_not_the_next(self) -> None:
+        starts = np.array([0.0, 0.3, 7.4, 8.1, 20.0])
+        windows = [window(start, start + 0.04, p, 1 - p) for start, p in zip(starts, np.linspace(0, 1, 5), strict=True)]
+        rows = frame_probabilities(starts, np.array([*starts[1:], 40.0]), windows)
+        np.testing.assert_allclose(rows[:, 0], np.linspace(0, 1, 5))
 
 
 def crop_of(index: int, time: float, share: float) -> FaceCrop:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import ast
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from graphlib import CycleError, TopologicalSorter
 
 ROOMS = (
     *("core", "media", "faces", "clips", "models", "engines", "data", "evaluation", "training"),
@@ -31,6 +32,28 @@ def upward_imports(source: str, room: str) -> list[str]:
     allowed = ROOMS[: ROOMS.index(room) + 1]
     names = [name.split(".")[1] for name in imported(source) if name.startswith("mien.")]
     return [f"{room} imports {name}" for name in names if name in ROOMS and name not in allowed]
+
+
+def circle(sources: Mapping[str, str]) -> list[str]:
+    """Modules that import each other in a ring, wherever the imports stand, those for types alone too.
+
+    Args:
+        sources: text by dotted name; a package's is that of its ``__init__``.
+    """
+    graph = {name: {_module(one, sources) for one in imported(text)} - {name, ""} for name, text in sources.items()}
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        ring: list[str] = error.args[1]
+        return ring
+    return []
+
+
+def _module(name: str, known: Mapping[str, str]) -> str:
+    """The module that an imported name lies in; empty where it is none of ours."""
+    while name and name not in known:
+        name = name.rpartition(".")[0]
+    return name
 
 
 def forbidden_imports(source: str) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import tomllib
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -34,6 +35,16 @@ def test_there_is_something_to_check() -> None:
 
 def test_rooms_import_downward_only() -> None:
     assert breaches(lambda path, text: rules.upward_imports(text, room_of(path))) == []
+
+
+def test_no_files_import_each_other_in_a_ring() -> None:
+    sources = {
+        ".".join(("mien", *path.relative_to(PACKAGE).with_suffix("").parts)).removesuffix(".__init__"): path.read_text(
+            "utf-8"
+        )
+        for path in MODULES
+    }
+    assert rules.circle(sources) == []
 
 
 def test_the_tour_lists_the_rooms_in_this_order(root: Path) -> None:
@@ -92,6 +103,11 @@ def test_the_measure_of_heavy_imports_works() -> None:
         [rules.PYTHON, "-c", f"import cv2\n{rules.LOADED}"], capture_output=True, text=True, check=True
     )
     assert run.stdout.splitlines()[-1] == "cv2"
+
+
+def test_the_version_is_one(root: Path) -> None:
+    project = tomllib.loads((root / "pyproject.toml").read_text())["project"]
+    assert mien.__version__ == project["version"]
 
 
 def test_everything_the_package_offers_is_there() -> None:

@@ -38,7 +38,7 @@ PROPER = [
         lambda text: rules.upward_imports(text, "faces"),
         "from mien.core.types import Face\nfrom mien.faces import align",
     ),
-    (lambda text: rules.upward_imports(text, "analysis"), "from mien import __version__"),
+    (lambda text: rules.upward_imports(text, "analysis"), "from mien.core.version import __version__"),
     (rules.forbidden_imports, "import torch\nfrom pickle import UnpicklingError\nimport randomness"),
     (rules.too_long, "def f() -> None:\n" + "    pass\n" * 79),
     (rules.undocumented, '"""M."""\ndef _f(): pass\nclass A:\n    """A."""\n    def __len__(self): pass'),
@@ -52,6 +52,13 @@ PROPER = [
 @pytest.mark.parametrize(("rule", "text"), BREACHES)
 def test_a_breach_is_found(rule, text: str) -> None:
     assert rule(text)
+
+
+def test_a_ring_of_imports_is_found() -> None:
+    ring = {"m": "", "m.a": "from m import b", "m.b": "def f():\n    from m.c import x", "m.c": "import m.a"}
+    assert set(rules.circle(ring)) == {"m.a", "m.b", "m.c"}
+    assert set(rules.circle({"m": "from m.a import x", "m.a": "from m import y"})) == {"m", "m.a"}
+    assert rules.circle({**ring, "m.c": "from m import d"}) == []
 
 
 @pytest.mark.parametrize(("rule", "text"), PROPER)

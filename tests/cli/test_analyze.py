@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import io
 import json
+import os
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 
+from mien.analysis.batch import CHANGED
 from mien.analysis.expressions import ExpressionModel
-from mien.cli.analyze import print_spans, public_command
+from mien.cli.analyze import is_long, print_spans, public_command
 from mien.cli.console import MOST_ROWS
+from mien.cli.sources import with_list
 
 FACTS = ("--threshold", "0")
 
@@ -73,7 +78,8 @@ def test_a_broken_file_in_a_folder_is_left_out_and_the_rest_done(analyze, pictur
     ran = analyze(folder)
     assert ran.code == 1
     assert "good.png: 1 face" in ran.out
-    complaint, summary = ran.err.splitlines()
+    left_out, complaint, summary = ran.err.splitlines()
+    assert left_out.startswith(f"mien: left out 1 file: {folder / 'notes.txt'} (")
     assert complaint.startswith(f"mien: {folder / 'broken.mp4'} left out: expected ")
     assert summary == f"mien: 1 of 2 finished, 1 failed; results are in {tmp_path / 'out'}"
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["good"]
@@ -99,6 +105,93 @@ def test_a_wrong_option_is_said_before_anything_is_done(mien, tiny, blank, tmp_p
     assert ran.err.count("\n") == 1
     assert complaint in ran.err
     assert not list((tmp_path / "out").glob("*"))
+
+
+@pytest.fixture
+def stdin() -> Iterator[Callable[[bytes], None]]:
+    """``stdin(data)``: what comes from standard input, through a pipe."""
+    kept = os.dup(0)
+
+    def send(data: bytes) -> None:
+        out, end = os.pipe()
+        os.write(end, data)  # small enough for a pipe to hold
+        os.close(end)
+        os.dup2(out, 0)
+        os.close(out)
+
+    yield send
+    os.dup2(kept, 0)
+    os.close(kept)
+
+
+def test_standard_input_is_a_source(analyze, stdin, blank: Path, picture: Path, tmp_path: Path) -> None:
+    stdin(blank.read_bytes())
+    (line,) = analyze("-", "--json").lines
+    assert (line["source"], line["status"], line["folder"]) == ("-", "done", str(tmp_path / "out" / "stdin"))
+    assert line["result"]["source"]["name"] == "stdin"
+    stdin(cv2.imencode(".jpg", cv2.imread(str(picture)), [cv2.IMWRITE_JPEG_QUALITY, 80])[1].tobytes())
+    (line,) = analyze("-", "--skip-existing", "--json").lines
+    assert (line["status"], Path(line["folder"]).name) == ("done", "stdin-2"), "nobody knows that it is the same"
+    assert len(line["result"]["tracks"]) == 1
+
+
+@pytest.mark.parametrize("option", ["--save-video", "--html --embed", "--html --thumbnails"])
+def test_what_passes_once_cannot_be_drawn_on(analyze, stdin, blank: Path, tmp_path: Path, option: str) -> None:
+    stdin(blank.read_bytes())
+    ran = analyze("-", *option.split())
+    assert (ran.code, ran.out) == (1, "")
+    assert "save the stream to a file first" in ran.err
+
+
+def test_sources_from_a_list(analyze, picture: Path, blank: Path, tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "list.txt").write_bytes(b"\xef\xbb\xbf# two of them\r\n\r\nportrait.png \r\nblank.png\nblank.png")
+    ran = analyze("--sources", "list.txt", "--json")
+    assert [line["source"] for line in ran.lines] == ["blank.png", "portrait.png"]
+    assert ran.code == 0
+    ran = analyze("gone.png", "--sources", "list.txt", "--json")
+    assert len(ran.lines) == 3, "beside the arguments"
+
+
+def test_a_list_of_odd_names(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    names = [" blank first", "new\nline", "caf\udce9", "#1", "a b"]
+    for name in names:
+        Path(name).touch()
+    Path("list").write_bytes(b"\0".join(os.fsencode(name) for name in names) + b"\0")
+    assert with_list([], "list") == names, "as find -print0 writes them"
+    Path("list").write_bytes(os.fsencode("\n".join([" blank first", "caf\udce9", "#1", "./#1", "  a b  "])))
+    assert with_list(["x"], "list") == ["x", " blank first", "caf\udce9", "./#1", "a b"]
+
+
+@pytest.mark.parametrize(
+    ("content", "complaint"),
+    [(b"# nothing\n", "none in list"), ("a\n".encode("utf-16"), "UTF-8"), (None, "check the path")],
+)
+def test_a_list_that_is_none(analyze, tmp_path: Path, monkeypatch, content: bytes | None, complaint: str) -> None:
+    monkeypatch.chdir(tmp_path)
+    if content is not None:
+        Path("list").write_bytes(content)
+    ran = analyze("--sources", "list")
+    assert ran.code == 1
+    assert complaint in ran.err
+
+
+def test_one_thing_comes_from_standard_input(analyze, blank: Path, tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(f"{blank}\n".encode())))
+    assert "blank.png: no face" in analyze("--sources", "-").out
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"a.mp4\n")))
+    assert "one thing from standard input" in analyze("-", "--sources", "-").err
+
+
+def test_results_within_the_folder_are_not_looked_at(mien, tiny, picture: Path, tmp_path: Path) -> None:
+    def sources(out: Path) -> list[str]:
+        ran = mien("analyze", tmp_path, "-o", out, "--model", tiny, "--save-video", "--json")
+        return [Path(line["source"]).name for line in ran.lines]
+
+    assert sources(tmp_path / "out") == ["portrait.png"]
+    assert sources(tmp_path / "out") == ["portrait.png"], "not the drawing of the run before"
+    assert sources(tmp_path) == ["portrait.png"], "nor that of a run with another folder"
 
 
 def test_no_source_is_a_problem_of_the_user(mien, tmp_path) -> None:
@@ -195,6 +288,42 @@ def test_ctrl_c_says_what_is_kept(analyze, picture, blank, monkeypatch, tmp_path
     kept = tmp_path / "out"
     assert ran.err == f"mien: stopped: 1 of 2 finished kept in {kept}; --skip-existing does only the rest\n"
     assert [path.name for path in kept.iterdir()] == ["blank"]
+
+
+def test_results_in_the_folder_of_the_sources_are_not_analysed(mien, tiny, picture, tmp_path) -> None:
+    words = ("--save-video", "--timeline", "png", *FACTS, "--model", tiny)
+    for _ in range(2):
+        ran = mien("analyze", tmp_path, "-o", tmp_path / "out", *words)
+        assert (ran.code, ran.err) == (0, "")
+        assert [path.name for path in (tmp_path / "out").iterdir()] == ["portrait"]
+
+
+def test_a_result_that_is_lost_is_told(analyze, picture, blank) -> None:
+    analyze(picture)
+    blank.replace(picture)
+    ran = analyze(picture, "--skip-existing")
+    assert ran.code == 0
+    assert ran.err == f"mien: {picture}: {CHANGED}\n"
+    assert "no face was found" in ran.out
+
+
+@pytest.mark.parametrize("error", [ValueError("side data of a kind nobody knows"), MemoryError(), KeyError(7)])
+def test_what_probing_trips_over_is_that_sources_problem(monkeypatch, picture, error: Exception) -> None:
+    def fail(path: str) -> None:
+        raise error
+
+    monkeypatch.setattr("mien.media.opening.probe", fail)
+    monkeypatch.setattr("mien.media.probe", fail, raising=False)
+    assert not is_long([str(picture), "gone.mp4", "rtsp://host/live"])
+
+
+def test_names_that_are_no_text_are_printed_and_written(analyze, picture, tmp_path) -> None:
+    odd = os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9.png")
+    picture.rename(odd)
+    assert "caf?.png: 1 face" in analyze(odd, "--timeline", "png").out
+    (line,) = analyze(odd, "--json", "--skip-existing", "--timeline", "png").lines
+    assert (line["status"], line["source"]) == ("skipped", str(tmp_path / "caf?.png"))
+    assert "caf?.png" in line["result"]["provenance"]["command"]
 
 
 def test_damage_in_a_file_is_told(analyze, picture, monkeypatch) -> None:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
+import json
+import os
+import signal
 import subprocess
 import sys
 from types import SimpleNamespace
@@ -77,19 +81,82 @@ def test_ctrl_c_is_130(mien, monkeypatch) -> None:
     assert (ran.code, ran.out, ran.err) == (130, "", "mien: stopped; nothing was written\n")
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_being_told_to_end_does_what_ctrl_c_does(mien, monkeypatch, number: signal.Signals) -> None:
+    def work(args: object) -> int:
+        os.kill(os.getpid(), number)
+        return 0
+
+    monkeypatch.setitem(sys.modules, "mien.cli.models", SimpleNamespace(main=work))
+    before = signal.getsignal(number)
+    ran = mien("models")
+    assert (ran.code, ran.out, ran.err) == (130, "", "mien: stopped; nothing was written\n")
+    assert signal.getsignal(number) is before
+
+
+def test_what_the_system_refuses_is_no_bug(mien, monkeypatch) -> None:
+    plant(monkeypatch, PermissionError(errno.EACCES, "Permission denied", "/data/out"))
+    ran = mien("models")
+    assert (ran.code, ran.out) == (1, "")
+    assert ran.err == (
+        "mien: expected files that can be read and written, got /data/out: Permission denied; "
+        "allow it, or choose another place\n"
+    )
+
+
+PRINTS = """
+import sys, types
+from mien.cli import main
+from mien.cli.console import print_json, print_line, print_table
+def talk(args):
+    print_line("caf\\udce9 \u9762\u8ac7")
+    print_json({"name": "caf\\udce9 \u9762\u8ac7"})
+    print_table("\u9762\u8ac7", ("a",), [("caf\\udce9",)])
+    return 0
+sys.modules['mien.cli.models'] = types.SimpleNamespace(main=talk)
+sys.argv = ['mien', 'models']
+main.entry()
+"""
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "ascii", "latin-1"])
+def test_any_name_can_be_printed_on_any_terminal(encoding: str) -> None:
+    environment = {**os.environ, "PYTHONIOENCODING": encoding}
+    run = subprocess.run([sys.executable, "-c", PRINTS], capture_output=True, env=environment, check=False)
+    assert (run.returncode, run.stderr) == (0, b"")
+    assert json.loads(run.stdout.decode(encoding).splitlines()[1]) == {"name": "caf? \u9762\u8ac7"}
+
+
+@pytest.mark.parametrize(("end", "code", "words"), [(">&-", 0, ""), (">/dev/full", 1, "No space left on device")])
+def test_a_closed_or_full_stdout_is_no_bug(end: str, code: int, words: str) -> None:
+    for lines in (PRINTS, PRINTS.replace("main.entry()", "sys.argv = ['mien', '--version']; main.entry()")):
+        run = subprocess.run(["sh", "-c", f'"$0" -c "$1" {end}', sys.executable, lines], capture_output=True, text=True)
+        assert run.returncode == code
+        assert words in run.stderr
+        assert run.stderr.count("\n") == code, run.stderr
+
+
+def test_with_all_streams_closed_no_file_takes_their_numbers() -> None:
+    program = "import os\nfrom mien.cli import main\nmain._open_standard_streams()\nos._exit(os.open('/', os.O_RDONLY))"
+    run = subprocess.run(["sh", "-c", '"$0" -c "$1" <&- >&- 2>&-', sys.executable, program], check=False)
+    assert run.returncode > 2
+
+
 def test_options_that_do_not_parse_are_no_bug(mien) -> None:
     ran = mien("analyze", "a.mp4", "-o", "out", "--widow", "3")
     assert (ran.code, ran.out) == (1, "")
     assert "--window" in ran.err
 
 
-def test_a_reader_that_leaves_early_is_no_bug() -> None:
+@pytest.mark.parametrize("say", ["print('span')", "print_table('spans', ('a',), [('span',)])"])
+def test_a_reader_that_leaves_early_is_no_bug(say: str) -> None:
     # More than a pipe holds, so that writing fails.
     program = (
         "import sys, types\n"
+        "from mien.cli.console import print_table\n"
         "from mien.cli.main import main\n"
         "def talk(args):\n"
-        "    for _ in range(100000): print('span')\n"
+        f"    for _ in range(100000): {say}\n"
         "sys.modules['mien.cli.models'] = types.SimpleNamespace(main=talk)\n"
         "sys.exit(main(['models']))"
     )

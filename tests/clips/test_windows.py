@@ -177,6 +177,43 @@ def test_a_step_finer_than_the_frames_gives_no_clip_twice() -> None:
     assert len({clip.end for clip in clips}) == len(clips) == 11, "the first window, then one for each new crop"
 
 
+@pytest.mark.parametrize("rate", [0.1, 0.5, 1.0, 1.5, 2.0])
+def test_where_frames_are_further_apart_than_a_window_every_crop_is_a_clip_as_long_as_its_frame(rate: float) -> None:
+    times = (np.arange(8) / rate).tolist()
+    for indices in (range(8), range(0, 200, 25)):  # every frame, and every 25th of a faster source
+        clips = cut(Windows(4, 0.4, 0.2), [crop(i, time) for i, time in zip(indices, times, strict=True)])
+        assert [clip.indices[0] for clip in clips] == list(indices)
+        assert [clip.start for clip in clips] == times
+        assert [clip.end for clip in clips] == pytest.approx([*times[1:], times[-1] + 1 / rate])
+
+
+@pytest.mark.parametrize("rate", [2.6, 3.0, 4.0, 5.0])
+def test_slow_crops_all_lie_in_a_clip_that_shows_them(rate: float) -> None:
+    crops = [crop(9 * i, i / rate) for i in range(40)]
+    clips = cut(Windows(4, 0.4, 0.2), crops)
+    assert {index for clip in clips for index in clip.indices} == {one.index for one in crops}
+
+
+def test_the_frame_of_a_lone_crop_lasts_until_the_next_that_was_looked_at() -> None:
+    windows = Windows(4, 0.4, 0.2, max_gap=1.0)
+    windows.push(crop(0, 5.0))
+    assert windows.frame_over(5.0) == []
+    assert windows.frame_over(10.0) == [], "one look in vain is no absence"
+    (clip,) = windows.frame_over(15.0)
+    assert (clip.start, clip.end) == (5.0, 10.0)
+
+
+def test_a_track_that_is_away_too_long_gives_its_last_clip() -> None:
+    windows, clips = Windows(4, 1.0, 0.5, max_gap=0.5), []
+    for i in range(30):
+        if i < 10:
+            clips += windows.push(crop(i, i / 10))
+        windows.push(crop(i, i / 10, track=2))
+        clips += [clip for clip in windows.frame_over(i / 10) if clip.track == 1]
+        assert len(clips) == (i > 14), "0.5 s after its last crop at 0.9 s"
+    assert windows._tracks.keys() == {2}
+
+
 def test_memory_holds_one_window_of_crops() -> None:
     windows = Windows(16, 1.0, 0.25)
     for one in steady(200.0):

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from raw_sets import LABELS, blobs, release, save
 
-from mien.data.doctor import KINDS, Findings, check
+from mien.data.checks import KINDS, CheckUp, check
 from mien.data.hashes import NEAR, near_pairs, perceptual_hash, thumbnail
 from mien.data.manifest import Manifest, Row
 from mien.media import VideoWriter
@@ -21,8 +21,8 @@ def image(name: str, split: str = "train", label: str = "sadness", fold: int = 0
     return Row(name, f"{name}.png", "image", label, split, fold, subject)  # type: ignore[arg-type]
 
 
-def checked(root: Path, rows: list[Row], workers: int = 1, **published: int) -> Findings:
-    """Findings on rows; pictures that are not there yet are made, each of its own."""
+def checked(root: Path, rows: list[Row], workers: int = 1, **published: int) -> CheckUp:
+    """CheckUp on rows; pictures that are not there yet are made, each of its own."""
     for seed, path in enumerate(sorted({row.path for row in rows if row.kind == "image"})):
         if not (root / path).exists() and "gone" not in path:
             save(root / path, blobs(seed))
@@ -30,7 +30,7 @@ def checked(root: Path, rows: list[Row], workers: int = 1, **published: int) -> 
     return check(dataset.read(root), dataset, workers)
 
 
-def kinds(findings: Findings) -> dict[str, list[tuple[str, ...]]]:
+def kinds(findings: CheckUp) -> dict[str, list[tuple[str, ...]]]:
     return {kind: [problem.items for problem in findings.of(kind)] for kind in KINDS if findings.of(kind)}
 
 

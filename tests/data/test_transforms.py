@@ -4,7 +4,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from mien.data.transforms import Augmentation, augment, mixup, random_affine, random_erase, random_light, warp
+from mien.data.transforms import Augmentation, augment, random_affine, random_erase, random_light, warp
 from mien.models.preprocess import to_unit
 from mien.models.record import Preprocessing
 
@@ -106,14 +106,3 @@ def test_erasing_overwrites_one_rectangle_of_bounded_area() -> None:
     assert share.max() < 0.25
     rows, columns = erased[0, 0].any(1), erased[0, 0].any(0)
     assert torch.equal(erased[0, 0], rows[:, None] & columns[None])
-
-
-def test_mixup_blends_images_and_targets_alike() -> None:
-    targets = torch.eye(4)
-    pictures = torch.eye(4).view(4, 4, 1, 1)
-    mixed, soft = mixup(pictures, targets, 0.4, rng())
-    torch.testing.assert_close(mixed.view(4, 4), soft)
-    torch.testing.assert_close(soft.sum(1), torch.ones(4))
-    assert (soft.diagonal() >= 0.5).all()
-    assert soft.diagonal().min() < 1
-    assert mixup(pictures, targets, 0.0, rng())[1] is targets

@@ -20,6 +20,7 @@ from mien.engines import export as exporting
 from mien.engines.crops import sample_clips
 from mien.engines.export import MOST_DIFFERENCE, ParityError, export, open_pt2
 from mien.engines.graph import Resize
+from mien.engines.header import header, read_header
 from mien.engines.onnx import OnnxNetwork
 from mien.engines.openvino import OpenVinoNetwork
 from shape_checks import unchecked
@@ -165,3 +166,34 @@ def test_a_resize_is_exactly_torchs(side: int, size: int, antialias: bool, align
     expected = F.interpolate(images, (size, size), mode="bilinear", antialias=antialias, align_corners=align_corners)
     resize = Resize(side, size, antialias=antialias, align_corners=align_corners)
     torch.testing.assert_close(resize(images), expected, atol=1e-6, rtol=0)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("mien", lambda text: text.replace('"name": "image"', '"name": "../escaped"')),
+        ("mien", lambda text: text.replace('"temperature": 0.8', '"temperature": 0')),
+        ("mien", lambda text: text.replace('"contempt"', '"=cmd()"')),
+        ("mien", lambda text: "[" * 300_000),
+        ("mien", lambda text: "[]"),
+        ("weights_sha256", lambda text: "../../escaped"),
+        ("precision", lambda text: "../x"),
+    ],
+)
+def test_a_header_of_another_hand_is_refused(models, key: str, value) -> None:
+    texts = header(models["image"].record, "float32")
+    assert read_header(texts, "x.onnx")[0].name == "image"
+    changed = {**texts, key: value(texts[key])}
+    assert changed != texts
+    with pytest.raises(WeightsError, match=r"x\.onnx"):
+        read_header(changed, "x.onnx")
+
+
+def test_an_exported_network_that_computes_no_numbers_says_so(files) -> None:
+    network = OnnxNetwork(files["image", "onnx"].path)
+    network._run = lambda session, clips: np.full((len(clips), 8), np.nan, np.float32)
+    with pytest.raises(WeightsError, match="that compute numbers"):
+        network.probabilities(np.zeros((1, 2, 3, 24, 24), np.uint8))
+    network._run = lambda session, clips: np.zeros((len(clips), 7), np.float32)
+    with pytest.raises(WeightsError, match="8 outputs"):
+        network.probabilities(np.zeros((1, 2, 3, 24, 24), np.uint8))

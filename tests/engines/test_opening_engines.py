@@ -173,7 +173,7 @@ def test_more_threads_must_be_worth_it(seconds: dict[int, float], chosen: int) -
     assert trial.worthwhile(seconds) == chosen
 
 
-@pytest.mark.parametrize("flaw", [0.5, float("nan")])
+@pytest.mark.parametrize("flaw", [5.0, float("nan")])
 def test_what_answers_otherwise_is_not_chosen(furnished, measured, weights, monkeypatch, flaw: float) -> None:
     monkeypatch.setattr(trial, "has_bfloat16", lambda: True)
     right = OpenVinoNetwork.logits

@@ -7,11 +7,11 @@ import pytest
 from planted import LABELS, FacesAt, film
 
 from mien import media
-from mien.analysis.reading import read
+from mien.analysis.reading import read, see
 from mien.analysis.settings import AnalysisSettings
 from mien.core.errors import ConfigError, SourceError
 from mien.core.types import FaceClip
-from mien.explain.source import choose_clips, cut_clips
+from mien.explain.source import choose_clips
 from mien.faces import FaceSettings
 from mien.models.record import ModelRecord, Preprocessing
 
@@ -56,7 +56,7 @@ def test_the_clips_are_those_of_an_analysis(video: Path) -> None:
     with media.open(video) as frames:
         answers = [one for reading in read(frames, network, LENIENT, 2, FacesAt()) for one in reading.predictions]
     with media.open(video) as frames:
-        clips = list(cut_clips(frames, network.record, LENIENT, FacesAt()))
+        clips = [clip for one in see(frames, network.record, LENIENT, FacesAt()) for clip in one.clips]
     assert len({clip.track for clip in clips}) == 3
     assert [(clip.track, clip.start, clip.end) for clip in clips] == [
         (one.track, one.start, one.end) for one in answers

@@ -71,11 +71,33 @@ def test_a_short_gap_keeps_the_number_and_a_long_one_does_not(make):
     assert ids(long["a"]) == {1, 2}
 
 
-def test_a_gap_counts_seconds_not_frames(make):
-    times = np.concatenate([np.arange(0, 1, 0.01), [1.9], np.arange(3.1, 4, 0.5)])
-    history = run(Tracker(1.0), {"a": lambda t: (100, 100)}, 0, make, times=times)
-    assert set(history["a"][:101]) == {1}
-    assert 1 not in history["a"][101:], "1.2 s without a frame is longer than 1 s"
+def test_a_gap_counts_seconds_in_which_frames_were_looked_at(make):
+    times = np.concatenate([np.arange(0, 1, 0.01), [1.9], np.arange(3.1, 4, 0.5), [40.0]])
+    assert set(run(Tracker(1.0), {"a": lambda t: (100, 100)}, 0, make, times=times)["a"]) == {1}
+    away = run(Tracker(1.0), {"a": lambda t: None if 1 <= t < 2.1 else (100, 100)}, 3.5, make, rate=50)
+    assert ids(away["a"]) == {1, 2}, "1.1 s of frames without the face are longer than 1 s"
+
+
+@pytest.mark.parametrize("step", [0.4, 1.0, 1.01, 10.0, 600.0])
+def test_one_look_in_vain_keeps_the_number_and_two_over_the_gap_do_not(make, step):
+    for misses, numbers in ((0, {1}), (1, {1}), (2, {1} if step < 0.5 else {1, 2})):
+        away = range(4, 4 + misses)
+        path = lambda t, away=away: None if round(t / step) in away else (100, 100)  # noqa: E731
+        assert ids(run(Tracker(1.4), {"a": path}, 0, make, times=np.arange(9) * step)["a"]) == numbers
+
+
+@pytest.mark.parametrize("step", [0.5, 1.0, 10.0])
+def test_a_face_of_one_frame_counts_where_frames_are_far_apart(make, step):
+    tracker = Tracker(1.0)
+    places = [(100 + 150 * (i % 4), 100, 40 * 2 ** (i % 3)) for i in range(9)]  # each time somebody else
+    tracks = [tracker.update(i * step, [make.face(*place)])[0] for i, place in enumerate(places)]
+    assert all(track.id is not None for track in tracks[:-1])
+    assert tracks[-1].tentative, "its next frame is still to come"
+
+
+def test_times_that_do_not_start_at_zero_change_nothing(make):
+    late = run(Tracker(1.0), {"a": lambda t: (100, 100)}, 0, make, times=1e6 + np.arange(0, 2, 0.04))
+    assert set(late["a"][:-1]) == {1}
 
 
 def test_who_moves_is_found_again_where_he_must_be_after_a_gap(make):

@@ -52,6 +52,14 @@ def test_a_picture_is_one_frame_at_zero(tmp_path: Path) -> None:
     assert source.info.duration is None
 
 
+def test_still_pictures_are_counted_and_films_are_none(tmp_path: Path, encode: Encode) -> None:
+    folder = write_images(tmp_path / "shots", 3)
+    stills = (folder / "frame0.png", folder, [folder / "frame1.png"], np.zeros((6, 8, 3), np.uint8))
+    assert [media.probe(source).pictures for source in stills] == [1, 3, 1, 1]
+    films = (encode("film.mp4", [quarters(64, 96)] * 3), np.zeros((5, 6, 8, 3), np.uint8))
+    assert [media.probe(source).pictures for source in films] == [0, 0]
+
+
 @pytest.mark.parametrize(
     ("array", "count", "size"),
     [
@@ -82,8 +90,8 @@ def test_an_array_is_never_written_to() -> None:
 @pytest.mark.parametrize(
     ("array", "hint"),
     [
-        (np.zeros((4, 4, 3)), "astype"),
-        (np.zeros((2, 3, 64, 64), np.uint8), "colours last"),
+        (np.zeros((4, 4, 3), np.int64), "astype"),
+        (np.zeros((2, 9, 64, 64), np.uint8), "colours last"),
         (np.zeros((0, 4, 4, 3), np.uint8), "one or more"),
         (np.zeros(4, np.uint8), "array of one"),
     ],

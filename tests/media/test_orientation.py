@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from itertools import product
+from pathlib import Path
+
+import av
 import cv2
 import numpy as np
 import pytest
 from media_pictures import corners, jpeg, quarters, tiff
 
-from mien.media.orientation import EXIF_ORIENTATIONS, UPRIGHT, Orientation, from_display_matrix, from_exif
+from mien import media
+from mien.media.orientation import EXIF_ORIENTATIONS, UPRIGHT, Orientation, from_display_matrix, from_exif, from_frame
 
 
 @pytest.mark.parametrize("value", range(1, 9))
@@ -54,3 +59,22 @@ def test_a_display_matrix_moves_pixels_as_its_numbers_say(orientation: Orientati
     places = {mark: np.argwhere(moved == mark)[0][::-1] for mark in (1, 2, 3)}
     (a, b), (c, d) = places[2] - places[1], places[3] - places[1]
     assert from_display_matrix(matrix(a, b, c, d)) == orientation
+
+
+@pytest.mark.parametrize("value", range(1, 9))
+def test_frames_with_exif_stand_upright(tmp_path: Path, value: int) -> None:
+    """Some cameras' Motion-JPEG: FFmpeg attaches the EXIF under a number that PyAV has no name for."""
+    path = tmp_path / "camera.mjpeg"
+    path.write_bytes(jpeg(quarters(32, 48), value) * 3)
+    with av.open(str(path)) as container:
+        assert from_frame(next(container.decode(video=0))) == EXIF_ORIENTATIONS[value]
+    with media.open(path) as source:
+        frames = list(source)
+    assert len(frames) == 3
+    assert corners(frames[0].image) == corners(EXIF_ORIENTATIONS[value].upright(quarters(32, 48)))
+
+
+def test_two_orientations_after_each_other_are_one() -> None:
+    image = quarters(32, 48)
+    for first, second in product(EXIF_ORIENTATIONS.values(), repeat=2):
+        assert corners(first.then(second).upright(image)) == corners(second.upright(first.upright(image)))

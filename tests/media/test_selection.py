@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from films import film
 
+from films import film
 from mien import media
 from mien.core.errors import ConfigError, SourceError
 from mien.media.selection import Picker, Selection
@@ -76,7 +76,7 @@ def test_a_part_outside_the_film_is_said_with_the_films_own_times(tmp_path: Path
     path = film(tmp_path / "a.mp4", [2.0])
     with media.open(path, selection=Selection(start=9.0)) as source, pytest.raises(SourceError) as caught:
         list(source)
-    assert "none of a.mp4 in 9 s" in str(caught.value)
+    assert "none of a.mp4 from 9 s on" in str(caught.value)
     assert "it starts at 2 s and lasts 2.00 s" in str(caught.value)
 
 
@@ -106,3 +106,10 @@ def test_a_clock_that_shows_too_many_pictures_a_second_is_not_believed() -> None
     assert "more than 1000 pictures a second" in source.problems[0]
     picker = Picker(Selection(most_rate=1000.0))
     assert all(picker.wants(place / 240) for place in range(100)), "a fast camera is no broken clock"
+
+
+def test_a_picture_has_no_time_and_is_read_whatever_part_is_wanted(tmp_path: Path) -> None:
+    import cv2
+
+    cv2.imwrite(str(tmp_path / "face.png"), np.zeros((8, 8, 3), np.uint8))
+    assert len(read(tmp_path / "face.png", start=5.0, frame_rate=2.0)) == 1

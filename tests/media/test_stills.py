@@ -14,6 +14,7 @@ from media_pictures import corners, jpeg, quarters, tiff
 
 from mien.core.errors import SourceError
 from mien.media import stills
+from mien.media.headers import read_header
 from mien.media.stills import open_image, open_sequence, read_image
 
 # Red, green, blue and white quarters, 16 x 16, in printing colours; OpenCV cannot write such a file.
@@ -96,13 +97,32 @@ def test_a_cut_off_jpeg_is_known_without_the_decoder(tmp_path: Path, monkeypatch
     thumbnail = cv2.imencode(".jpg", quarters(8, 8))[1].tobytes()
     whole = jpeg(quarters(64, 64), 1)
     whole = whole[:2] + b"\xff\xe2" + struct.pack(">H", len(thumbnail) + 2) + thumbnail + whole[2:]
-    assert stills._is_whole(whole)
-    assert stills._is_whole(whole + b"trailing bytes of some cameras")
-    assert not stills._is_whole(whole[:-20])
+    assert read_header(whole).whole
+    assert read_header(whole + b"trailing bytes of some cameras").whole
+    assert not read_header(whole[:-20]).whole
     monkeypatch.setattr(stills, "_quiet_decode", lambda _: quarters(64, 64))
     (tmp_path / "cut.jpg").write_bytes(whole[:-20])
     with pytest.raises(SourceError, match="whole picture"):
         read_image(tmp_path / "cut.jpg")
+
+
+# What starts a scan, ends a picture and says how it is turned, where none of that belongs to the picture.
+BEHIND = b"\0\0\0\x18ftypmp42" + b"\xff\xda\0\x0c" + bytes(40) + b"Exif\0\0" + tiff(3) + b"eXIf" + tiff(8)
+
+
+@pytest.mark.parametrize("behind", [BEHIND, jpeg(quarters(16, 16), 3), b"\xff\xda", bytes(100), b"\xff\xd8\xff\xda"])
+@pytest.mark.parametrize("way", [[], [cv2.IMWRITE_JPEG_PROGRESSIVE, 1], [cv2.IMWRITE_JPEG_RST_INTERVAL, 1]])
+def test_what_lies_behind_a_jpeg_is_no_part_of_it(tmp_path: Path, behind: bytes, way: list[int]) -> None:
+    """Motion photos put a film there, stereo and preview formats a second picture."""
+    plain = cv2.imencode(".jpg", quarters(32, 48)[..., ::-1], [*way, cv2.IMWRITE_JPEG_QUALITY, 95])[1].tobytes()
+    block = b"Exif\0\0" + tiff(6)
+    photo = plain[:2] + b"\xff\xe1" + struct.pack(">H", len(block) + 2) + block + plain[2:]
+    for name, data, seen in (("turned.jpg", photo, "BRWG"), ("plain.jpg", plain, "RGBW")):
+        (tmp_path / name).write_bytes(data + behind)
+        assert corners(read_image(tmp_path / name)) == seen
+    (tmp_path / "torn.jpg").write_bytes(photo[:-20])
+    with pytest.raises(SourceError, match="whole picture"):
+        read_image(tmp_path / "torn.jpg")
 
 
 def test_what_is_no_picture_is_refused_in_plain_words(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:

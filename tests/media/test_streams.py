@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
 import pytest
-from films import SIDE, film, number
 
+from films import SIDE, film, number
 from mien import media
 from mien.core.errors import SourceError
 from mien.core.types import Frame
@@ -102,5 +103,7 @@ def test_pictures_that_turn_midway_keep_their_shape(tmp_path: Path) -> None:
     frames, source = read(path)
     assert [frame.image.shape[:2] for frame in frames] == [(32, 64)] * 3 + [(64, 32)] * 3
     assert [size[1:] for size in source.sizes] == [(32, 64)]
+    info = dataclasses.replace(source.info, sizes=tuple(source.sizes))
+    assert info.sizes_at(np.array([frame.time for frame in frames])).tolist() == [[64, 32]] * 3 + [[32, 64]] * 3
     assert len(source.problems) == 1
     assert "from 64 x 32 to 32 x 64 pixels" in source.problems[0]

@@ -68,7 +68,7 @@ def test_parameter_counts_are_the_papers() -> None:
         video = S2D(S2DConfig(frames=16))
         image = S2D(S2DConfig())
         landmarks = MobileFaceNet()
-    video.freeze_for_stage2()
+    video.learn_only("stage2")
     assert round(count(video) / 1e6, 3) == 95.056
     assert round(count(video, learning=True) / 1e6, 3) == 9.258
     assert round(count(image) / 1e6, 2) == 86.15

@@ -159,6 +159,58 @@ def test_an_image_checkpoint_is_told_from_a_video_one(checkpoint: Path, tmp_path
     assert load_model(conversion.path).network.s2d.config.frames is None
 
 
+@pytest.mark.parametrize("width", [32, 64, 24])
+def test_the_width_of_the_adapters_is_read_off_the_checkpoint(checkpoint: Path, tmp_path: Path, width: int) -> None:
+    state = torch.load(checkpoint, weights_only=True)["model"]
+    dim = state["cls_token"].shape[-1]
+    rng = torch.Generator().manual_seed(0)
+
+    def drawn(*shape: int) -> torch.Tensor:
+        return torch.randn(*shape, generator=rng) / shape[-1] ** 0.5
+
+    for name in [name for name in state if "TMA." in name and ".TMA.norm." not in name]:
+        part = name.partition("TMA.")[2].split(".", 1)[1]
+        state[name] = {
+            "D_fc1.weight": drawn(width, dim),
+            "D_fc1.bias": drawn(width),
+            "D_fc2.weight": drawn(dim, width),
+            "D_fc2.bias": drawn(dim),
+            "attn.qkv.weight": drawn(3 * width, width),
+            "attn.proj.weight": drawn(width, width),
+            "attn.proj.bias": drawn(width),
+        }[part]
+    torch.save({"model": state}, tmp_path / "wide.pth")
+    conversion = convert_checkpoint(tmp_path / "wide.pth", tmp_path)
+    assert conversion.record.config["adapter_ratio"] == width / dim
+    fast, plain = load_model(conversion.path), load_model(conversion.path, folded=False)
+    assert plain.network.s2d.adapters[0].temporal.down.weight.shape == (width, dim)
+    clips = np.random.default_rng(0).integers(0, 256, (1, 4, 3, 224, 224), dtype=np.uint8)
+    np.testing.assert_allclose(fast.logits(clips), plain.logits(clips), atol=1e-4)
+
+
+def test_an_adapter_that_its_heads_cannot_share_is_refused(checkpoint: Path, tmp_path: Path) -> None:
+    state = torch.load(checkpoint, weights_only=True)["model"]
+    name = "prompt_blocks.0.TMA.T_Adapter.D_fc1.weight"
+    torch.save({"model": state | {name: state[name][:12]}}, tmp_path / "odd.pth")
+    with pytest.raises(ConfigError, match="multiple of 8"):
+        convert_checkpoint(tmp_path / "odd.pth", tmp_path)
+
+
+def test_a_damaged_checkpoint_is_refused(checkpoint: Path, tmp_path: Path) -> None:
+    state = torch.load(checkpoint, weights_only=True)["model"]
+    torch.save({"model": state | {"cls_token": state["cls_token"] * float("nan")}}, tmp_path / "nan.pth")
+    with pytest.raises(WeightsError, match="NaN or infinity"):
+        convert_checkpoint(tmp_path / "nan.pth", tmp_path)
+    data = bytearray(checkpoint.read_bytes())
+    data[len(data) // 2] ^= 1
+    (tmp_path / "bit.pth").write_bytes(data)
+    with pytest.raises(WeightsError, match="not as it was written"):
+        convert_checkpoint(tmp_path / "bit.pth", tmp_path)
+    with pytest.raises(ConfigError, match="plain name"):
+        convert_checkpoint(checkpoint, tmp_path / "out", name="../escaped")
+    assert not list(tmp_path.glob("*.safetensors"))
+
+
 def test_wrong_checkpoints_are_refused_in_words(checkpoint: Path, tmp_path: Path) -> None:
     state = torch.load(checkpoint, weights_only=True)["model"]
     cases = {

@@ -11,8 +11,8 @@ from noise_video import BOXES, HEIGHT, TIMES, WIDTH, noise, table_of
 from mien import media
 from mien.core.errors import ConfigError, SourceError
 from mien.core.types import Frame
+from mien.report.blur import HOLD, FacePaths, blur_face
 from mien.report.draw import Overlay
-from mien.report.hide import HOLD, FacePaths, hide
 from mien.report.palette import EXPRESSION_COLOURS
 from mien.report.result import Result
 
@@ -85,7 +85,7 @@ def test_the_panel_shows_each_probability_as_a_bar(result: Result) -> None:
 class TestBlur:
     def test_faces_become_unlike_themselves_and_the_rest_stays(self, result: Result) -> None:
         image, before = noise(12), noise(12)
-        hide(image, BOXES[1])
+        blur_face(image, BOXES[1])
         assert abs(likeness(inside(image, 1), inside(before, 1))) < 0.75
         assert np.abs(np.diff(image[30:80, 20:60].astype(int), axis=0)).max() <= 25
         np.testing.assert_array_equal(image[:, 90:], before[:, 90:])
@@ -99,7 +99,7 @@ class TestBlur:
         one, two = face.reshape(100, 100, 3), np.ascontiguousarray(other).reshape(100, 100, 3)
         assert (one != two).mean() > 0.9
         for image in (one, two):
-            hide(image, np.array([0.0, 0.0, 100.0, 100.0]))
+            blur_face(image, np.array([0.0, 0.0, 100.0, 100.0]))
         np.testing.assert_allclose(one.astype(int), two.astype(int), atol=1)
 
     def test_a_face_is_hidden_in_frames_it_was_lost_in(self, result: Result) -> None:
@@ -120,7 +120,7 @@ class TestBlur:
     @pytest.mark.parametrize("box", [(-30, -20, 15, 25), (190, 100, 260, 180), (300, 300, 310, 310), (50, 50, 50, 50)])
     def test_boxes_over_the_edge_are_hidden_as_far_as_they_are_seen(self, box: tuple[int, ...]) -> None:
         image = noise(0)
-        hide(image, np.array(box, float))
+        blur_face(image, np.array(box, float))
         assert image.shape == (HEIGHT, WIDTH, 3)
 
     def test_the_written_video_is_blurred(self, result: Result, tmp_path: Path) -> None:

@@ -19,10 +19,10 @@ from mien.core.table import FaceTable
 from mien.core.types import Face, FaceRow, Quality, Span
 from mien.media import SourceInfo
 from mien.report import film, html
+from mien.report.bands import AWAY, BOX_UNITS, FULL, MOST_CELLS, UNREAD, bands_of, step_for
 from mien.report.film import relative_address
 from mien.report.html import page_content, short_codes
 from mien.report.result import Result
-from mien.report.strips import AWAY, BOX_UNITS, FULL, MOST_CELLS, UNREAD, step_for, strips
 
 NASTY = "</script><script>alert(1)</script><!--<b>& 'x' \"y\".mp4"
 
@@ -165,7 +165,7 @@ class TestTheContent:
 
 class TestStrips:
     def test_a_step_a_frame_with_what_was_read_in_it(self, result: Result) -> None:
-        face, other = strips(result.frames, result.spans, (WIDTH, HEIGHT), 0.02)
+        face, other = bands_of(result.frames, result.spans, (WIDTH, HEIGHT), 0.02)
         times = 0.02 * (face.first + np.arange(len(face.cells)) + 0.5)
         away = (times > 1.16) & (times < 1.8)
         assert (face.cells[~away] == [25, 200, 25]).all()
@@ -179,7 +179,7 @@ class TestStrips:
         table = table_of({index: [1] for index in (*range(10), *range(30, 40))})
         gone, back = float(TIMES[9]) + 0.04, float(TIMES[30])
         spans = (Span(1, 0.0, gone, "happiness", 0.8), Span(1, back, float(TIMES[39]), "happiness", 0.8))
-        (face,) = strips(table, spans, (WIDTH, HEIGHT), 0.05)
+        (face,) = bands_of(table, spans, (WIDTH, HEIGHT), 0.05)
         middles = 0.05 * (np.arange(len(face.cells)) + 0.5)
         away = face.cells[:, 0] == AWAY
         assert away[(middles > gone + 0.05) & (middles < back - 0.05)].all()
@@ -188,14 +188,14 @@ class TestStrips:
     def test_frames_that_share_a_step_are_averaged(self) -> None:
         table = table_of({index: [1] for index in range(20)})
         table.set_probabilities(np.arange(10, 20), np.tile([0.9, 0.0, 0.1], (10, 1)))
-        (face,) = strips(table, (Span(1, 0.0, 2.0, "happiness", 0.8),), (WIDTH, HEIGHT), 100.0)
+        (face,) = bands_of(table, (Span(1, 0.0, 2.0, "happiness", 0.8),), (WIDTH, HEIGHT), 100.0)
         assert face.cells.tolist() == [[round(0.5 * FULL), round(0.4 * FULL), round(0.1 * FULL)]]
 
     def test_a_long_video_with_many_faces_stays_small(self, tmp_path: Path) -> None:
         """Four hours, forty faces of two hours each, a span every two seconds: as many as the bounds must hold."""
         everyone = crowd(faces=40, seconds=7200, step=2.0, duration=14400.0)
         step = step_for(everyone.frames, 14400.0)
-        bands = strips(everyone.frames, everyone.spans, (WIDTH, HEIGHT), step)
+        bands = bands_of(everyone.frames, everyone.spans, (WIDTH, HEIGHT), step)
         assert sum(len(band.cells) for band in bands) <= MOST_CELLS + 2 * len(bands)
         path = everyone.html(tmp_path / "r.html")
         assert path.stat().st_size < 2.5e6

@@ -2,11 +2,13 @@ from __future__ import annotations
 
 import csv
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from mien.core.sheets import escaped, read_rows
 from mien.report import tables
 from mien.report.result import Result
 from mien.report.tables import FRAME_COLUMNS, SPAN_COLUMNS
@@ -137,3 +139,16 @@ def test_a_failed_write_leaves_the_old_file(result: Result, tmp_path: Path, monk
 def test_plain_unwraps_numpy() -> None:
     wrapped = {"a": np.float32(0.5), "b": np.array([1, 2]), 3: (np.bool_(True), float("inf"))}
     assert tables.plain(wrapped) == {"a": 0.5, "b": [1, 2], "3": [True, None]}
+
+
+def test_a_label_that_is_a_formula_stays_a_text(result: Result, tmp_path: Path) -> None:
+    odd = [replace(span, label="=cmd()", reason="@SUM(1)") for span in result.spans]
+    tables.write_spans(tmp_path / "spans.csv", odd)
+    tables.write_frames(tmp_path / "frames.csv", result.frames, odd, ("=cmd()", "happiness", "sadness"))
+    for path in (tmp_path / "spans.csv", tmp_path / "frames.csv"):
+        cells = [cell for row in read(path) for cell in row.values()]
+        assert "'=cmd()" in cells
+        assert not [cell for cell in cells if cell[:1] in ("=", "@", "+")]
+    assert next(read_rows(tmp_path / "spans.csv", ("label",)))[1]["label"] == "=cmd()"
+    # A number below zero is one still: a box may reach over the frame's edge.
+    assert escaped("-3.5") == "-3.5"

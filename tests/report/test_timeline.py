@@ -12,10 +12,12 @@ from hypothesis import strategies as st
 
 from mien.core.errors import ConfigError
 from mien.core.labels import LABEL_SPACES
+from mien.core.names import printable
 from mien.core.types import UNCLEAR, Span
 from mien.report.palette import colours, contrast, hex_colour, text_colour
 from mien.report.picture import Bar, Letters
 from mien.report.result import Result
+from mien.report.text import put_text
 from mien.report.timeline import WIDTH, clock, layout, tick_step
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -82,6 +84,17 @@ def test_words_that_do_not_fit_are_left_to_the_tooltip(nobody: Result) -> None:
     crowded = dataclasses.replace(nobody, spans=spans)
     assert "happiness 0.90" not in words(crowded)
     assert len(spans_drawn(crowded)) == 300
+
+
+@pytest.mark.parametrize("name", ["m\udcfcller\udcff.mp4", "a\nb\x1b[31m\x00\ufffe.mp4"])
+def test_names_that_are_no_text_are_drawn_all_the_same(result: Result, tmp_path: Path, name: str) -> None:
+    odd = dataclasses.replace(result, source=dataclasses.replace(result.source, name=name))
+    assert cv2.imread(str(odd.timeline(tmp_path / "a.png"))) is not None
+    title = ET.parse(odd.timeline(tmp_path / "a.svg")).find(f"{SVG}title")
+    assert title is not None
+    assert title.text == f"Expressions shown in {printable(name)}"
+    assert printable(name).encode() in odd.html(tmp_path / "a.html").read_bytes()
+    put_text(np.zeros((40, 200, 3), np.uint8), name, (2, 30), 20, (0, 0, 0))
 
 
 def test_another_suffix_is_refused(result: Result, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import time
@@ -80,9 +81,26 @@ def test_a_child_that_dies_hangs_or_fails_answers_the_next_question() -> None:
         assert lost.value.why == why
     with pytest.raises(ChildLostError, match="unwanted"):
         child.ask("hang", 60, unwanted=lambda: True)
+
+    def stumble(*_: object) -> bool:
+        raise ZeroDivisionError
+
+    for callback in {"unwanted": stumble}, {"news": stumble}:
+        with pytest.raises(ZeroDivisionError):
+            child.ask("late words", 60, **callback)  # which must not be the answer to what is asked next
     with pytest.raises(Exception, match="expected a, got b; c"):
         child.ask("refuse", 60)
     assert child.ask("hello", 60, told.append) == "well hello"
     assert told == ["hello"]
     child.stop()
     assert child.pid is None
+
+
+def test_no_process_to_be_had_is_no_fault_of_the_file(client, monkeypatch: pytest.MonkeyPatch, clip: Path) -> None:
+    def none(_: Child) -> None:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    monkeypatch.setattr(Child, "_alive", none)
+    answer = client.post("/v1/analyze", files={"file": clip.read_bytes()})
+    assert answer.status_code == 503
+    assert int(answer.headers["retry-after"]) > 0

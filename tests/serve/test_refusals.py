@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -12,11 +14,17 @@ from fastapi.testclient import TestClient
 from serving import BASE, wait_for
 
 from mien.core.errors import ConfigError
+from mien.serve import uploads
 from mien.serve.app import create_app
+from mien.serve.guard import Gate, Guard
+from mien.serve.metrics import Metrics
 from mien.serve.settings import ServeSettings
 from mien.serve.uploads import display_name
 
 TOKEN = "a token that nobody guesses"
+
+
+JSON, FORM = {"Content-Type": "application/json"}, {"Content-Type": "multipart/form-data; boundary=x"}
 
 
 def refused(answer: httpx.Response, status: int) -> dict[str, str]:
@@ -71,8 +79,101 @@ def test_paths_outside_say_nothing_of_what_is_there(client) -> None:
     assert refused(there, 403) == refused(missing, 403)
 
 
-def test_below_a_root_a_missing_file_is_said_to_be_missing(client, videos: Path) -> None:
-    refused(client.post("/v1/analyze", json={"path": f"{videos}/none.mp4"}), 422)
+@pytest.mark.parametrize("name", ["none.mp4", "x" * 300, "x/" * 1500, "talk.mp4/x", "."])
+def test_below_a_root_a_missing_file_is_said_to_be_missing(client, videos: Path, name: str) -> None:
+    refused(client.post("/v1/analyze", json={"path": f"{videos}/{name}"}), 422)
+
+
+def test_a_body_full_of_boundaries_costs_little(client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(uploads, "PARSE_SECONDS", 0.01)
+    head = b'--x\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\n'
+    body = head + b"\r\n--xZ" * 140_000 + b"\r\n--x--\r\n"
+    assert "boundary" in refused(client.post("/v1/analyze", content=body, headers=FORM), 400)["expected"]
+
+
+def test_backslashes_in_a_cookie_cost_little(client, guarded) -> None:
+    for server in client, guarded:
+        begun = time.process_time()
+        server.get("/v1/jobs", headers={"Cookie": 'mien-session="' + "\\" * 20_000 + '"'})
+        assert time.process_time() - begun < 0.5  # 1.7 where Python 3.11.7 takes them apart
+    assert guarded.get("/v1/jobs", headers={"Cookie": "a=b; mien-session=x"}).status_code == 401
+
+
+def test_a_part_of_a_file_that_means_nothing_is_refused_in_words(client, clip: Path) -> None:
+    job = client.post("/v1/analyze?html=false", files={"file": clip.read_bytes()}).json()["url"]
+    wait_for(client, job.rpartition("/")[2], "done")
+    for asked in "bytes=9-5", "bytes=99999999999-", "bytes=x", "x", "bytes=-0", "bytes=" + "9" * 5000:
+        answer = client.get(f"{job}/files/spans.csv", headers={"Range": asked})
+        assert answer.status_code in (400, 416), asked
+        refused(answer, answer.status_code)
+        assert (answer.status_code == 416) == ("content-range" in answer.headers)
+
+
+class Wire:
+    """A server and a client in one event loop, so that a body can come as slowly as a test wants."""
+
+    def __init__(self, client: TestClient) -> None:
+        self.app = client.app
+
+    async def post(self, pieces: Any) -> httpx.Response:
+        transport = httpx.ASGITransport(self.app)
+        async with httpx.AsyncClient(transport=transport, base_url=BASE, timeout=60) as one:
+            return await one.post("/v1/analyze", content=pieces, headers=FORM)
+
+
+async def trickle(seconds: float, pause: float, piece: bytes = b"z"):
+    yield b'--x\r\nContent-Disposition: form-data; name="file"; filename="a.mp4"\r\n\r\n'
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        await asyncio.sleep(pause)
+        yield piece
+    yield b"\r\n--x--\r\n"
+
+
+def test_uploads_that_trickle_end_and_hold_no_place_in_the_queue(client, settings, clip: Path, monkeypatch) -> None:
+    monkeypatch.setattr(uploads, "IDLE_SECONDS", 0.5)
+    whole = b'--x\r\nContent-Disposition: form-data; name="file"; filename="a.mp4"\r\n\r\n' + clip.read_bytes()
+
+    async def crowd() -> tuple[list[httpx.Response], httpx.Response]:
+        wire = Wire(client)
+        slow = [asyncio.create_task(wire.post(trickle(20, 0.1))) for _ in range(2 * settings.queue)]
+        slow.append(asyncio.create_task(wire.post(trickle(20, 20))))
+        await asyncio.sleep(0.1)
+        prompt = await wire.post(whole + b"\r\n--x--\r\n")
+        return await asyncio.gather(*slow), prompt
+
+    begun = time.monotonic()
+    slow, prompt = asyncio.run(crowd())
+    assert prompt.status_code == 202, prompt.text
+    for answer in slow:
+        refused(answer, 408)
+    assert time.monotonic() - begun < 15
+    wait_for(client, prompt.json()["id"], "done")
+    assert is_healthy(client, settings)
+
+
+def test_a_whole_upload_may_take_so_long(tiny_model: Path, tmp_path: Path) -> None:
+    settings = ServeSettings(data=tmp_path, model=str(tiny_model), upload_minutes=0.01)
+    with TestClient(create_app(settings), base_url=BASE) as client:
+        refused(asyncio.run(Wire(client).post(trickle(20, 0.05, bytes(4096)))), 408)
+
+
+def test_more_at_a_time_than_there_may_be_are_told_to_come_again(client) -> None:
+    async def crowd() -> list[tuple[int, dict[str, str]]]:
+        async def app(scope, receive, send) -> None:
+            await asyncio.sleep(0.1)
+            await send({"type": "http.response.start", "status": 200, "headers": []})
+            await send({"type": "http.response.body", "body": b""})
+
+        guard = Guard(app, Gate(None, "127.0.0.1"), Metrics(dict), most=2)
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(guard), base_url=BASE) as many:
+            paths = ["/", "/", "/", "/v1/jobs", "/healthz"]
+            answers = await asyncio.gather(*(many.get(path) for path in paths))
+            return [(answer.status_code, dict(answer.headers)) for answer in [*answers, await many.get("/")]]
+
+    answers = asyncio.run(crowd())
+    assert [status for status, _ in answers] == [200, 200, 503, 503, 200, 200]
+    assert all(int(headers["retry-after"]) > 0 for status, headers in answers if status == 503)
 
 
 @pytest.mark.parametrize(
@@ -87,6 +188,15 @@ def test_below_a_root_a_missing_file_is_said_to_be_missing(client, videos: Path)
         (422, {"json": {"path": "/x", "treshold": 0.5}}),
         (422, {"data": {"html": "true"}, "files": {"other": b"x"}}),
         (413, {"json": {"path": "x" * 100_000}}),
+        (422, {"json": {"k" * 60_000: 1}}),
+        (422, {"content": b'{"path": ' + b"[" * 700 + b"]" * 700 + b"}", "headers": JSON}),
+        (400, {"content": b"[" * 60_000, "headers": JSON}),
+        (400, {"content": b'{"path": "/x", "threshold": ' + b"9" * 5000 + b"}", "headers": JSON}),
+        (400, {"content": b"x", "headers": {"Content-Type": f"multipart/form-data; boundary={'x' * 300}"}}),
+        (415, {"content": b"x", "headers": {"Content-Type": "multipart/form-data" + ";" * 2000}}),
+        (413, {"content": b"--x\r\n\r\n\r\n" * 65 + b"--x--\r\n", "headers": FORM}),
+        (415, {"content": b"", "headers": {"Content-Length": "9" * 5000}}),
+        (414, {"params": {"x": "y" * 9000}}),
     ],
 )
 def test_requests_that_mean_nothing(client, settings: ServeSettings, status: int, request_: dict) -> None:
@@ -130,10 +240,17 @@ def test_names_that_others_point_at_this_machine(client, host: str) -> None:
     refused(client.get("/v1/jobs", headers={"Host": host}), 403)
 
 
-@pytest.mark.parametrize("origin", ["https://evil.example", "null", "http://127.0.0.1:81"])
+@pytest.mark.parametrize("host", ["[", "[::1", "\u2100"])
+def test_names_that_are_none(client, host: str) -> None:
+    refused(client.get("/v1/jobs", headers={b"Host": host.encode()}), 403)
+
+
+@pytest.mark.parametrize(
+    "origin", ["https://evil.example", "null", "http://127.0.0.1:81", "http://[", "http://[::1", "http://a]b", "\u2100"]
+)
 def test_other_sites_change_nothing(client, origin: str) -> None:
     for method, path in ("POST", "/v1/analyze"), ("DELETE", "/v1/jobs/x"):
-        refused(client.request(method, path, headers={"Origin": origin}), 403)
+        refused(client.request(method, path, headers={b"Origin": origin.encode()}), 403)
     assert client.delete("/v1/jobs/x", headers={"Origin": BASE}).status_code == 404
 
 

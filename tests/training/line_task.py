@@ -31,11 +31,14 @@ class Items(torch.utils.data.Dataset):
 
 
 class Running(nn.Module):
-    """State beside the module that every step changes."""
+    """State that every step changes."""
 
     def __init__(self) -> None:
         super().__init__()
         self.register_buffer("sum", torch.zeros(()))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x
 
 
 class Line(Task):
@@ -49,11 +52,10 @@ class Line(Task):
 
     def __init__(self, stop_at: int | None = None, loaded: bool = False, dropout: float = 0.3) -> None:
         torch.manual_seed(123)
-        self.module = nn.Sequential(nn.Linear(4, 16), nn.ReLU(), nn.Dropout(dropout), nn.Linear(16, 1))
+        self.module = nn.Sequential(nn.Linear(4, 16), nn.ReLU(), nn.Dropout(dropout), nn.Linear(16, 1), Running())
         self.x = torch.randn(50, 4, generator=torch.Generator().manual_seed(0))
         self.y = self.x.sum(1, keepdim=True)
         self.labels = (torch.arange(50) < 5).long()
-        self.extras = Running()
         self.items, self.steps, self.stop_at = 50, 0, stop_at
         self.seen: list[int] = []
         self.data = Items(self.x) if loaded else None
@@ -65,7 +67,7 @@ class Line(Task):
             {"params": list(last.parameters()), "weight_decay": 0.0},
         ]
 
-    def loss(self, module: nn.Module, batch: Any, rng: torch.Generator) -> torch.Tensor:
+    def loss(self, module: nn.Module, batch: Any, rng: torch.Generator) -> dict[str, torch.Tensor]:
         if self.steps == self.stop_at:
             raise StopError
         self.steps += 1
@@ -73,8 +75,8 @@ class Line(Task):
             self.seen += batch.tolist()
             batch = self.x[batch] + 0.1 * torch.randn(len(batch), 4, generator=rng), self.y[batch]
         x, y = batch
-        self.extras.sum += y.sum()
-        return (module(x) - y).square().mean()
+        self.module[-1].sum += y.sum()
+        return {"line": (module(x) - y).square().mean()}
 
     def validate(self, module: nn.Module) -> dict[str, float]:
         with torch.no_grad():

@@ -23,10 +23,11 @@ from mien.models.s2d import S2D
 from mien.models.vit import VisionTransformer
 from mien.models.weights import Recognizer, save_weights
 from mien.models.zoo import load_model, make_config
-from mien.training.clip_run import ClipRun
-from mien.training.clips import ClipItems, ClipRecipe, ClipTask
+from mien.training.labelled import LabelledRun, LabelledTask
 from mien.training.loop import FitPlan, fit
-from mien.training.sdl import SdlPlan
+from mien.training.recipe import ClipRecipe
+from mien.training.sdl import SdlSettings
+from mien.training.sources import Files
 from mien.training.start import parameter_groups, start_recognizer
 
 FIT = FitPlan(epochs=2, batch=4, lr=1e-3, precision="fp32", accelerator="cpu", log_every=1)
@@ -49,16 +50,16 @@ def rows(data: Path) -> Manifest:
     return find_dataset("synthetic").read(data)
 
 
-def task(rows: Manifest, recipe: ClipRecipe, seed: int = 0) -> ClipTask:
+def task(rows: Manifest, recipe: ClipRecipe, seed: int = 0) -> LabelledTask:
     torch.manual_seed(0)
-    recognizer = start_recognizer(recipe.shape, rows.labels, None, LANDMARKS, PLAIN)
-    return ClipTask(rows.select("train"), rows.select("valid"), recognizer, recipe, seed)
+    recognizer = start_recognizer(*recipe.shape(), rows.labels, None, LANDMARKS, PLAIN)
+    return LabelledTask(rows.select("train"), rows.select("valid"), recognizer, recipe, seed)
 
 
 def test_stage_2_learns_what_the_paper_says() -> None:
     with torch.device("meta"):
         s2d = S2D(make_config("s2d-base", frames=16))
-    s2d.freeze_for_stage2()
+    s2d.learn_only("stage2")
     learning = [p for group in parameter_groups(s2d, 0.05, 1.0, 1.0) for p in group["params"]]
     assert sum(p.numel() for p in learning) == pytest.approx(9.258e6, rel=1e-4)
     assert sum(p.numel() for p in s2d.parameters()) == pytest.approx(95.056e6, rel=1e-5)
@@ -66,9 +67,10 @@ def test_stage_2_learns_what_the_paper_says() -> None:
 
 def test_frozen_parts_stay_and_the_others_move(rows: Manifest, tmp_path: Path) -> None:
     learner = task(rows, replace(VIDEO, learn="stage2"))
-    before = {name: tensor.clone() for name, tensor in learner.module.state_dict().items()}
+    net = learner.learner.net
+    before = {name: tensor.clone() for name, tensor in net.state_dict().items()}
     fit(learner, FIT, tmp_path)
-    moved = {name for name, tensor in learner.module.state_dict().items() if not torch.equal(tensor, before[name])}
+    moved = {name for name, tensor in net.state_dict().items() if not torch.equal(tensor, before[name])}
     assert not {name for name in moved if name.startswith(("backbone.blocks", "backbone.patch", "backbone.pos"))}
     assert {"temporal_embed", "head.weight", "adapters.0.token.up.weight", "backbone.norm.weight"} <= moved
 
@@ -80,7 +82,7 @@ def test_blocks_computed_twice_give_the_same_gradients(rows: Manifest) -> None:
         learner.module.train()
         batch = torch.utils.data.default_collate([learner.data[item, 0] for item in range(4)])
         torch.manual_seed(5)
-        learner.loss(learner.module, batch, torch.Generator().manual_seed(0)).backward()
+        learner.loss(learner.module, batch, torch.Generator().manual_seed(0))["labels"].backward()
         grads.append({n: p.grad for n, p in learner.module.named_parameters() if p.grad is not None})
     assert grads[0].keys() == grads[1].keys()
     for name, grad in grads[0].items():
@@ -89,7 +91,7 @@ def test_blocks_computed_twice_give_the_same_gradients(rows: Manifest) -> None:
 
 def test_an_item_depends_on_seed_and_draw_alone(rows: Manifest) -> None:
     recipe = replace(VIDEO, augmentation=STAGE2)
-    one, same, other = (ClipItems(rows, recipe, PLAIN, seed) for seed in (3, 3, 4))
+    one, same, other = (Files(rows, 48, 2, 1, recipe.augmentation, seed) for seed in (3, 3, 4))
     np.random.rand()  # noqa: NPY002 - global generators must not matter
     torch.rand(1)
     assert torch.equal(one[5, 17][0], same[5, 17][0])
@@ -103,7 +105,7 @@ def test_an_item_depends_on_seed_and_draw_alone(rows: Manifest) -> None:
 @pytest.mark.parametrize("mode", ["anchors", "official"])
 @pytest.mark.parametrize("mixing", [Mixing(0, 0, 0, 0), Mixing()])
 def test_self_distillation_resumes_exactly(rows: Manifest, tmp_path: Path, mode: str, mixing: Mixing) -> None:
-    sdl = SdlPlan(mode=mode, queue=2, top_k=1, schedule=((0, 0.5),), start_epoch=0)
+    sdl = SdlSettings(mode=mode, queue=2, top_k=1, schedule=((0, 0.5),), start_epoch=0)
     recipe = replace(VIDEO, frames=1, temporal=False, sdl=sdl, mixing=mixing)
     plan = replace(FIT, epochs=3, checkpoint_minutes=0, keep=20)
     fit(task(rows, recipe), plan, tmp_path / "whole")
@@ -112,14 +114,14 @@ def test_self_distillation_resumes_exactly(rows: Manifest, tmp_path: Path, mode:
     states = [
         torch.load(tmp_path / name / "checkpoints/step-00000009.pt", weights_only=True) for name in ("whole", "parts")
     ]
-    for key in ("module", "extras"):
-        assert all(torch.equal(states[0][key][name], states[1][key][name]) for name in states[0][key])
-    filled = states[0]["extras"]["anchors.filled"]
+    whole, parts = (state["module"] for state in states)
+    assert all(torch.equal(whole[name], parts[name]) for name in whole)
+    filled = whole["terms.sdl.anchors.filled"]
     assert (filled > 0).any() == (mode == "anchors")
 
 
 def test_a_run_writes_weights_that_know_where_they_come_from(data: Path, tmp_path: Path) -> None:
-    path = ClipRun(data, tmp_path, name="mine", fit=FIT, recipe=VIDEO).run()
+    path = LabelledRun(data, tmp_path, name="mine", fit=FIT, recipe=VIDEO).run()
     record = load_model(path).record
     assert (record.dataset, record.fold, record.protocol) == ("synthetic", 0, "clean")
     assert record.config["frames"] == 2
@@ -129,7 +131,7 @@ def test_a_run_writes_weights_that_know_where_they_come_from(data: Path, tmp_pat
 
 
 def test_the_official_protocol_is_judged_on_test_and_calibrated_on_nothing(data: Path, tmp_path: Path) -> None:
-    run = ClipRun(data, tmp_path, protocol="official", fit=FIT, recipe=VIDEO)
+    run = LabelledRun(data, tmp_path, protocol="official", fit=FIT, recipe=VIDEO)
     _, held_out = run.rows()
     assert {row.split for row in held_out.rows} == {"test"}
     record = load_model(run.run()).record
@@ -139,15 +141,15 @@ def test_the_official_protocol_is_judged_on_test_and_calibrated_on_nothing(data:
 
 def test_mistakes_are_told_before_any_work(data: Path, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="fold of synthetic: 0"):
-        ClipRun(data, tmp_path, fold=3, recipe=VIDEO).run()
+        LabelledRun(data, tmp_path, fold=3, recipe=VIDEO).run()
     with pytest.raises(ConfigError, match="video model"):
         ClipRecipe(learn="stage2")
     with pytest.raises(ConfigError, match="frames, rate and views"):
         ClipRecipe(frames=0)
     with pytest.raises(ConfigError, match=r"recipe\.model"):
-        ClipRun(data, tmp_path, fit=FIT).run()
+        LabelledRun(data, tmp_path, fit=FIT).run()
     with pytest.raises(DataError, match="mien prepare"):
-        ClipRun(tmp_path, tmp_path, recipe=VIDEO).run()
+        LabelledRun(tmp_path, tmp_path, recipe=VIDEO).run()
 
 
 @pytest.fixture(scope="module")
@@ -163,7 +165,7 @@ def image_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_weights_of_mien_keep_their_trunk_and_the_head_of_shared_labels(image_weights: Path) -> None:
     labels = LabelSpace("two", ("happiness", "awe"))
     recipe = ClipRecipe(prompts=False)
-    got = start_recognizer(recipe.shape, labels, str(image_weights), LANDMARKS, replace(PLAIN, crop_size=96)).s2d
+    got = start_recognizer(*recipe.shape(), labels, str(image_weights), LANDMARKS, replace(PLAIN, crop_size=96)).s2d
     old = load_file(image_weights)
     assert torch.equal(got.backbone.blocks[1].mlp.fc1.weight, old["s2d.backbone.blocks.1.mlp.fc1.weight"])
     assert torch.equal(got.head.weight[0], old["s2d.head.weight"][1])
@@ -171,27 +173,27 @@ def test_weights_of_mien_keep_their_trunk_and_the_head_of_shared_labels(image_we
 
 
 def test_weights_of_another_shape_are_refused(image_weights: Path) -> None:
-    with pytest.raises(ConfigError, match="shape of s2d-tiny"):
+    with pytest.raises(ConfigError, match="the recipe's shape"):
         start_recognizer(
-            ClipRecipe("s2d-tiny", prompts=False).shape,
+            *ClipRecipe(model="s2d-tiny", prompts=False).shape(),
             LabelSpace("x", ("a", "b")),
             str(image_weights),
             LANDMARKS,
             PLAIN,
         )
     with pytest.raises(ConfigError, match="prompts"):
-        start_recognizer(ClipRecipe().shape, LabelSpace("x", ("a", "b")), str(image_weights), LANDMARKS, PLAIN)
+        start_recognizer(*ClipRecipe().shape(), LabelSpace("x", ("a", "b")), str(image_weights), LANDMARKS, PLAIN)
 
 
 def test_the_video_model_starts_as_the_mean_of_the_image_model() -> None:
     labels = load_model().record.labels
     crops = torch.randint(0, 255, (2, 3, 3, 48, 48), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
     recipe = ClipRecipe(frames=3, temporal=True)
-    video = start_recognizer(recipe.shape, labels, "s2d-small", LANDMARKS, PLAIN).eval()
-    image = start_recognizer(ClipRecipe().shape, labels, "s2d-small", LANDMARKS, PLAIN).eval()
+    video = start_recognizer(*recipe.shape(), labels, "s2d-small", LANDMARKS, PLAIN).eval()
+    image = start_recognizer(*ClipRecipe().shape(), labels, "s2d-small", LANDMARKS, PLAIN).eval()
     with torch.inference_mode():
         torch.testing.assert_close(video(crops), image(crops), atol=1e-5, rtol=1e-5)
-        changed = start_recognizer(recipe.shape, labels, "s2d-small", LANDMARKS, PLAIN, zero_init=False).eval()
+        changed = start_recognizer(*recipe.shape(), labels, "s2d-small", LANDMARKS, PLAIN, zero_init=False).eval()
         assert (changed(crops) - image(crops)).abs().max() > 1e-3
 
 
@@ -199,12 +201,12 @@ def test_a_plain_vit_starts_the_trunk(tmp_path: Path) -> None:
     torch.manual_seed(3)
     trunk = VisionTransformer(48, 12, 64, 2, 4)
     save_file(trunk.state_dict(), tmp_path / "vit.safetensors")
-    shape = ClipRecipe("s2d-micro").shape
-    s2d = start_recognizer(shape, LabelSpace("x", ("a", "b")), str(tmp_path / "vit.safetensors"), LANDMARKS, PLAIN).s2d
+    shape = ClipRecipe(model="s2d-micro").shape()
+    s2d = start_recognizer(*shape, LabelSpace("x", ("a", "b")), str(tmp_path / "vit.safetensors"), LANDMARKS, PLAIN).s2d
     assert torch.equal(s2d.backbone.blocks[0].attn.qkv.weight, trunk.blocks[0].attn.qkv.weight)
     (tmp_path / "torn.safetensors").write_bytes(b"no")
     with pytest.raises(DataError, match="torn"):
-        start_recognizer(shape, LabelSpace("x", ("a", "b")), str(tmp_path / "torn.safetensors"), LANDMARKS, PLAIN)
+        start_recognizer(*shape, LabelSpace("x", ("a", "b")), str(tmp_path / "torn.safetensors"), LANDMARKS, PLAIN)
 
 
 @pytest.mark.slow
@@ -225,7 +227,7 @@ def test_the_network_trains_alike_on_two_processes(tmp_path: Path, strategy: str
 def test_a_recipe_is_stored_with_every_number(data: Path, tmp_path: Path) -> None:
     import json
 
-    run = ClipRun(data, tmp_path, name="mine", fit=replace(FIT, epochs=1), recipe=VIDEO)
+    run = LabelledRun(data, tmp_path, name="mine", fit=replace(FIT, epochs=1), recipe=VIDEO)
     run.run()
     facts = json.loads((tmp_path / "run.json").read_text())
     assert facts["fields"]["fit"] == dataclasses.asdict(run.fit)

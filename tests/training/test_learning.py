@@ -18,8 +18,9 @@ from mien.models.record import Preprocessing
 from mien.models.s2d import S2D, to_video
 from mien.models.weights import Recognizer
 from mien.models.zoo import make_config
-from mien.training.clips import ClipRecipe, ClipTask
+from mien.training.labelled import LabelledTask
 from mien.training.loop import FitPlan, fit
+from mien.training.recipe import ClipRecipe
 
 FRAMES = 4
 PLAN = FitPlan(batch=32, lr=2e-3, epochs=8, precision="fp32", ema=0.0, accelerator="cpu")
@@ -40,7 +41,7 @@ def drawn(folder: Path, kind: str, train: int, frames: int) -> Manifest:
 def learn(s2d: S2D, data: Manifest, plan: FitPlan, recipe: ClipRecipe, out: Path) -> float:
     """Test accuracy after the last epoch: nothing is chosen on these items."""
     recognizer = Recognizer(s2d, Blank().eval(), Preprocessing(crop_size=48, input_size=48))
-    task = ClipTask(data.select("train"), data.select("test"), recognizer, recipe, seed=0)
+    task = LabelledTask(data.select("train"), data.select("test"), recognizer, recipe, seed=0)
     figures: list[float] = []
     fit(task, plan, out, report=lambda line: figures.append(line["war"]) if "war" in line else None)
     return figures[-1]

@@ -5,8 +5,8 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from mien.training.average import Average
 from mien.training.checkpoints import Checkpoints
+from mien.training.ema import Ema
 from mien.training.machine import load_whole_state, whole_state
 
 
@@ -18,7 +18,7 @@ def net() -> nn.Sequential:
 def test_the_average_is_the_weighted_mean_and_goes_in_place_and_back_to_the_bit() -> None:
     module = net()
     module[0].requires_grad_(False)
-    average = Average(module, 0.75)
+    average = Ema(module, 0.75)
     first = module[2].weight.detach().clone()
     with torch.no_grad():
         module[2].weight += 1
@@ -34,7 +34,7 @@ def test_the_average_is_the_weighted_mean_and_goes_in_place_and_back_to_the_bit(
 
 def test_a_young_average_follows_and_none_does_nothing() -> None:
     module = net()
-    average, none = Average(module, 0.99), Average(module, 0.0)
+    average, none = Ema(module, 0.99), Ema(module, 0.0)
     with torch.no_grad():
         module[0].weight.fill_(5.0)
     average.update(done=0)

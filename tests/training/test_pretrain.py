@@ -140,7 +140,7 @@ def test_it_learns_to_paint_in_eight_pictures(folder: Path) -> None:
     losses = []
     for step in range(400):
         images, noise = zip(*(task.data[(item, 8 * step + item)] for item in range(8)), strict=True)
-        loss = task.loss(task.module, (torch.stack(images), torch.stack(noise)), rng)
+        (loss,) = task.loss(task.module, (torch.stack(images), torch.stack(noise)), rng).values()
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()

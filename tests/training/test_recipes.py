@@ -2,13 +2,14 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
 
-from mien.core.errors import ConfigError, DataError
+from mien.core.errors import ConfigError, DataError, WeightsError
 from mien.core.labels import LABEL_SPACES
 from mien.data.datasets import find_dataset
 from mien.data.ferplus import LABELS
@@ -23,14 +24,18 @@ from mien.models.vit import VisionTransformer
 from mien.models.weights import Recognizer, save_weights
 from mien.models.zoo import load_model
 from mien.training.distill import LandmarkRun, point_error
-from mien.training.expression import ExpressionRecipe, FerPlusRun
+from mien.training.labelled import LabelledRun
 from mien.training.loop import FitPlan
-from mien.training.moving import MovingRun
 from mien.training.recipes import RECIPES
+from mien.training.recipes.shipped import FERPLUS, FERPLUS_VIDEO
 from mien.training.start import load_backbone, parameter_groups
 
 TINY = S2DConfig(28, 14, 32, 2, 2, classes=8, dropout=0.0)
 FIT = FitPlan(epochs=1, batch=16, lr=1e-3, precision="fp32")
+
+
+def ferplus(data: Path, landmarks: Path | None = None, **fields: Any) -> LabelledRun:
+    return replace(FERPLUS, data=data, **({"landmarks": str(landmarks)} if landmarks else {}), **fields)
 
 
 @pytest.fixture(scope="module")
@@ -58,12 +63,12 @@ def landmarks(npz: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_train_write_load_evaluate(npz: Path, landmarks: Path, tmp_path: Path) -> None:
-    recipe = replace(ExpressionRecipe(), model=TINY, sizes=(28,))
-    run = FerPlusRun(npz, landmarks=landmarks, out=tmp_path, name="toy", fit=FIT, recipe=recipe)
+    recipe = replace(FERPLUS.recipe, model=TINY, sizes=(28,))
+    run = ferplus(npz, landmarks=landmarks, out=tmp_path, name="toy", fit=FIT, recipe=recipe)
     model = load_model(run.run())
     assert model.record.labels == LABELS
     assert 0 < model.record.scores["ferplus_valid_war"] <= 1
-    assert model.record.preprocessing == recipe.preprocessing
+    assert model.record.preprocessing == Preprocessing(48, 28, "grey")
     report = make_report(predict_clips(model, find_dataset("ferplus").read(npz).select("valid")))
     # The file holds float16, the score was measured before: rounding may move one face of 32.
     assert report.war[0] == pytest.approx(model.record.scores["ferplus_valid_war"], abs=1 / 32)
@@ -72,26 +77,26 @@ def test_train_write_load_evaluate(npz: Path, landmarks: Path, tmp_path: Path) -
 
 
 def test_training_goes_on_from_weights_of_mien(npz: Path, landmarks: Path, tmp_path: Path) -> None:
-    recipe = replace(ExpressionRecipe(), model=TINY, sizes=())
-    first = FerPlusRun(npz, landmarks=landmarks, out=tmp_path / "first", fit=FIT, recipe=recipe).run()
+    recipe = replace(FERPLUS.recipe, model=TINY, sizes=())
+    first = ferplus(npz, landmarks=landmarks, out=tmp_path / "first", fit=FIT, recipe=recipe).run()
     still = replace(FIT, lr=1e-12)
-    second = FerPlusRun(npz, start=str(first), out=tmp_path / "second", fit=still, recipe=recipe).run()
+    second = ferplus(npz, start=str(first), out=tmp_path / "second", fit=still, recipe=recipe).run()
     one, other = load_model(first), load_model(second)
     assert one.record.scores == pytest.approx(other.record.scores, abs=1 / 32)
     for name, weights in one.network.state_dict().items():
         assert torch.allclose(weights, other.network.state_dict()[name], atol=1e-6), name
     wider = replace(recipe, model=replace(TINY, depth=3))
     with pytest.raises(ConfigError, match="shape"):
-        FerPlusRun(npz, start=str(first), out=tmp_path / "third", fit=FIT, recipe=wider).run()
+        ferplus(npz, start=str(first), out=tmp_path / "third", fit=FIT, recipe=wider).run()
 
 
 def test_a_small_model_starts_as_evenly_spread_blocks_of_a_deeper_one(
     npz: Path, landmarks: Path, tmp_path: Path
 ) -> None:
-    recipe = replace(ExpressionRecipe(), model=replace(TINY, depth=5), sizes=())
-    deep = FerPlusRun(npz, landmarks=landmarks, out=tmp_path / "deep", fit=FIT, recipe=recipe).run()
+    recipe = replace(FERPLUS.recipe, model=replace(TINY, depth=5), sizes=())
+    deep = ferplus(npz, landmarks=landmarks, out=tmp_path / "deep", fit=FIT, recipe=recipe).run()
     shallow = replace(recipe, model=replace(TINY, depth=3, input_size=42))
-    run = FerPlusRun(npz, start=str(deep), out=tmp_path / "small", fit=replace(FIT, lr=1e-12), recipe=shallow)
+    run = ferplus(npz, start=str(deep), out=tmp_path / "small", fit=replace(FIT, lr=1e-12), recipe=shallow)
     ours, theirs = (load_model(path, folded=False).network.s2d for path in (run.run(), deep))
     for own, other in enumerate((0, 2, 4)):
         for part in ("backbone.blocks", "prompters", "prompt_norms"):
@@ -102,16 +107,16 @@ def test_a_small_model_starts_as_evenly_spread_blocks_of_a_deeper_one(
 
 def test_a_teacher_is_learned_from_as_far_as_it_is_asked(npz: Path, tmp_path: Path) -> None:
     """The votes say neutral of every face; the teacher knows better."""
-    recipe = replace(ExpressionRecipe(), model=replace(TINY, prompts=False), sizes=(), augmentation=Augmentation())
+    recipe = replace(FERPLUS.recipe, model=replace(TINY, prompts=False), sizes=(), augmentation=Augmentation())
     fit = replace(FIT, epochs=30, lr=3e-3, ema=0.0)
-    teacher = FerPlusRun(npz, out=tmp_path / "teacher", name="teacher", fit=fit, recipe=recipe).run()
+    teacher = ferplus(npz, out=tmp_path / "teacher", name="teacher", fit=fit, recipe=recipe).run()
     blind = dict(np.load(npz))
     blind["train_votes"] = 10 * np.eye(10, dtype=np.uint8)[np.zeros(64, int)]
     np.savez(tmp_path / "blind.npz", **blind)
     scores = {}
     for share in (0.0, 1.0):
         taught = replace(recipe, teacher=str(teacher), teacher_share=share)
-        path = FerPlusRun(tmp_path / "blind.npz", out=tmp_path / f"{share}", fit=fit, recipe=taught).run()
+        path = ferplus(tmp_path / "blind.npz", out=tmp_path / f"{share}", fit=fit, recipe=taught).run()
         scores[share] = load_model(path).record.scores["ferplus_valid_war"]
     assert scores[0.0] == pytest.approx(1 / 8)
     assert scores[1.0] > 0.4
@@ -123,17 +128,15 @@ def test_a_teacher_must_name_the_same_labels(npz: Path, tmp_path: Path) -> None:
         ModelRecord("seven", LABEL_SPACES["rafdb"], Preprocessing(), {}, frames=8),
         tmp_path / "seven.safetensors",
     )
-    recipe = replace(
-        ExpressionRecipe(), model=replace(TINY, prompts=False), teacher=str(tmp_path / "seven.safetensors")
-    )
+    recipe = replace(FERPLUS.recipe, model=replace(TINY, prompts=False), teacher=str(tmp_path / "seven.safetensors"))
     with pytest.raises(ConfigError, match="teacher"):
-        FerPlusRun(npz, out=tmp_path, fit=FIT, recipe=recipe).run()
+        ferplus(npz, out=tmp_path, fit=FIT, recipe=recipe).run()
 
 
 def test_a_video_model_learns_from_faces_that_move(npz: Path, landmarks: Path, tmp_path: Path) -> None:
-    recipe = replace(ExpressionRecipe(), model=TINY, sizes=())
-    image_model = FerPlusRun(npz, landmarks=landmarks, out=tmp_path / "image", fit=FIT, recipe=recipe).run()
-    run = MovingRun(npz, str(image_model), tmp_path / "still", fit=replace(FIT, lr=1e-12))
+    recipe = replace(FERPLUS.recipe, model=TINY, sizes=())
+    image_model = ferplus(npz, landmarks=landmarks, out=tmp_path / "image", fit=FIT, recipe=recipe).run()
+    run = replace(FERPLUS_VIDEO, data=npz, start=str(image_model), out=tmp_path / "still", fit=replace(FIT, lr=1e-12))
     still = load_model(run.run(), folded=False)
     scores = still.record.scores
     assert scores["moving_valid_war"] == scores["moving_valid_war_averaging"]
@@ -151,22 +154,22 @@ def test_a_video_model_learns_from_faces_that_move(npz: Path, landmarks: Path, t
 
 
 def test_a_video_model_is_made_of_an_image_model(npz: Path, tmp_path: Path) -> None:
-    recipe = replace(ExpressionRecipe(), model=replace(TINY, prompts=False), sizes=())
-    path = FerPlusRun(npz, out=tmp_path, name="plain", fit=FIT, recipe=recipe).run()
+    recipe = replace(FERPLUS.recipe, model=replace(TINY, prompts=False), sizes=())
+    path = ferplus(npz, out=tmp_path, name="plain", fit=FIT, recipe=recipe).run()
     with pytest.raises(ConfigError, match="landmark net to start from"):
-        MovingRun(npz, str(path), tmp_path / "video").run()
+        replace(FERPLUS_VIDEO, data=npz, start=str(path), out=tmp_path / "video").run()
 
 
 def test_a_model_without_prompts_trains_without_a_landmark_net(npz: Path, tmp_path: Path) -> None:
-    recipe = replace(ExpressionRecipe(), model=replace(TINY, prompts=False), sizes=())
-    path = FerPlusRun(npz, out=tmp_path, name="plain", fit=FIT, recipe=recipe).run()
+    recipe = replace(FERPLUS.recipe, model=replace(TINY, prompts=False), sizes=())
+    path = ferplus(npz, out=tmp_path, name="plain", fit=FIT, recipe=recipe).run()
     assert load_model(path).network.landmarks is None
 
 
 def test_prompts_without_a_landmark_net_are_refused(npz: Path, tmp_path: Path) -> None:
-    recipe = replace(ExpressionRecipe(), model=TINY)
-    with pytest.raises(DataError, match="mien train landmarks"):
-        FerPlusRun(npz, landmarks=tmp_path / "absent.safetensors", out=tmp_path, recipe=recipe).run()
+    recipe = replace(FERPLUS.recipe, model=TINY)
+    with pytest.raises(WeightsError, match="absent"):
+        ferplus(npz, landmarks=tmp_path / "absent.safetensors", out=tmp_path, recipe=recipe).run()
 
 
 def test_backbone_weights_start_the_first_blocks_of_a_deeper_trunk(tmp_path: Path) -> None:
@@ -202,6 +205,6 @@ def test_point_error_is_in_units_of_the_eyes_distance() -> None:
 
 
 def test_recipes_have_names_that_help() -> None:
-    assert RECIPES["ferplus"] is FerPlusRun
+    assert RECIPES["ferplus"] is FERPLUS
     with pytest.raises(ConfigError, match="landmarks"):
         RECIPES["landmark"]

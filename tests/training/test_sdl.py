@@ -16,8 +16,7 @@ from official import uniform
 
 from mien.core.errors import ConfigError
 from mien.evaluation.metrics import expected_calibration_error
-from mien.training.losses import soft_cross_entropy
-from mien.training.sdl import Anchors, SdlPlan, SelfDistillation
+from mien.training.sdl import Anchors, SdlSettings, SelfDistillation
 
 CASES = {case["salt"]: case for case in json.loads((Path(__file__).parent / "official_sdl.json").read_text())}
 ALWAYS = ((0, 1.0),)
@@ -31,7 +30,7 @@ def drawn(name: str, *shape: int) -> torch.Tensor:
 def test_the_official_mode_gives_the_released_codes_numbers(salt: str) -> None:
     case = CASES[salt]
     classes, dim, batch = case["num_classes"], case["dim"], case["batch"]
-    plan = SdlPlan("official", case["queue_size"], case["k"], schedule=((0, 0.0), (100, 0.5)))
+    plan = SdlSettings("official", case["queue_size"], case["k"], schedule=((0, 0.0), (100, 0.5)))
     sdl = SelfDistillation(plan, classes, dim)
     sdl.anchors.features.copy_(drawn(salt + "queue", *sdl.anchors.features.shape))
     sdl.anchors.probabilities.copy_(drawn(salt + "probe", *sdl.anchors.probabilities.shape))
@@ -49,7 +48,7 @@ def test_the_official_mode_gives_the_released_codes_numbers(salt: str) -> None:
 
 
 def test_in_a_run_of_100_epochs_the_official_anchors_stay_random() -> None:
-    plan = SdlPlan("official")
+    plan = SdlSettings("official")
     assert not any(plan.observes(epoch) for epoch in range(100))
     assert [epoch for epoch in range(301) if plan.observes(epoch)] == [100, 200, 300]
     sdl = SelfDistillation(plan, 7, 768)
@@ -61,7 +60,7 @@ def test_in_a_run_of_100_epochs_the_official_anchors_stay_random() -> None:
 
 
 def test_the_weight_follows_the_published_schedule() -> None:
-    plan = SdlPlan("anchors")
+    plan = SdlSettings("anchors")
     epochs = [0, 29, 30, 49, 50, 59, 60, 79, 80, 99]
     assert [plan.weight(epoch) for epoch in epochs] == [0, 0, 0.01, 0.01, 0.1, 0.1, 0.5, 0.5, 1, 1]
     assert [epoch for epoch in range(100) if plan.observes(epoch)] == list(range(21, 100))
@@ -80,7 +79,7 @@ def test_queues_are_filled_in_order_and_the_oldest_goes_first() -> None:
         assert torch.equal(kept, one_by_one.state_dict()[name]), name
 
 
-def filled(plan: SdlPlan, classes: int = 3, absent: tuple[int, ...] = ()) -> SelfDistillation:
+def filled(plan: SdlSettings, classes: int = 3, absent: tuple[int, ...] = ()) -> SelfDistillation:
     """Anchors along the axes: a class's features point one way, its probabilities are sure."""
     sdl = SelfDistillation(plan, classes, classes)
     labels = torch.tensor([c for c in range(classes) if c not in absent]).repeat(plan.queue)
@@ -89,14 +88,14 @@ def filled(plan: SdlPlan, classes: int = 3, absent: tuple[int, ...] = ()) -> Sel
 
 
 def test_targets_are_distributions_between_the_classes_a_clip_is_like() -> None:
-    sdl = filled(SdlPlan("anchors", queue=4, start_epoch=0))
+    sdl = filled(SdlSettings("anchors", queue=4, start_epoch=0))
     between = sdl.anchors.targets(torch.tensor([[1.0, 0, 0], [1.0, 1.0, 0]]), 2, 0.1)
     np.testing.assert_allclose(between.sum(1), 1, atol=1e-6)
     np.testing.assert_allclose(between, [[1, 0, 0], [0.5, 0.5, 0]], atol=1e-3)
 
 
 def test_nothing_is_lost_before_the_queues_are_full() -> None:
-    plan = SdlPlan("anchors", queue=4, schedule=ALWAYS, start_epoch=0)
+    plan = SdlSettings("anchors", queue=4, schedule=ALWAYS, start_epoch=0)
     sdl = SelfDistillation(plan, 3, 3)
     logits, features, labels = torch.randn(3, 3), torch.eye(3), torch.arange(3)
     for _ in range(4):
@@ -108,7 +107,7 @@ def test_nothing_is_lost_before_the_queues_are_full() -> None:
 
 
 def test_a_class_without_items_neither_blocks_the_others_nor_is_a_target() -> None:
-    sdl = filled(SdlPlan("anchors", queue=4, start_epoch=0), absent=(2,))
+    sdl = filled(SdlSettings("anchors", queue=4, start_epoch=0), absent=(2,))
     assert sdl.anchors.ready
     targets = sdl.anchors.targets(torch.eye(3), 2, 0.1)
     assert targets[:, 2].max() < 1e-6
@@ -117,7 +116,7 @@ def test_a_class_without_items_neither_blocks_the_others_nor_is_a_target() -> No
 
 @pytest.mark.parametrize("kind", ["kl", "bce"])
 def test_the_loss_is_least_at_the_target_and_pulls_on_logits_alone(kind: str) -> None:
-    sdl = filled(SdlPlan("anchors", queue=4, loss=kind, schedule=ALWAYS, start_epoch=0))
+    sdl = filled(SdlSettings("anchors", queue=4, loss=kind, schedule=ALWAYS, start_epoch=0))
     features = torch.tensor([[1.0, 0.2, 0.1]], requires_grad=True)
     target = sdl.anchors.targets(features, 2, 0.1)
     logits = (target.log() if kind == "kl" else target.logit()).requires_grad_()
@@ -131,7 +130,7 @@ def test_the_loss_is_least_at_the_target_and_pulls_on_logits_alone(kind: str) ->
 
 
 def test_a_checkpoint_keeps_the_anchors_to_the_bit() -> None:
-    plan = SdlPlan("anchors", queue=4, schedule=ALWAYS, start_epoch=0)
+    plan = SdlSettings("anchors", queue=4, schedule=ALWAYS, start_epoch=0)
     sdl, other = filled(plan), SelfDistillation(plan, 3, 3)
     other.load_state_dict(sdl.state_dict())
     more = torch.randn(5, 3), torch.randn(5, 3), torch.tensor([0, 0, 1, 2, 0])
@@ -141,7 +140,7 @@ def test_a_checkpoint_keeps_the_anchors_to_the_bit() -> None:
 
 
 def test_half_precision_does_not_reach_the_anchors() -> None:
-    sdl = filled(SdlPlan("anchors", queue=4, start_epoch=0))
+    sdl = filled(SdlSettings("anchors", queue=4, start_epoch=0))
     features = torch.tensor([[1.0, 0.9, 0.3]])
     want = sdl.anchors.targets(features, 2, 0.1)
     with torch.autocast("cpu", dtype=torch.bfloat16):
@@ -153,7 +152,7 @@ def test_half_precision_does_not_reach_the_anchors() -> None:
 )
 def test_plans_that_make_no_sense_are_refused(fields: dict) -> None:
     with pytest.raises(ConfigError):
-        SdlPlan("anchors", **fields)
+        SdlSettings("anchors", **fields)
 
 
 BATCH = torch.randn(7, 5, generator=torch.Generator().manual_seed(1)), torch.tensor([0, 1, 2, 0, 0, 1, 2])
@@ -162,7 +161,7 @@ BATCH = torch.randn(7, 5, generator=torch.Generator().manual_seed(1)), torch.ten
 def _observe_share(rank: int, store: str, out: str) -> None:
     distributed.init_process_group("gloo", init_method=f"file://{store}", rank=rank, world_size=2)
     features, labels = (part[rank::2] for part in BATCH)
-    sdl = SelfDistillation(SdlPlan("anchors", queue=2, start_epoch=0), 3, 5)
+    sdl = SelfDistillation(SdlSettings("anchors", queue=2, start_epoch=0), 3, 5)
     sdl.observe(features, features[:, :3], labels, 0)
     torch.save(sdl.state_dict(), f"{out}{rank}")
     distributed.destroy_process_group()
@@ -171,7 +170,7 @@ def _observe_share(rank: int, store: str, out: str) -> None:
 def test_two_processes_keep_the_anchors_of_the_joint_batch(tmp_path: Path) -> None:
     places = str(tmp_path / "store"), str(tmp_path / "rank")
     multiprocessing.start_processes(_observe_share, places, nprocs=2, start_method="fork")
-    alone = SelfDistillation(SdlPlan("anchors", queue=2, start_epoch=0), 3, 5)
+    alone = SelfDistillation(SdlSettings("anchors", queue=2, start_epoch=0), 3, 5)
     features, labels = BATCH
     alone.observe(features, features[:, :3], labels, 0)
     for rank in range(2):
@@ -207,14 +206,14 @@ def figures_of_a_run(seed: int, mode: str, ambiguous: float, smoothing: float = 
     head = nn.Linear(64, CLASSES)
     optimizer = torch.optim.AdamW([*body.parameters(), *head.parameters()], lr=1e-2, foreach=True)
     # The published weights, on a schedule of 40 epochs instead of 100.
-    plan = SdlPlan(mode, schedule=((0, 0.0), (3, 0.1), (6, 0.5), (10, 1.0)), start_epoch=1)
+    plan = SdlSettings(mode, schedule=((0, 0.0), (3, 0.1), (6, 0.5), (10, 1.0)), start_epoch=1)
     sdl = SelfDistillation(plan, CLASSES, 64)
     for epoch in range(40):
         for batch in torch.randperm(400).split(50):
             features = body(points[batch])
             logits = head(features)
             targets = (1 - smoothing) * F.one_hot(labels[batch], CLASSES) + smoothing / CLASSES
-            loss = soft_cross_entropy(logits, targets) + sdl.loss(logits, features, epoch)
+            loss = F.cross_entropy(logits, targets) + sdl.loss(logits, features, epoch)
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()

@@ -2,27 +2,39 @@
 
 from __future__ import annotations
 
-import multiprocessing
-import signal
-import traceback
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from collections.abc import Callable, Generator, Sequence
+from contextlib import closing, suppress
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
-from mien import __version__
 from mien.analysis.expressions import ExpressionModel
-from mien.analysis.folders import demand_writable, folder_names, take_shard, whole_folder
-from mien.analysis.provenance import source_facts
+from mien.analysis.folders import (
+    KEYS,
+    Place,
+    draft_for,
+    folder_names,
+    settle,
+    source_keys,
+    take_shard,
+)
+from mien.analysis.provenance import same_state, source_facts
 from mien.analysis.settings import AnalysisSettings
-from mien.core.errors import ConfigError, MienError
+from mien.analysis.state import demand_unchanged, state_of
+from mien.core.errors import ConfigError, SourceError
+from mien.core.files import clear_drafts, demand_writable
+from mien.core.names import printable
 from mien.core.settings import limit_threads, thread_count
+from mien.core.version import __version__
+from mien.core.workers import Lost, portable, spread_tasks
+from mien.media.files import is_pipe
 from mien.report.film import demand_embeddable
 from mien.report.result import RESULT_FILE, Result
 from mien.report.tables import plain, read_json
 
+CHANGED = "its earlier result, of what was in this place then, has been replaced"
+"""A note on a source: a file that was written anew, or a camera or an address, which show something else each time."""
 BatchProgress = Callable[[str, int, int | None, float], None]
 """Called after every frame with: source, frames done, frames in all (None when unknown), seconds of video done."""
 
@@ -70,6 +82,7 @@ class Outcome:
         folder: where its files are, or would have been.
         report: the content of its result.json; None when failed.
         error: why it failed; an :class:`~mien.core.errors.InputError` where the user can mend it.
+        notes: what the user should know of it, a line each.
     """
 
     source: str
@@ -77,6 +90,7 @@ class Outcome:
     folder: Path
     report: dict[str, Any] | None = None
     error: Exception | None = None
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -101,11 +115,12 @@ def analyze_many(
     workers: int = 1,
     command: str | None = None,
     progress: BatchProgress | None = None,
-) -> Iterator[Outcome]:
+) -> Generator[Outcome]:
     """Analyse ``sources`` one after the other (or ``workers`` at a time) into folders of ``out``.
 
-    Folders are named after the files without their suffix, ``talk``, ``talk-2`` and so on where names meet; the names
-    depend on the whole list, not on the shard.
+    Folders are named after the files without their suffix, ``talk``, ``talk-2`` and so on where names meet, in this
+    list or with a result of another source that is there already. A source's own result is found again and replaced.
+    The names depend on the whole list, not on the shard.
 
     Args:
         model: in use for all of them.
@@ -114,7 +129,8 @@ def analyze_many(
         settings: how to look; defaults when None.
         outputs: what to write; defaults when None.
         skip_existing: leave out a source whose folder holds a finished result of this version of mien, the same
-            weights (by hash), settings, outputs and source (path and size).
+            weights (by hash), settings, outputs and source: size and time of writing, or size and contents with
+            ``settings.hash_source``.
         shard: ``"2/5"`` does the second fifth of the list, for job arrays; None does all.
         workers: processes. The answer does not depend on it. With more than one there is no ``progress``.
         command: the command line, for the provenance.
@@ -122,7 +138,7 @@ def analyze_many(
 
     Yields:
         An outcome a source as it is finished: in the order of the list with one worker, else as they come. Stopping
-        early (Ctrl-C) keeps all that is finished and leaves nothing half-written.
+        early (Ctrl-C) stops at once, keeps all that is finished and leaves nothing half-written.
 
     Raises:
         ConfigError: a shard that is none, fewer than one worker, or a folder that cannot be written to; at once,
@@ -130,32 +146,52 @@ def analyze_many(
     """
     if workers < 1:
         raise ConfigError("at least 1 worker", str(workers), "use 1, or the number of your CPU cores divided by 2")
-    demand_writable(Path(out))
-    chosen = take_shard(list(zip(sources, folder_names(sources), strict=True)), shard)
-    tasks = [(source, Path(out) / name) for source, name in chosen]
+    demand_writable(Path(out), "the results")
+    names = folder_names(sources, Path(out))
+    places = take_shard([Place(source, Path(out) / name) for source, name in zip(sources, names, strict=True)], shard)
     job = _Job(settings or AnalysisSettings(), outputs or Outputs(), skip_existing, command)
-    if workers == 1 or len(tasks) < 2:
-        return (_finish(model, job, source, folder, progress) for source, folder in tasks)
-    return _in_processes(model, job, tasks, min(workers, len(tasks)))
+    if workers == 1 or len(places) < 2:
+        return _in_turn(model, job, places, progress)
+    return _in_processes(model, job, places, min(workers, len(places)))
 
 
-def _finish(
-    model: ExpressionModel, job: _Job, source: str, folder: Path, progress: BatchProgress | None = None
-) -> Outcome:
+def _in_turn(
+    model: ExpressionModel, job: _Job, places: Sequence[Place], progress: BatchProgress | None
+) -> Generator[Outcome]:
+    for place in places:
+        yield _finish(model, job, place, progress)
+
+
+def _finish(model: ExpressionModel, job: _Job, place: Place, progress: BatchProgress | None = None) -> Outcome:
     """Do one source; every Exception becomes an outcome, so that one bad source does not cost the night's batch."""
+    source = place.source
     try:
-        if job.skip_existing and (report := finished(folder, model, job.settings, job.outputs, source)) is not None:
-            return Outcome(source, "skipped", folder, report)
+        if is_pipe(source):
+            _demand_one_look(job.outputs)
+        if job.skip_existing and (report := finished(place, model, job.settings, job.outputs)) is not None:
+            return Outcome(source, "skipped", place.folder, report)
         if job.outputs.embed and not job.outputs.save_video:
             demand_embeddable(Path(source))  # before the work, not after it
-        result = model.analyze(source, job.settings, partial(progress, source) if progress else None)
-        asked = {"outputs": asdict(job.outputs), "command": job.command}
-        result = replace(result, provenance={**result.provenance, **asked})
-        with whole_folder(folder) as draft:
+        with draft_for(place.folder) as draft:
+            state = state_of(source)
+            result = model.analyze(source, job.settings, partial(progress, source) if progress else None)
+            keys = list(source_keys(source, place.folder.parent))
+            asked = {"outputs": asdict(job.outputs), "command": job.command, KEYS: keys}
+            result = replace(result, provenance={**result.provenance, **asked})
             write_outputs(result, draft, job.outputs)
-        return Outcome(source, "done", folder, result.to_dict())
+            demand_unchanged(source, state)  # it was read again for drawings
+            report = result.to_dict()
+            folder, lost = settle(draft, place, keys)
+        return Outcome(source, "done", folder, report, notes=(CHANGED,) if lost else ())
     except Exception as error:
-        return Outcome(source, "failed", folder, error=error)
+        return Outcome(source, "failed", place.folder, error=error)
+
+
+def _demand_one_look(outputs: Outputs) -> None:
+    again = [name for name in ("save_video", "thumbnails", "embed") if getattr(outputs, name)]
+    if again:
+        expected = f"a file with {' and '.join(again)}, for which it is looked at again"
+        raise ConfigError(expected, "a pipe, which passes once", "save the stream to a file first, and name it")
 
 
 def write_outputs(result: Result, folder: Path, outputs: Outputs) -> list[Path]:
@@ -180,20 +216,23 @@ def _drawing(still: bool) -> str:
 
 
 def finished(
-    folder: Path, model: ExpressionModel, settings: AnalysisSettings, outputs: Outputs, source: str
+    place: Place, model: ExpressionModel, settings: AnalysisSettings, outputs: Outputs
 ) -> dict[str, Any] | None:
-    """The result.json in ``folder`` if it answers the same question and all files asked for are there, else None."""
+    """The result.json in a folder if it answers the same question about its source as it is now, else None."""
     try:
-        report = read_json(folder / RESULT_FILE)
+        report = read_json(place.folder / RESULT_FILE)
         facts = report["provenance"]
+        boxes = settings.faces.detector_file
         same = (
             facts["mien"] == __version__
             and facts["model"]["sha256"] == model.record.sha256
             and facts["settings"] == plain(asdict(settings))
             and facts["outputs"] == plain(asdict(outputs))
-            and facts["source"] == plain(source_facts(source, settings.hash_source))
+            and facts.get("detector_file") == (None if boxes is None else plain(source_facts(boxes)))
+            and not set(source_keys(place.source, place.folder.parent)).isdisjoint(facts[KEYS])
+            and same_state(facts["source"], place.source, settings.hash_source)
         )
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
     return report if same else None
 
@@ -201,35 +240,33 @@ def finished(
 _worker: tuple[ExpressionModel, _Job] | None = None
 
 
-def _start_worker(model: ExpressionModel, job: _Job, threads: int) -> None:
+def _start_worker(threads: int, model: ExpressionModel, job: _Job) -> None:
     global _worker
-    limit_threads(threads)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    limit_threads(threads)  # before the model, which loads at first use, asks
     _worker = model, job
 
 
-def _work(source: str, folder: Path) -> Outcome:
-    """One task of a worker. Ctrl-C reaches it only here, where there is a draft to clear away."""
+def _work(place: Place) -> Outcome:
+    """One task of a worker."""
     assert _worker is not None
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+    outcome = _finish(*_worker, place)
+    return outcome if outcome.error is None else replace(outcome, error=portable(outcome.error))
+
+
+def _in_processes(model: ExpressionModel, job: _Job, places: Sequence[Place], workers: int) -> Generator[Outcome]:
+    start = max(1, thread_count() // workers), model, job
+    tasks = [(place,) for place in places]
     try:
-        outcome = _finish(*_worker, source, folder)
+        with closing(spread_tasks(_start_worker, start, _work, tasks, workers)) as answers:
+            for number, answer in answers:
+                yield _lost(places[number], answer) if isinstance(answer, Lost) else answer
     finally:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-    if outcome.error is None or isinstance(outcome.error, MienError):
-        return outcome
-    # Errors of other libraries may not survive the way between processes.
-    return replace(outcome, error=RuntimeError("".join(traceback.format_exception(outcome.error))))
+        with suppress(OSError):
+            clear_drafts(places[0].folder.parent)
 
 
-def _in_processes(model: ExpressionModel, job: _Job, tasks: list[tuple[str, Path]], workers: int) -> Iterator[Outcome]:
-    # Forking a process whose libraries have started threads can hang: start fresh ones.
-    fresh = multiprocessing.get_context("spawn")
-    start = model, job, max(1, thread_count() // workers)
-    with ProcessPoolExecutor(workers, fresh, _start_worker, start) as pool:
-        futures = [pool.submit(_work, *task) for task in tasks]
-        try:
-            for future in as_completed(futures):
-                yield future.result()
-        finally:
-            pool.shutdown(wait=True, cancel_futures=True)
+def _lost(place: Place, answer: Lost) -> Outcome:
+    """A library may die of a damaged file, and the system kills what takes too much memory."""
+    got = f"{printable(place.source)}, on which its process ended ({answer.how})"
+    fix = "try it alone, and fewer workers: memory may have been short"
+    return Outcome(place.source, "failed", place.folder, error=SourceError("a source that can be read", got, fix))

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from jaxtyping import Float64
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 HALF_LIFE = 0.3
 """Seconds after which a window's answer counts half as much as the newest one's."""
 FORGET = 2.0
-"""Seconds after which it does not count at all."""
+"""Seconds after which it does not count at all; but one that has just come, about the last frame, is never too old."""
 NOT_YET = "not read yet"
 """Reason of a face whose first window is not over."""
 
@@ -46,6 +46,20 @@ class FaceNow:
     score: float | None
     reason: str | None
     probabilities: Float64[np.ndarray, " c"] | None
+
+    def to_dict(self, labels: Sequence[str]) -> dict[str, Any]:
+        """In the types of JSON: the box in pixels to a tenth, probabilities by label."""
+        rows = self.probabilities
+        return {
+            "track": self.track,
+            "box": [round(float(side), 1) for side in self.face.box],
+            "label": self.label,
+            "score": None if self.score is None else round(self.score, 4),
+            "reason": self.reason,
+            "probabilities": None
+            if rows is None
+            else {label: round(float(row), 4) for label, row in zip(labels, rows, strict=True)},
+        }
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -85,37 +99,34 @@ class CurrentFaces:
     """A rolling mean of each person's last windows.
 
     Args:
-        rule: labels, the threshold under which a face is unclear, and how long a face may be out of sight.
+        rule: labels, and the threshold under which a face is unclear.
     """
 
     def __init__(self, rule: SpanRule) -> None:
         self._rule = rule
         self._answers: dict[int, list[Prediction]] = {}
-        self._seen: dict[int, float] = {}
+        self._now = -np.inf
 
     def push(self, reading: Reading) -> tuple[FaceNow, ...]:
         """The faces of the reading's frame, by number; readings come in order."""
-        for answer in reading.predictions:
-            self._answers.setdefault(answer.track, []).append(answer)
         if reading.frame is None:
             return ()
-        now = reading.frame.time
-        self._seen |= {crop.track: now for crop in reading.crops}
-        self._forget(now)
-        return tuple(self._face(crop, now) for crop in sorted(reading.crops, key=lambda crop: crop.track))
-
-    def _forget(self, now: float) -> None:
-        gone = {track for track, time in self._seen.items() if now - time > max(FORGET, self._rule.max_gap)}
-        self._seen = {track: time for track, time in self._seen.items() if track not in gone}
-        kept = {track: [one for one in some if now - one.end < FORGET] for track, some in self._answers.items()}
+        before, self._now = self._now, reading.frame.time
+        oldest = self._now - FORGET
+        kept = {track: [one for one in some if one.end > oldest] for track, some in self._answers.items()}
         self._answers = {track: some for track, some in kept.items() if some}
+        for answer in reading.predictions:
+            if answer.end > oldest or answer.end >= before:
+                self._answers.setdefault(answer.track, []).append(answer)
+        return tuple(self._face(crop) for crop in sorted(reading.crops, key=lambda crop: crop.track))
 
-    def _face(self, crop: FaceCrop, now: float) -> FaceNow:
+    def _face(self, crop: FaceCrop) -> FaceNow:
         answers = self._answers.get(crop.track, [])
         reason = crop.quality.reason or (None if answers else NOT_YET)
         if reason is not None:
             return FaceNow(crop.track, crop.face, UNCLEAR, None, reason, None)
-        weights = 0.5 ** (np.array([now - one.end for one in answers]) / HALF_LIFE)
+        ends = np.array([one.end for one in answers])
+        weights = 0.5 ** ((ends.max() - ends) / HALF_LIFE)
         mean = np.average([one.probabilities for one in answers], axis=0, weights=weights)
         best = int(mean.argmax())
         if mean[best] < self._rule.threshold:

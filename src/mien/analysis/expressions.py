@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import pickle
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from jaxtyping import Float, UInt8
@@ -18,16 +20,19 @@ from mien.analysis.provenance import engine_facts, provenance
 from mien.analysis.reading import FrameClock, LandmarkNetwork, Reading, read
 from mien.analysis.settings import AnalysisSettings
 from mien.analysis.smoothing import SpanRule, TrackReadings, frame_probabilities, track_spans
+from mien.analysis.state import demand_unchanged, state_of
 from mien.core.errors import ConfigError
+from mien.core.forks import library_work
 from mien.core.settings import thread_count
 from mien.core.table import FaceTable
 from mien.core.types import FaceRow, Frame, Prediction, Span
+from mien.report.frames import FrameTable
 from mien.report.result import Result
 
 if TYPE_CHECKING:
     from mien.engines.opening import Backend
     from mien.faces import Detector
-    from mien.media import SourceInfo
+    from mien.media import Source, SourceInfo
     from mien.models.record import ModelRecord
     from mien.report.points import PointFinder
 
@@ -61,7 +66,8 @@ def load(
         ConfigError: no model, or no backend, has that name.
         MissingDependencyError: the backend that was named is not installed.
     """
-    from mien.engines.opening import open_model
+    with library_work:
+        from mien.engines.opening import open_model
 
     return ExpressionModel(open_model(name, backend, trial=trial, say=say))
 
@@ -69,12 +75,27 @@ def load(
 class ExpressionModel:
     """Reads expressions with one set of weights.
 
+    Threads may share it. It goes to other processes by fork, or by pickle, and then loads its weights again there.
+
     Args:
         network: the loaded weights.
     """
 
     def __init__(self, network: Network) -> None:
-        self._network = network
+        self._held: Network | bytes = network
+
+    @property
+    def _network(self) -> Network:
+        if isinstance(self._held, bytes):
+            with library_work, _unpickling:
+                if isinstance(self._held, bytes):
+                    self._held = pickle.loads(self._held)
+        return cast("Network", self._held)
+
+    def __getstate__(self) -> dict[str, Any]:
+        # As bytes, opened at first use: multiprocessing's own way for a tensor needs open files, which a fresh process
+        # does not get, and that process must know its number of threads before.
+        return {**self.__dict__, "_held": _pickled(self._held)}
 
     @property
     def engine(self) -> dict[str, str | None]:
@@ -92,6 +113,8 @@ class ExpressionModel:
         settings: AnalysisSettings | None = None,
         progress: Progress | None = None,
         detector: Detector | None = None,
+        *,
+        bgr: bool = False,
     ) -> Result:
         """Who shows what, when, in ``source``.
 
@@ -99,21 +122,28 @@ class ExpressionModel:
         A still picture gives one span a face, from 0.0 to 0.0 s.
 
         Args:
-            source: whatever :func:`mien.media.open` takes: path, folder, glob, list, camera number, URL or array.
+            source: whatever :func:`mien.media.open` takes: path, folder, glob, list, camera number, URL; or pixels in
+                RGB: array, tensor, PIL image, a list or generator of them.
             settings: how to look; defaults when None.
             progress: called after every frame.
             detector: used instead of the one ``settings.faces`` names.
+            bgr: the arrays' colours lie as blue, green, red, as OpenCV reads them.
 
         Raises:
-            SourceError: the source cannot be read. A source without a face is no error: its result has no spans.
+            SourceError: the source cannot be read, or its file was written to or replaced meanwhile. A source without a
+                face is no error: its result has no spans.
         """
-        from mien import media
-
         settings = settings or AnalysisSettings()
-        with media.open(source, selection=settings.selection) as frames:
+        state = state_of(source)
+        if bgr:
+            from mien.media.arrays import Pictures
+
+            source = Pictures(source, bgr)
+        with _opened(source, settings) as frames:
             notes = _Notes(len(self.record.labels), frames.info)
             ahead = AHEAD if thread_count() > 1 else 0
-            with closing(read(frames, self._network, settings, settings.batch, detector, ahead)) as readings:
+            pictures = frames.info.pictures
+            with closing(read(frames, self._network, settings, settings.batch, detector, ahead, pictures)) as readings:
                 for reading in readings:
                     notes.add(reading)
                     if progress is not None and reading.frame is not None:
@@ -123,11 +153,13 @@ class ExpressionModel:
         rule = self._rule(settings)
         used = detector.name if detector is not None else settings.faces.detector
         facts = provenance(self.record, self.engine, settings, source, used, rule.threshold)
+        demand_unchanged(source, state)
+        spans = notes.spans(rule)
         return Result(
             source=info,
             labels=self.record.labels,
-            spans=notes.spans(rule),
-            frames=notes.table,
+            spans=spans,
+            frames=FrameTable(notes.table, spans, self.record.labels.labels),
             provenance={**facts, "problems": problems},
             origin=source,
             selection=settings.selection,
@@ -137,7 +169,8 @@ class ExpressionModel:
     def _landmarker(self) -> PointFinder | None:
         if not isinstance(self._network, LandmarkNetwork):
             return None
-        from mien.report.points import PointFinder
+        with library_work:
+            from mien.report.points import PointFinder
 
         return PointFinder(self._network.points, self.record.preprocessing.crop_size)
 
@@ -173,12 +206,10 @@ class ExpressionModel:
             settings: how to look; defaults when None.
             detector: used instead of the one ``settings.faces`` names.
         """
-        from mien import media
-
         settings = settings or AnalysisSettings()
         live = LiveSpans(self._rule(settings), settings.window, settings.stride)
-        with media.open(camera, selection=settings.selection) as frames:
-            for reading in read(frames, self._network, settings, 1, detector):
+        with _opened(camera, settings) as frames:
+            for reading in read(frames, self._network, settings, 1, detector, pictures=frames.info.pictures):
                 yield from live.push(reading)
 
     def live(
@@ -197,6 +228,28 @@ class ExpressionModel:
     def _rule(self, settings: AnalysisSettings) -> SpanRule:
         threshold = self.record.threshold if settings.threshold is None else settings.threshold
         return SpanRule(self.record.labels.labels, threshold, settings.min_span, settings.faces.max_gap)
+
+
+def _opened(source: Any, settings: AnalysisSettings) -> Source:
+    with library_work:
+        from mien import media
+
+        return media.open(source, selection=settings.selection)
+
+
+_unpickling = threading.Lock()
+"""Only taken within library work."""
+
+
+def _pickled(network: Network | bytes) -> bytes:
+    if isinstance(network, bytes):
+        return network
+    try:
+        return pickle.dumps(network)
+    except (pickle.PicklingError, TypeError, AttributeError, ValueError) as error:
+        got = f"a {type(network).__name__} that does not: {error}"
+        fix = "use one process, or make the model where it is used"
+        raise ConfigError("a network that pickles, to go to another process", got, fix) from error
 
 
 class _Notes:
@@ -236,7 +289,8 @@ class _Notes:
             order := np.argsort(tracks, kind="stable"), np.flatnonzero(np.diff(tracks[order])) + 1
         )
         starts, codes = self.table.column("time"), self.table.column("reason")
-        ends = self._clock.ends(self.table.column("index"), self.end)
+        indices = self.table.column("index")
+        ends, places = self._clock.ends(indices, self.end), self._clock.places(indices)
         spans: list[Span] = []
         for rows in rows_of_tracks:
             track, readable = int(tracks[rows[0]]), codes[rows] == 0
@@ -246,5 +300,6 @@ class _Notes:
                 probabilities[readable] = frame_probabilities(starts[asked], ends[asked], self._predictions[track])
                 self.table.set_probabilities(asked, probabilities[readable])
             reasons = [self.table.reasons[code] for code in codes[rows]]
-            spans += track_spans(TrackReadings(track, starts[rows], ends[rows], probabilities, reasons), rule)
+            seen = TrackReadings(track, starts[rows], ends[rows], probabilities, reasons, places[rows])
+            spans += track_spans(seen, rule)
         return tuple(sorted(spans, key=lambda span: (span.start, span.track)))

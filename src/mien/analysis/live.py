@@ -22,10 +22,11 @@ SETTLING = 1.0  # s of decided frames that stay unfolded, so that the boundary b
 
 @dataclass
 class _Moment:
-    """A frame, or a stand-in for several."""
+    """A frame, or a stand-in for several; its place in the row of all frames is that of the last."""
 
     start: float
     end: float
+    place: int
     reason: str | None
     probabilities: np.ndarray | None = None
 
@@ -52,6 +53,7 @@ class LiveSpans:
         self._tracks: dict[int, _LiveTrack] = {}
         self._open: list[_Moment] = []
         self._now, self._next_look = 0.0, step
+        self._place = 0  # frames so far
 
     def push(self, reading: Reading) -> list[Span]:
         """Spans that have ended, by start, then track; the last reading (no frame) hands out all that is left."""
@@ -61,8 +63,9 @@ class LiveSpans:
             return self._look(last=True)
         for moment in self._open:
             moment.end = reading.frame.time
-        duration, self._now = reading.frame.time - self._now, reading.frame.time
-        self._open = [_Moment(crop.time, crop.time + duration, crop.quality.reason) for crop in reading.crops]
+        now, before = reading.frame.time, self._now if self._place else reading.frame.time
+        self._now, self._place = now, self._place + 1
+        self._open = [_Moment(now, now + (now - before), self._place, crop.quality.reason) for crop in reading.crops]
         for crop, moment in zip(reading.crops, self._open, strict=True):
             self._track(crop.track).moments.append(moment)
         if self._now < self._next_look:
@@ -124,6 +127,7 @@ def _readings(number: int, moments: list[_Moment], predictions: list[Prediction]
         ends=np.array([moment.end for moment in moments]),
         probabilities=np.array([unread if one.probabilities is None else one.probabilities for one in moments]),
         reasons=[moment.reason for moment in moments],
+        places=np.array([moment.place for moment in moments]),
     )
 
 
@@ -136,7 +140,7 @@ def _stand_ins(moments: list[_Moment]) -> list[_Moment]:
         lengths = np.array([moment.end - moment.start for moment in own])
         rows = [moment.probabilities for moment in own if moment.probabilities is not None]
         mean = lengths @ np.stack(rows) / lengths.sum() if rows else None
-        stand_ins.append(_Moment(clock, clock + float(lengths.sum()), reason, mean))
+        stand_ins.append(_Moment(clock, clock + float(lengths.sum()), moments[-1].place, reason, mean))
         clock += float(lengths.sum())
     if stand_ins:
         stand_ins[-1] = replace(stand_ins[-1], end=moments[-1].end)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import platform
 import re
 from dataclasses import asdict
@@ -11,8 +10,10 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mien import __version__
 from mien.analysis.settings import AnalysisSettings
+from mien.analysis.state import source_hash, state_of
+from mien.core.names import printable
+from mien.core.version import __version__
 
 if TYPE_CHECKING:
     from mien.models.record import ModelRecord
@@ -42,11 +43,13 @@ def provenance(
         detector: name of the face detector in use.
         threshold: the one in force, from the settings or the model.
     """
+    boxes = settings.faces.detector_file
     return {
         "mien": __version__,
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "model": {"name": record.name, "sha256": record.sha256, "frames": record.frames, "threshold": threshold},
         "detector": detector,
+        **({} if boxes is None else {"detector_file": source_facts(boxes)}),
         "settings": asdict(settings),
         "source": source_facts(origin, settings.hash_source),
         "engine": engine,
@@ -62,17 +65,33 @@ def engine_facts(network: object) -> dict[str, str | None]:
 
 
 def source_facts(origin: object, with_hash: bool = False) -> dict[str, Any]:
-    """Path as given (an address without its password), and of a file its size in bytes and, if asked for, SHA-256."""
+    """Path as given (an address without its password), and of files size, time of writing and, if asked for, SHA-256.
+
+    Of a sequence the number of its files and a hash of their listing as well.
+    """
     if not isinstance(origin, str | Path | int):
-        return {"path": None}
-    path = Path(str(origin))
-    if not path.is_file():
-        return {"path": re.sub(r"^(\w+://)[^/]*@|[?].*$", r"\1", str(origin)) if "://" in str(origin) else str(origin)}
-    facts: dict[str, Any] = {"path": str(origin), "bytes": path.stat().st_size}
+        path = None
+    else:
+        public = re.sub(r"^(\w+://)[^/]*@|[?].*$", r"\1", str(origin)) if "://" in str(origin) else str(origin)
+        path = printable(public)
+    state = state_of(origin)
+    if state is None:
+        return {"path": path}
+    return {"path": path, **state.facts(), **({"sha256": source_hash(origin)} if with_hash else {})}
+
+
+def same_state(facts: dict[str, Any], origin: object, with_hash: bool) -> bool:
+    """Whether ``facts`` of an earlier run hold for the source as it is now, whatever path it was given by.
+
+    Contents decide where both have a hash: a copy with another time is the same then, and a file whose size and time
+    were kept is not.
+    """
+    state = state_of(origin)
+    if state is None:
+        return "bytes" not in facts
     if with_hash:
-        with path.open("rb") as file:
-            facts["sha256"] = hashlib.file_digest(file, "sha256").hexdigest()
-    return facts
+        return facts.get("bytes") == state.bytes and facts.get("sha256") == source_hash(origin)
+    return all(facts.get(name) == fact for name, fact in state.facts().items())
 
 
 def _version(distribution: str) -> str | None:

@@ -14,10 +14,12 @@ from jaxtyping import Float, Float64, Int, UInt8
 from mien.analysis.ahead import work_ahead
 from mien.analysis.answers import Answers, Network
 from mien.analysis.settings import AnalysisSettings
+from mien.core.forks import library_work
 from mien.core.types import FaceClip, FaceCrop, Frame, Prediction
 
 if TYPE_CHECKING:
     from mien.faces import Detector
+    from mien.models.record import ModelRecord
 
 
 @runtime_checkable
@@ -43,6 +45,43 @@ class Reading:
     predictions: list[Prediction]
 
 
+@dataclass(frozen=True, eq=False)
+class Seen:
+    """What one frame brings before the network is asked.
+
+    Attributes:
+        frame: the frame; None for the end of the source.
+        crops: the faces in it.
+        clips: windows that are complete with it.
+    """
+
+    frame: Frame | None
+    crops: list[FaceCrop]
+    clips: list[FaceClip]
+
+
+def see(
+    frames: Iterable[Frame],
+    record: ModelRecord,
+    settings: AnalysisSettings,
+    detector: Detector | None = None,
+    ahead: int = 0,
+    pictures: int = 0,
+) -> Generator[Seen]:
+    """Find faces and cut the windows that the network of ``record`` is asked about; arguments as in :func:`read`."""
+    with library_work:
+        from mien.clips.windows import Windows
+        from mien.faces import follow
+
+    windows = Windows(settings.frames or record.frames, settings.window, settings.stride, settings.faces.max_gap)
+    followed = follow(frames, settings.faces, record.preprocessing.crop_size, detector, pictures)
+    with closing(work_ahead(map(_without_pixels, followed), ahead) if ahead else followed) as found:
+        for frame, crops in found:
+            clips = [clip for crop in crops for clip in windows.push(crop)]
+            yield Seen(frame, crops, [*clips, *windows.frame_over(frame.time)])
+    yield Seen(None, [], list(windows.finish()))
+
+
 def read(
     frames: Iterable[Frame],
     network: Network,
@@ -50,6 +89,7 @@ def read(
     batch: int,
     detector: Detector | None = None,
     ahead: int = 0,
+    pictures: int = 0,
 ) -> Generator[Reading]:
     """Find faces, cut windows of what can be read, and ask the network, ``batch`` windows at a time.
 
@@ -64,27 +104,14 @@ def read(
         ahead: frames whose faces may be found, in a thread of their own, while the network is busy; 0: none, all in
             turn. The answer is the same. With a thread, frames come without their pixels (0 x 0), which would only
             wait; and the generator must be closed before the source is.
+        pictures: how many still pictures the source is made of, 0 for a film; see :func:`mien.faces.stream.follow`.
     """
-    from mien.clips.windows import Windows
-    from mien.faces import follow
-
-    record, max_gap = network.record, settings.faces.max_gap
-    windows = Windows(settings.frames or record.frames, settings.window, settings.stride)
     # A lost face's last window comes when the gap is over.
-    answers = Answers(network, batch, reach=settings.window + max_gap)
-    last_seen: dict[int, float] = {}
-    followed = follow(frames, settings.faces, record.preprocessing.crop_size, detector)
-    with closing(work_ahead(map(_without_pixels, followed), ahead) if ahead else followed) as seen:
-        for frame, crops in seen:
-            clips: list[FaceClip] = []
-            for crop in crops:
-                clips += windows.push(crop)
-                last_seen[crop.track] = crop.time
-            for track in [track for track, time in last_seen.items() if frame.time - time > max_gap]:
-                clips += windows.end(track)
-                del last_seen[track]
-            yield Reading(frame, crops, answers.push(clips))
-    yield Reading(None, [], answers.push(windows.finish()) + answers.finish())
+    answers = Answers(network, batch, reach=settings.window + settings.faces.max_gap)
+    with closing(see(frames, network.record, settings, detector, ahead, pictures)) as seen:
+        for one in seen:
+            predictions = answers.push(one.clips)
+            yield Reading(one.frame, one.crops, predictions + (answers.finish() if one.frame is None else []))
 
 
 def _without_pixels(seen: tuple[Frame, list[FaceCrop]]) -> tuple[Frame, list[FaceCrop]]:
@@ -121,5 +148,9 @@ class FrameClock:
         times = np.array(self._times)
         if last is None or last <= times[-1]:
             last = times[-1] + (float(np.median(np.diff(times))) if len(times) > 1 else self._nominal)
-        ends = np.append(times[1:], last)
-        return ends[np.searchsorted(np.array(self._indices), indices)]
+        ends: Float64[np.ndarray, " n"] = np.append(times[1:], last)[self.places(indices)]
+        return ends
+
+    def places(self, indices: Int[np.ndarray, " n"]) -> Int[np.ndarray, " n"]:
+        """The places of the frames of these numbers in the row of all frames looked at, from 0."""
+        return np.searchsorted(np.array(self._indices), indices)

@@ -48,7 +48,8 @@ class AnalysisSettings:
     batch: int = 2
     """Windows per call of the network. Changes speed and memory, not the answer."""
     hash_source: bool = False
-    """Put the SHA-256 of the source file into the provenance."""
+    """Put the SHA-256 of the source file into the provenance. A later run with skip_existing goes by it, not by the
+    time at which the file was written."""
 
     def __post_init__(self) -> None:
         self._demand(self.window > 0, "a window longer than 0 s", self.window)

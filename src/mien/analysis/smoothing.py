@@ -26,6 +26,7 @@ from itertools import pairwise
 import numpy as np
 from jaxtyping import Bool, Float64, Int
 
+from mien.core.absence import LEAST_MISSED, is_over
 from mien.core.types import UNCLEAR, Prediction, Span
 
 LOW_CONFIDENCE = "low confidence"
@@ -41,7 +42,7 @@ class SpanRule:
         labels: expression names, in the order of the probabilities.
         threshold: probability below which no expression is named, in [0, 1].
         min_span: seconds an expression must last to interrupt another one (see the module's docstring).
-        max_gap: seconds a face may be out of sight without ending its span.
+        max_gap: seconds a face may be out of sight without ending its span (:mod:`mien.core.absence`).
     """
 
     labels: tuple[str, ...]
@@ -60,6 +61,8 @@ class TrackReadings:
         ends: when each frame ends (>= starts; equal for a still picture).
         probabilities: one row a frame; NaN where the face could not be read.
         reasons: None where the face could be read, else why not.
+        places: each frame's place in the row of all that were looked at; None where every second of a gap is known to
+            have been looked at.
     """
 
     track: int
@@ -67,6 +70,7 @@ class TrackReadings:
     ends: Float64[np.ndarray, " n"]
     probabilities: Float64[np.ndarray, "n c"]
     reasons: Sequence[str | None]
+    places: Int[np.ndarray, " n"] | None = None
 
     def __len__(self) -> int:
         return len(self.starts)
@@ -86,7 +90,12 @@ class TrackReadings:
         """Frames ``begin`` up to, not including, ``end``."""
         cut = slice(begin, end)
         return TrackReadings(
-            self.track, self.starts[cut], self.ends[cut], self.probabilities[cut], list(self.reasons[cut])
+            track=self.track,
+            starts=self.starts[cut],
+            ends=self.ends[cut],
+            probabilities=self.probabilities[cut],
+            reasons=list(self.reasons[cut]),
+            places=None if self.places is None else self.places[cut],
         )
 
 
@@ -95,7 +104,7 @@ def frame_probabilities(
 ) -> Float64[np.ndarray, "n c"]:
     """Probabilities of each frame: the triangle-weighted mean of the windows over its middle.
 
-    A frame that no window covers (its face was unreadable when the window was cut) takes the nearest window.
+    A frame whose middle no window covers (it stands longer than its neighbours) takes the nearest window to its start.
     ``starts`` must ascend. Raises ValueError when there is no prediction.
     """
     if not predictions:
@@ -111,7 +120,7 @@ def frame_probabilities(
         total[first:last] += inside[:, None] * prediction.probabilities
         weight[first:last] += inside
     for frame in np.flatnonzero(weight == 0):
-        total[frame], weight[frame] = _nearest(middles[frame], predictions).probabilities, 1.0
+        total[frame], weight[frame] = _nearest(starts[frame], predictions).probabilities, 1.0
     return total / weight[:, None]
 
 
@@ -145,11 +154,14 @@ def best_path(worth: Float64[np.ndarray, "n s"], cost: float) -> Int[np.ndarray,
 
 
 def track_spans(readings: TrackReadings, rule: SpanRule) -> list[Span]:
-    """The spans of one track: sorted, disjoint, covering its frames and every gap of at most ``rule.max_gap``."""
+    """The spans of one track: sorted, disjoint, covering its frames and the gaps that :func:`is_over` forgives."""
     if not len(readings):
         return []
     gaps = readings.starts[1:] - readings.ends[:-1]
-    cuts = [0, *(np.flatnonzero(gaps > rule.max_gap + TIME_ROUNDING) + 1).tolist(), len(readings)]
+    missed = np.full(len(gaps), LEAST_MISSED) if readings.places is None else np.diff(readings.places) - 1
+    limit = rule.max_gap + TIME_ROUNDING
+    over = [int(place) + 1 for place in np.flatnonzero(gaps > limit) if is_over(gaps[place], int(missed[place]), limit)]
+    cuts = [0, *over, len(readings)]
     parts = [readings.part(begin, end) for begin, end in pairwise(cuts)]
     return [span for part in parts for span in _unbroken_spans(part, rule)]
 

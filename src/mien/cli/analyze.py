@@ -6,8 +6,8 @@ import os
 import re
 import shlex
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Generator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
@@ -20,7 +20,9 @@ from mien.cli.console import MOST_ROWS, print_json, print_line, print_table
 from mien.cli.parsing import parse
 from mien.cli.problems import BUG, OK, STOPPED, USER, complain, confess, note
 from mien.cli.progress import FrameProgress
-from mien.core.errors import ConfigError, InputError, SourceError
+from mien.cli.sources import with_list
+from mien.core.errors import InputError
+from mien.core.names import printable
 from mien.engines.opening import Backend
 
 LONG = 60.0
@@ -36,15 +38,19 @@ class Analyze:
     """
 
     sources: Annotated[tuple[str, ...], tyro.conf.Positional, tyro.conf.arg(metavar="SRC...")]
-    """Videos, pictures, folders of them (with the folders below), patterns in quotes, URLs, camera numbers."""
+    """Videos, pictures, folders of them (with the folders below), patterns in quotes, URLs, camera numbers; - for what
+    comes from standard input."""
     out: Annotated[Path, tyro.conf.arg(aliases=["-o"])]
     """Folder for the results; made if it is not there."""
+    listed: Annotated[str | None, tyro.conf.arg(name="sources", metavar="FILE")] = None
+    """A file with more sources, one a line, relative to the current folder; # begins a comment. -: standard input."""
     model: str | None = None
     """Name from `mien models`, a weights file, a folder with one, or hf://owner/repository@revision."""
     backend: Backend = "auto"
     """What runs the model. auto: the fastest by a trial, which long work makes once a machine; else PyTorch."""
     skip_existing: bool = False
-    """Leave out a source whose finished result of the same model, settings and file is in OUT."""
+    """Leave out a source whose finished result of the same model, settings and file is in OUT. A file is the same by
+    path, size and time of writing; with --hash-source by path and contents."""
     shard: str | None = None
     """i/n: do only the i-th of n parts of the list, for job arrays."""
     workers: int = 1
@@ -56,10 +62,6 @@ class Analyze:
     settings: AnalysisSettings = field(default_factory=AnalysisSettings)
     """How a source is looked at."""
 
-    def __post_init__(self) -> None:
-        if not self.sources:
-            raise ConfigError("at least one SRC", "none", "name a video, for example: mien analyze talk.mp4 -o out")
-
 
 def main(args: Sequence[str]) -> int:
     """Run ``mien analyze`` and return the exit code."""
@@ -68,10 +70,13 @@ def main(args: Sequence[str]) -> int:
     from mien.analysis.expressions import load
     from mien.analysis.folders import take_shard
     from mien.faces import DETECTORS
-    from mien.media import expand
+    from mien.media.files import look_through
 
     DETECTORS[options.settings.faces.detector]  # a wrong name is said once, not for every source
-    sources = expand(options.sources)
+    listing = look_through(with_list(options.sources, options.listed), options.out)
+    if line := listing.left_out_line():
+        note(line)
+    sources = listing.sources
     chosen = take_shard(sources, options.shard)
     show = _Show(options, len(chosen))
     trial = options.backend == "auto" and is_long(chosen)
@@ -99,9 +104,10 @@ def is_long(sources: Sequence[str]) -> bool:
 
     seconds = 0.0
     for source in sources:
-        if Path(source).is_file():
-            with suppress(SourceError):  # it is reported when its turn comes
-                seconds += probe(source).duration or 0.0
+        try:
+            seconds += probe(source).duration or 0.0 if Path(source).is_file() else 0.0
+        except Exception:  # whatever it is, it is reported when the source's turn comes
+            continue
         if seconds > LONG:
             return True
     return False
@@ -109,7 +115,7 @@ def is_long(sources: Sequence[str]) -> bool:
 
 def public_command(args: Sequence[str]) -> str:
     """The command line as provenance keeps it: without user and password of an address."""
-    return shlex.join(["mien", "analyze", *(re.sub(r"(\w+://)[^/@]*@", r"\1", arg) for arg in args)])
+    return printable(shlex.join(["mien", "analyze", *(re.sub(r"(\w+://)[^/@]*@", r"\1", arg) for arg in args)]))
 
 
 class _Show:
@@ -121,12 +127,14 @@ class _Show:
         self._bugs = 0
         self.progress = FrameProgress(sources)
 
-    def all(self, outcomes: Iterator[Outcome]) -> int:
+    def all(self, outcomes: Generator[Outcome]) -> int:
         """Print every outcome, then how many there were of each kind; returns the exit code."""
         try:
-            for place, outcome in enumerate(outcomes, 1):
-                self.progress.finish(outcome.source, place)
-                self._one(outcome)
+            with closing(outcomes):
+                for place, outcome in enumerate(outcomes, 1):
+                    self._count[outcome.status] += 1  # first of all: Ctrl-C may come now
+                    self.progress.finish(outcome.source, place)
+                    self._one(outcome)
         except KeyboardInterrupt:
             self.progress.finish("", 0)
             note(f"stopped: {self._finished()} kept in {self._options.out}; --skip-existing does only the rest")
@@ -140,14 +148,13 @@ class _Show:
         return f"{self._count['done'] + self._count['skipped']} of {self._sources} finished{before}"
 
     def _one(self, outcome: Outcome) -> None:
-        self._count[outcome.status] += 1
         if self._options.json:
             print_json(outcome_record(outcome))
         if outcome.error is not None:
             self._failure(outcome.source, outcome.error)
         elif outcome.report is not None:
-            for problem in outcome.report["provenance"].get("problems", []):
-                note(f"{outcome.source}: {problem}")
+            for line in (*outcome.report["provenance"].get("problems", []), *outcome.notes):
+                note(f"{outcome.source}: {line}")
             if not self._options.json:
                 print_spans(outcome.report, outcome.folder)
 

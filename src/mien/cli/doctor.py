@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
-from mien import __version__
 from mien.cli.checks import Check, engines, examine
 from mien.cli.console import print_json, print_line, print_table
 from mien.cli.parsing import parse
+from mien.core.version import __version__
 
 MARKS = {"ok": "ok", "warn": "WARN", "fail": "FAIL"}
 

@@ -62,13 +62,13 @@ class Explain:
 def main(args: Sequence[str]) -> int:
     """Run ``mien explain`` and return the exit code."""
     options = parse(Explain, "explain", args)
-    from mien.analysis.folders import demand_writable
+    from mien.core.files import demand_writable
     from mien.explain.explanation import explain_clip, methods_of
     from mien.explain.source import choose_clips
     from mien.models.zoo import load_model
     from mien.report.tables import write_json
 
-    demand_writable(options.out)
+    demand_writable(options.out, "the pictures")
     model, methods = load_model(options.model, folded=False), methods_of(options.method)
     if options.method == "all" and not model.network.s2d.config.prompts:
         methods = [method for method in methods if method.name != "fovea"]

@@ -1,20 +1,26 @@
 """``mien VERB ...``: find the verb, run it, turn what went wrong into an exit code.
 
-0: well; 1: something the user can mend, said in one line; 2: a bug of ours, with its traceback; 130: Ctrl-C.
+0: well; 1: something the user can mend, said in one line; 2: a bug of ours, with its traceback; 130: Ctrl-C, or
+SIGTERM, which does the same.
 Only the module of the verb that was asked for is loaded, so ``mien --help`` answers at once.
 """
 
 from __future__ import annotations
 
 import importlib
+import io
 import os
+import signal
 import sys
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from types import FrameType
 
-from mien import __version__
 from mien.cli.problems import BUG, OK, STOPPED, USER, complain, confess, note
-from mien.core.errors import ConfigError, InputError
+from mien.core.errors import ConfigError, InputError, file_error
 from mien.core.registry import did_you_mean
+from mien.core.version import __version__
 
 VERBS = {
     "analyze": "Which expression does each face show, when: tables and pictures for videos and stills.",
@@ -43,20 +49,39 @@ Which expression does each face in this video show, when. Expressions shown, not
   mien --version     the version
 
 Results go to stdout, progress and problems to stderr.
-Exit code: 0 well, 1 a problem that you can mend, 2 a bug in mien, 130 stopped by Ctrl-C.
+Exit code: 0 well, 1 a problem that you can mend, 2 a bug in mien, 130 stopped by Ctrl-C or SIGTERM.
 Environment: MIEN_CACHE (folder for downloads), MIEN_OFFLINE=1 (no downloads), MIEN_THREADS (number).
 """
 
 
 def entry() -> None:
     """The console script ``mien``."""
+    _open_standard_streams()
     sys.exit(main(sys.argv[1:]))
+
+
+def _open_standard_streams() -> None:
+    """Put nothing where a stream was closed (``>&-``): else the next file opened would get its number, and output."""
+    for number, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
+        if getattr(sys, name) is not None:
+            continue
+        nothing = os.open(os.devnull, os.O_RDWR)
+        if nothing != number:
+            os.dup2(nothing, number)
+            os.close(nothing)
+        setattr(sys, name, os.fdopen(number, mode, encoding="utf-8"))
+    # A terminal that is not UTF-8 shows an escape for what it has no letter for.
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
 
 
 def main(args: Sequence[str]) -> int:
     """Run a command line (without the program's name) and return its exit code."""
     try:
-        return _dispatch(args)
+        with _stops_as_ctrl_c():
+            code = _dispatch(args)
+        sys.stdout.flush()
+        return code
     except SystemExit as stop:  # --help of a verb, and options that do not parse
         return stop.code if isinstance(stop.code, int) else OK
     except InputError as error:
@@ -66,12 +91,49 @@ def main(args: Sequence[str]) -> int:
         note("stopped; nothing was written")
         return STOPPED
     except BrokenPipeError:
-        # The reader of our output (head, less) has left. Python would complain again when it closes stdout.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _silence_stdout()  # its reader (head, less) has left
         return OK
+    except OSError as error:
+        if error.errno is None:
+            confess(error)
+            return BUG
+        _silence_stdout()  # the disk it goes to may be full
+        complain(file_error(error))
+        return USER
     except Exception as error:
         confess(error)
         return BUG
+
+
+def _silence_stdout() -> None:
+    """Where stdout cannot be written to any more, keep Python from saying so once more when it closes it."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+@contextmanager
+def _stops_as_ctrl_c() -> Iterator[None]:
+    """Inside, being told to end (SIGTERM) and losing the terminal (SIGHUP) do what Ctrl-C does; not where ignored."""
+    before = {}
+    if threading.current_thread() is threading.main_thread():
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            if signal.getsignal(number) is signal.SIG_DFL:
+                before[number] = signal.signal(number, _ctrl_c)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _ctrl_c(number: int, frame: FrameType | None) -> None:
+    stop = signal.getsignal(signal.SIGINT)
+    if callable(stop):
+        stop(number, frame)
+    else:  # a shell starts what is to run in the background without Ctrl-C
+        raise KeyboardInterrupt
 
 
 def _dispatch(args: Sequence[str]) -> int:

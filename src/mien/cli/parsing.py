@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TypeVar, get_args
+from typing import Any, TypeVar, get_args
 
 import tyro
 
@@ -13,7 +13,7 @@ Options = TypeVar("Options")
 
 FLAT = (tyro.conf.OmitArgPrefixes, tyro.conf.FlagCreatePairsOff, tyro.conf.HelptextFromCommentsOff)
 """``--window`` for the field ``settings.window``: right where no two nested fields share a name."""
-NESTED = FLAT[1:]
+NESTED = (*FLAT[1:], tyro.conf.AvoidSubcommands)
 """``--fit.lr`` for the field ``fit.lr``."""
 
 
@@ -41,7 +41,15 @@ def _region(info: tyro.constructors.PrimitiveTypeInfo) -> tyro.constructors.Prim
     )
 
 
-def parse(options: type[Options], verb: str, args: Sequence[str], *, flat: bool = True) -> Options:
+def parse(
+    options: type[Options],
+    verb: str,
+    args: Sequence[str],
+    *,
+    flat: bool = True,
+    default: Options | None = None,
+    about: str | None = None,
+) -> Options:
     """The options of ``mien VERB``.
 
     Args:
@@ -49,6 +57,8 @@ def parse(options: type[Options], verb: str, args: Sequence[str], *, flat: bool 
         verb: words after ``mien``, for the usage line.
         args: what stands behind them.
         flat: leave the names of nested dataclasses out of the flags.
+        default: a value whose fields are the defaults; None: those of the dataclass.
+        about: what the verb is for; None: as the docstring says.
 
     Raises:
         SystemExit: 0 after ``--help``; 1 after an explanation on stderr of what does not parse.
@@ -56,7 +66,12 @@ def parse(options: type[Options], verb: str, args: Sequence[str], *, flat: bool 
     """
     try:
         with REGISTRY:
-            return tyro.cli(options, prog=f"mien {verb}", args=list(args), config=FLAT if flat else NESTED)
+            given: dict[str, Any] = {"prog": f"mien {verb}", "args": list(args), "description": about}
+            given["config"] = FLAT if flat else NESTED
+            if default is not None:
+                given["default"] = default
+            found: Options = tyro.cli(options, **given)
+            return found
     except SystemExit as stop:
         # tyro says 2, which is kept for bugs.
         raise SystemExit(1 if stop.code else 0) from None

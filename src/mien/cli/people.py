@@ -12,8 +12,8 @@ import tyro
 
 from mien.cli.console import print_json, print_line, print_table
 from mien.cli.parsing import parse
-from mien.cli.prepare import StageBar
 from mien.cli.problems import OK, STOPPED, note
+from mien.cli.progress import StageProgress
 from mien.core.settings import thread_count
 from mien.data.people.settings import PeopleSettings
 
@@ -52,7 +52,7 @@ def main(args: Sequence[str]) -> int:
     options = parse(PreparePeople, "prepare people", args)
     from mien.data.people.writing import write_people
 
-    bar = StageBar()
+    bar = StageProgress()
     workers = thread_count() if options.workers is None else options.workers
     try:
         manifest = write_people(

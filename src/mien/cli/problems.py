@@ -7,14 +7,15 @@ import sys
 import traceback
 
 from mien.core.errors import InputError
+from mien.core.names import printable
 
 OK, USER, BUG, STOPPED = 0, 1, 2, 128 + int(signal.SIGINT)
-"""Exit codes: well; a problem the user can mend; a bug of ours; Ctrl-C."""
+"""Exit codes: well; a problem the user can mend; a bug of ours; Ctrl-C or SIGTERM."""
 
 
 def note(text: str) -> None:
     """One line on stderr."""
-    sys.stderr.write(f"mien: {' '.join(text.split())}\n")
+    sys.stderr.write(f"mien: {printable(' '.join(text.split()))}\n")
 
 
 def complain(error: InputError, about: str = "") -> None:

@@ -10,6 +10,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
+from mien.core.names import printable
+
 
 class _Speed(ProgressColumn):
     """Frames a second over the last half minute."""
@@ -42,7 +44,7 @@ class FrameProgress:
         if self._bar is None:
             columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), _Speed())
             self._bar = Progress(*columns, TimeRemainingColumn(), console=self._console, transient=True)
-            self._bar.add_task(source, total=None)
+            self._bar.add_task(printable(source), total=None)
             self._bar.start()
         task = self._bar.tasks[0]
         # Headers lie about the number of frames: past it, no claim is made. (update() takes None for "as before".)
@@ -57,7 +59,7 @@ class FrameProgress:
         elif self._frames > 1 and not self._console.is_terminal:
             rate = self._frames / max(time.monotonic() - self._started, 1e-6)
             of = f"{place}/{self._sources} " if self._sources > 1 else ""
-            sys.stderr.write(f"{of}{source}: {self._frames} frames, {rate:.0f} frames/s\n")
+            sys.stderr.write(f"{of}{printable(source)}: {self._frames} frames, {rate:.0f} frames/s\n")
         self._frames = 0
 
 
@@ -93,6 +95,36 @@ class StepProgress:
         )
         # Through the console, which draws its bar below what is printed.
         self._console.print("  ".join(figures), markup=False, highlight=False, soft_wrap=True)
+
+    def finish(self) -> None:
+        """Take the bar away."""
+        if self._bar is not None:
+            self._bar.stop()
+            self._bar = None
+
+
+class StageProgress:
+    """Progress of stages of many items: a bar where a person looks, a line for every stage where a log is kept."""
+
+    def __init__(self) -> None:
+        self._stage, self._began = "", 0.0
+        self._bar: Progress | None = None
+
+    def __call__(self, stage: str, done: int, total: int) -> None:
+        """Note that ``done`` of ``total`` items of a stage are done."""
+        if stage != self._stage:
+            self.finish()
+            self._stage, self._began = stage, time.monotonic()
+            if sys.stderr.isatty():
+                columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+                console = Console(stderr=True)
+                self._bar = Progress(*columns, console=console, transient=True, speed_estimate_period=120)
+                self._bar.add_task(stage, total=total)
+                self._bar.start()
+        if self._bar is not None:
+            self._bar.update(self._bar.tasks[0].id, completed=done)
+        elif done == total:
+            sys.stderr.write(f"{stage}: {total} items, {time.monotonic() - self._began:.0f} s\n")
 
     def finish(self) -> None:
         """Take the bar away."""

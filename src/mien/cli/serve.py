@@ -6,7 +6,7 @@ import logging
 import signal
 import socket
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from mien.cli.console import print_line
@@ -38,14 +38,21 @@ def main(args: Sequence[str]) -> int:
         import uvicorn
 
         from mien.serve.app import create_app
+        from mien.serve.connections import BACKLOG, OncePerMinute, affordable_connections, connection_class
         from mien.serve.live import MOST_FRAME
     except ModuleNotFoundError as error:
         raise MissingDependencyError("the packages of mien serve", str(error), "pip install 'mien[serve]'") from error
     logging.basicConfig(format="mien: %(message)s", level=logging.INFO if settings.access_log else logging.WARNING)
+    for handler in logging.getLogger().handlers:
+        handler.addFilter(OncePerMinute())
+    settings = replace(settings, connections=affordable_connections(settings.connections))
     app = create_app(settings)
-    listening = _listen(settings.host, settings.port)
+    listening = _listen(settings.host, settings.port, BACKLOG)
     config = uvicorn.Config(
         app,
+        http=connection_class(settings.connections),
+        loop="asyncio",
+        backlog=BACKLOG,
         access_log=False,
         log_config=None,
         log_level="warning",
@@ -67,10 +74,10 @@ def address(host: str, port: int) -> str:
     return f"http://{f'[{host}]' if ':' in host else host}:{port}/"
 
 
-def _listen(host: str, port: int) -> Any:
+def _listen(host: str, port: int, backlog: int) -> Any:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        return socket.create_server((host, port), family=family, backlog=512)
+        return socket.create_server((host, port), family=family, backlog=backlog)
     except OSError as error:
         fix = "choose another --port or --host"
         raise ConfigError("an address to listen on", f"{host}:{port}: {error.strerror}", fix) from error

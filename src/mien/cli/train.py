@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mien.cli.console import print_line
@@ -14,14 +14,16 @@ from mien.cli.progress import StepProgress
 
 def main(args: Sequence[str]) -> int:
     """Run ``mien train`` and return the exit code."""
-    from mien.training.recipes import RECIPES
+    from mien.training import recipes
 
     if not args or args[0] in ("-h", "--help"):
-        (sys.stdout if args else sys.stderr).write(_usage(RECIPES))
+        (sys.stdout if args else sys.stderr).write(_usage(recipes.ABOUT))
         return OK if args else USER
     name, *rest = args
-    recipe: Any = RECIPES[name]
-    return run_recipe(parse(recipe, f"train {name}", rest, flat=False))
+    recipe = recipes.RECIPES[name]
+    kind, default = (recipe, None) if isinstance(recipe, type) else (type(recipe), recipe)
+    run = parse(kind, f"train {name}", rest, flat=False, default=default, about=recipes.ABOUT.get(name))
+    return run_recipe(run)
 
 
 def run_recipe(run: Any) -> int:
@@ -37,8 +39,6 @@ def run_recipe(run: Any) -> int:
     return OK
 
 
-def _usage(recipes: Any) -> str:
-    lines = "\n".join(
-        f"  mien train {name:<20} {(recipe.__doc__ or '').split(chr(10))[0]}" for name, recipe in recipes.items()
-    )
+def _usage(about: Mapping[str, str]) -> str:
+    lines = "\n".join(f"  mien train {name:<20} {text}" for name, text in about.items())
     return f"usage: mien train RECIPE [OPTIONS]\n\n{lines}\n\n  mien train RECIPE --help  all fields of a recipe\n"

@@ -176,19 +176,6 @@ def frame_record(now: Now, latency: float, dropped: int, labels: Sequence[str]) 
     from mien.report.tables import plain
 
     assert now.frame is not None
-    faces = [
-        {
-            "track": face.track,
-            "box": [round(float(side), 1) for side in face.face.box],
-            "label": face.label,
-            "score": None if face.score is None else round(face.score, 4),
-            "reason": face.reason,
-            "probabilities": None
-            if face.probabilities is None
-            else {label: round(float(value), 4) for label, value in zip(labels, face.probabilities, strict=True)},
-        }
-        for face in now.faces
-    ]
     record: dict[str, Any] = plain(
         {
             "kind": "frame",
@@ -196,7 +183,7 @@ def frame_record(now: Now, latency: float, dropped: int, labels: Sequence[str]) 
             "time": round(now.frame.time, 4),
             "latency_ms": round(latency * 1000, 1),
             "dropped": dropped,
-            "faces": faces,
+            "faces": [face.to_dict(labels) for face in now.faces],
         }
     )
     return record

@@ -3,7 +3,7 @@
 A window of a track is a stretch of time, not a number of frames: at another or a varying frame rate the network still
 sees the pace it was trained on. Windows of one track start every ``step`` seconds from its first readable crop. The
 last one is moved back so that it ends with the track. A face that is out of sight, or unreadable, for a whole window
-ends one series of windows and starts another.
+ends one series of windows and starts another; where frames are further apart than a window is long, every crop is one.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import math
 import numpy as np
 from jaxtyping import Float64, Int64
 
+from mien.core.absence import is_over
 from mien.core.errors import ConfigError
 from mien.core.types import FaceClip, FaceCrop
 
@@ -33,12 +34,13 @@ class Windows:
         length: crops in a clip, >= 1.
         seconds: time a clip spans, > 0.
         step: seconds from one window's start to the next, in (0, seconds].
+        max_gap: seconds a track may be out of sight before :meth:`frame_over` closes it.
 
     Raises:
         ConfigError: a value out of its range.
     """
 
-    def __init__(self, length: int, seconds: float, step: float) -> None:
+    def __init__(self, length: int, seconds: float, step: float, max_gap: float = math.inf) -> None:
         if length < 1:
             raise ConfigError("at least 1 crop in a clip", str(length), "use the model's number of frames")
         if not (seconds > 0 and math.isfinite(seconds)):
@@ -46,7 +48,7 @@ class Windows:
         if not 0 < step <= seconds:
             fix = "set the step above 0 and at most the window, or faces in between are never read"
             raise ConfigError(f"a step in (0, {seconds}] s", f"{step} s", fix)
-        self.length, self.seconds, self.step = length, seconds, step
+        self.length, self.seconds, self.step, self.max_gap = length, seconds, step, max_gap
         self._tracks: dict[int, _TrackWindows] = {}
 
     def push(self, crop: FaceCrop) -> list[FaceClip]:
@@ -59,6 +61,11 @@ class Windows:
         if track is None:
             track = self._tracks[crop.track] = _TrackWindows(self.length, self.seconds, self.step)
         return track.push(crop)
+
+    def frame_over(self, time: float) -> list[FaceClip]:
+        """All crops of the frame at ``time`` were pushed; the last clips of the tracks that have been away too long."""
+        lost = [number for number, track in self._tracks.items() if track.lost(time, self.max_gap)]
+        return [clip for number in lost for clip in self.end(number)]
 
     def end(self, track: int) -> list[FaceClip]:
         """Close a track that will get no more crops; its last clip, if any crop is not in a clip yet."""
@@ -80,6 +87,9 @@ class _TrackWindows:
         self._number = 0
         self._shown_until = -math.inf
         self._now = -math.inf
+        self._missed = 0  # frames since then that did not show the face
+        self._looked: float | None = None  # time of the last frame, with the face or without
+        self._until = 0.0  # when the frame of the newest readable crop gives way, as far as is known
 
     @property
     def _start(self) -> float:
@@ -89,11 +99,29 @@ class _TrackWindows:
     def push(self, crop: FaceCrop) -> list[FaceClip]:
         if not crop.time > self._now:
             raise ValueError(f"crop of track {crop.track} at {crop.time} s comes after one at {self._now} s")
-        self._now = crop.time
+        step = self._look(crop.time)
+        self._now, self._missed = crop.time, 0
         clips = self._pass_time(crop.time)
         if crop.quality.reason is None:
             self._add(crop)
+            self._until = crop.time + step
         return clips
+
+    def lost(self, time: float, max_gap: float) -> bool:
+        """Whether the track has been away too long, now that the frame at ``time`` was looked at."""
+        if time <= self._now:
+            return False
+        self._look(time)
+        self._missed += 1
+        return is_over(time - self._now, self._missed, max_gap)
+
+    def _look(self, time: float) -> float:
+        """Note the next frame, with the face or without; seconds since the one before, 0.0 for the first."""
+        if self._crops and self._looked == self._crops[-1].time:
+            self._until = time
+        step = 0.0 if self._looked is None else time - self._looked
+        self._looked = time
+        return step
 
     def _pass_time(self, now: float) -> list[FaceClip]:
         """Close the windows that are over at ``now``."""
@@ -150,7 +178,12 @@ class _TrackWindows:
         ]
 
     def _end_of(self, time: float) -> float:
-        """When the frame at ``time`` gives way: after a frame's usual duration, or with the next one if sooner."""
+        """When the frame at ``time`` gives way: after a frame's usual duration, or with the next one if sooner.
+
+        A lone crop tells no usual duration; its frame lasts until the next one, the last as long as the one before it.
+        """
+        if len(self._crops) == 1:
+            return self._until
         later = [crop.time for crop in self._crops if crop.time > time] + [self._now]
         usual = time + frame_seconds(self._crops)
         return min(usual, later[0]) if later[0] > time else usual

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from mien.core import checks
 from mien.core.errors import ConfigError
 from mien.core.registry import Registry, did_you_mean
 
@@ -37,7 +38,7 @@ class LabelSpace:
 
     Attributes:
         name: key in :data:`LABEL_SPACES`, or any name for a user's own classes.
-        labels: class names; position = class index of logits and probabilities.
+        labels: class names, distinct and fit for tables; position = class index of logits and probabilities.
     """
 
     name: str
@@ -46,6 +47,8 @@ class LabelSpace:
     def __post_init__(self) -> None:
         if len(set(self.labels)) != len(self.labels) or not self.labels:
             raise ConfigError("distinct label names", str(self.labels), "remove the duplicates")
+        for label in self.labels:
+            checks.label(f"a label of {self.name}", label)
 
     def __len__(self) -> int:
         return len(self.labels)

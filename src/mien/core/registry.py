@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 import difflib
+import importlib
 from collections.abc import Iterator, Mapping
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar, cast
 
 from mien.core.errors import ConfigError
 
 T = TypeVar("T")
+
+
+class Place(str):
+    """Where a thing is to be found, as ``"package.module:name"``: a registry imports it when it is first asked for."""
+
+    def found(self) -> Any:
+        """The thing itself."""
+        module, _, name = self.partition(":")
+        return getattr(importlib.import_module(module), name)
 
 
 def did_you_mean(name: str, known: Mapping[str, object] | list[str]) -> str:
@@ -19,16 +29,16 @@ def did_you_mean(name: str, known: Mapping[str, object] | list[str]) -> str:
 
 
 class Registry(Mapping[str, T], Generic[T]):
-    """Named things of one kind.
+    """Named things of one kind, there or, as a :class:`Place`, somewhere: listing the names imports nothing.
 
     >>> shapes = Registry("shape", {"square": 4})
     >>> shapes["square"]
     4
     """
 
-    def __init__(self, kind: str, items: Mapping[str, T] | None = None) -> None:
+    def __init__(self, kind: str, items: Mapping[str, T | Place] | None = None) -> None:
         self.kind = kind
-        self._items: dict[str, T] = dict(items or {})
+        self._items: dict[str, T | Place] = dict(items or {})
 
     def add(self, name: str, item: T) -> T:
         """Register ``item``; a name already taken is a bug of the caller and raises ValueError."""
@@ -40,7 +50,10 @@ class Registry(Mapping[str, T], Generic[T]):
     def __getitem__(self, name: str) -> T:
         if name not in self._items:
             raise ConfigError(f"a known {self.kind}", repr(name), did_you_mean(name, self._items))
-        return self._items[name]
+        item = self._items[name]
+        if isinstance(item, Place):
+            item = self._items[name] = cast(T, item.found())
+        return item
 
     def __contains__(self, name: object) -> bool:
         # Mapping's default asks __getitem__ for a KeyError, ours raises a ConfigError.

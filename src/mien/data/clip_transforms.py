@@ -98,27 +98,27 @@ STAGE2 = ClipAugmentation(layers=4, crop_scale=(0.08, 1.0), flip=0.5, erase=0.25
 """Clips (S2D's second stage): ``rand-m7-n4-mstd0.5-inc1``, random resized crop, mirror, erasing."""
 
 
-def augment_clip(clip: Clip, size: int, plan: ClipAugmentation, rng: Generator) -> Float[Tensor, "t 3 s s"]:
+def augment_clip(clip: Clip, size: int, changes: ClipAugmentation, rng: Generator) -> Float[Tensor, "t 3 s s"]:
     """Change a clip, with one draw for all its frames.
 
     Args:
         clip: RGB.
         size: side of the answer, pixels.
-        plan: how far.
+        changes: how far.
         rng: what draws; equal states give equal answers.
 
     Returns:
         Values in [0, 1], not normalised.
     """
-    clip = randaugment.apply(clip, randaugment.draw(plan.layers, plan.magnitude, plan.magnitude_std, rng))
-    if _happens(plan.vary, rng):
-        clip = move(jitter(clip, plan.jitter, plan.hue, rng), plan.shift, plan.zoom, rng)
-    top, left, high, wide = crop_box(clip.shape[-2], clip.shape[-1], plan.crop_scale, plan.crop_ratio, rng)
+    clip = randaugment.apply(clip, randaugment.draw(changes.layers, changes.magnitude, changes.magnitude_std, rng))
+    if _happens(changes.vary, rng):
+        clip = move(jitter(clip, changes.jitter, changes.hue, rng), changes.shift, changes.zoom, rng)
+    top, left, high, wide = crop_box(clip.shape[-2], clip.shape[-1], changes.crop_scale, changes.crop_ratio, rng)
     clip = clip[..., top : top + high, left : left + wide]
-    if _happens(plan.flip, rng):
+    if _happens(changes.flip, rng):
         clip = clip.flip(-1)
     images = plain_clip(clip, size)
-    return erase(images, plan, rng) if _happens(plan.erase, rng) else images
+    return erase(images, changes, rng) if _happens(changes.erase, rng) else images
 
 
 def plain_clip(clip: Clip, size: int) -> Float[Tensor, "t 3 s s"]:
@@ -165,7 +165,7 @@ def _sides(area: float, ratio: tuple[float, float], rng: Generator) -> tuple[int
     return round(math.sqrt(area / drawn)), round(math.sqrt(area * drawn))
 
 
-def erase(images: Float[Tensor, "t 3 h w"], plan: ClipAugmentation, rng: Generator) -> Float[Tensor, "t 3 h w"]:
+def erase(images: Float[Tensor, "t 3 h w"], changes: ClipAugmentation, rng: Generator) -> Float[Tensor, "t 3 h w"]:
     """Overwrite one rectangle of all frames (random erasing, Zhong et al., arXiv 1708.04896).
 
     Noise is normal around the ImageNet mean with its standard deviation, which is unit noise once normalised; what
@@ -173,11 +173,11 @@ def erase(images: Float[Tensor, "t 3 h w"], plan: ClipAugmentation, rng: Generat
     """
     t, _, h, w = images.shape
     for _ in range(ATTEMPTS):
-        high, wide = _sides(h * w * _between(*plan.erase_area, rng), ERASE_RATIO, rng)
+        high, wide = _sides(h * w * _between(*changes.erase_area, rng), ERASE_RATIO, rng)
         if 0 < high < h and 0 < wide < w:
             top, left = _whole(h - high, rng), _whole(w - wide, rng)
             fill = torch.tensor(IMAGENET_MEAN).view(1, 3, 1, 1)
-            if plan.erase_with == "noise":
+            if changes.erase_with == "noise":
                 noise = torch.randn(t, 3, high, wide, generator=rng)
                 fill = (fill + noise * torch.tensor(IMAGENET_STD).view(1, 3, 1, 1)).clamp_(0, 1)
             images = images.clone()

@@ -6,7 +6,6 @@ are the eight expressions of the ``ferplus`` label space, then "unknown" and "no
 
 from __future__ import annotations
 
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -16,6 +15,7 @@ from jaxtyping import Bool, Float32, Int64, UInt8
 
 from mien.core.errors import DataError
 from mien.core.labels import LABEL_SPACES
+from mien.data.archives import read_members
 
 SPLITS = ("train", "valid", "test")
 LABELS = LABEL_SPACES["ferplus"]
@@ -80,11 +80,8 @@ def _arrays(path: Path, split: str) -> tuple[UInt8[np.ndarray, "n 10"], UInt8[np
     fix = "see docs/train-ferplus.md for how it is made"
     if not path.is_file():
         raise DataError(expected, f"no file at {path}", fix)
-    try:
-        with np.load(path) as archive:
-            votes, images = archive[f"{split}_votes"], archive[f"{split}_images"]
-    except (ValueError, KeyError, OSError, zipfile.BadZipFile) as error:
-        raise DataError(expected, f"{path}: {error}", fix) from error
-    if votes.shape != (len(images), 10) or images.shape[1:] != (48, 48) or images.dtype != np.uint8:
-        raise DataError(expected, f"{path}: {images.shape} {images.dtype} and {votes.shape}", fix)
+    votes, images = read_members(path, (f"{split}_votes", f"{split}_images"), expected, fix)
+    alike = images.ndim == 3 and images.shape[1:] == (48, 48) and votes.shape == (len(images), 10)
+    if not alike or images.dtype != np.uint8 or votes.dtype.kind not in "ui":
+        raise DataError(expected, f"{path}: {images.shape} {images.dtype} and {votes.shape} {votes.dtype}", fix)
     return votes, images

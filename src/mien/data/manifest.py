@@ -10,7 +10,7 @@ import csv
 import dataclasses
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, get_args
@@ -18,9 +18,12 @@ from typing import Literal, get_args
 import numpy as np
 from jaxtyping import Float32, Int64
 
-from mien.core.errors import DataError
+from mien.core import checks
+from mien.core.checks import parse_json
+from mien.core.errors import ConfigError, DataError
 from mien.core.files import whole_file
 from mien.core.labels import LabelSpace
+from mien.core.sheets import escaped, read_rows
 
 Kind = Literal["image", "video", "frames", "array"]
 Split = Literal["train", "valid", "test"]
@@ -28,6 +31,10 @@ SPLITS: tuple[Split, ...] = get_args(Split)
 COLUMNS = ("id", "path", "kind", "label", "split", "fold", "subject", "votes")
 FORMAT = 1
 ROWS, SET = "manifest.csv", "set.json"
+NAMES = "surrogateescape"
+"""How bytes that are no UTF-8 stand in the name of a file, as Python has them."""
+MOST_SIDE = 8192
+"""Of crops, in pixels."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +124,11 @@ class Manifest:
 
         A root inside ``folder`` is stored relative to it, so that a prepared set can be moved.
         """
-        with whole_file(folder / ROWS) as draft, draft.open("w", newline="") as file:
+        # A file's name need not be text: its bytes come back as they were.
+        with (
+            whole_file(folder / ROWS) as draft,
+            draft.open("w", newline="", encoding="utf-8", errors=NAMES) as file,
+        ):
             writer = csv.writer(file)
             writer.writerow(COLUMNS)
             writer.writerows(_cells(row) for row in self.rows)
@@ -132,7 +143,7 @@ class Manifest:
             "notes": list(self.notes),
         }
         with whole_file(folder / SET) as draft:
-            draft.write_text(json.dumps(body, indent=2) + "\n")
+            draft.write_text(json.dumps(body, indent=2) + "\n", "utf-8")
 
 
 def load_manifest(folder: Path) -> Manifest:
@@ -145,28 +156,56 @@ def load_manifest(folder: Path) -> Manifest:
     if not (folder / SET).is_file() or not (folder / ROWS).is_file():
         raise DataError(expected, f"{folder} without them", fix)
     try:
-        body = json.loads((folder / SET).read_text())
+        body = parse_json((folder / SET).read_bytes())
         if body["format"] != FORMAT:
             raise DataError(f"{SET} of format {FORMAT}", str(body["format"]), "update mien, or prepare the set again")
+        for names in (body["labels"]["labels"], body["notes"]):
+            checks.demand(isinstance(names, list), "labels and notes", "lists", names)
         labels = LabelSpace(body["labels"]["name"], tuple(body["labels"]["labels"]))
-        with (folder / ROWS).open(newline="") as file:
-            rows = tuple(_row(cells, labels) for cells in csv.DictReader(file))
-    except (KeyError, TypeError, ValueError) as error:
+        name, size, notes = body["name"], body["crop_size"], tuple(body["notes"])
+        for value in (name, labels.name, *notes):
+            checks.text("name or note", value)
+        if size is not None:
+            checks.whole("crop_size", size, 1, MOST_SIDE)
+        root = (folder / body["root"]).resolve()
+        rows = tuple(_read_rows(folder / ROWS, labels))
+    except ConfigError as error:
+        raise DataError(error.expected, f"{folder / SET}: {error.got}", fix) from error
+    except (LookupError, TypeError, ValueError, OSError) as error:
         raise DataError(expected, f"{folder}: {type(error).__name__}: {error}", fix) from error
-    root = (folder / body["root"]).resolve()
-    return Manifest(body["name"], labels, rows, root, body["crop_size"], tuple(body["notes"]))
+    return Manifest(name, labels, rows, root, size, notes)
+
+
+def _read_rows(path: Path, labels: LabelSpace) -> Iterator[Row]:
+    seen: set[tuple[int, str]] = set()
+    for line, cells in read_rows(path, COLUMNS, errors=NAMES):
+        try:
+            row = _row(cells, labels)
+            if (row.fold, row.id) in seen:
+                raise ValueError(f"{row.id[:80]!r} of fold {row.fold} again")
+        except ValueError as error:
+            fix = "mend that line, or prepare the set again"
+            raise DataError("a row of a prepared set", f"{path}, line {line}: {error}", fix) from error
+        seen.add((row.fold, row.id))
+        yield row
 
 
 def _cells(row: Row) -> Sequence[object]:
     votes = " ".join(f"{vote:.6g}" for vote in row.votes)
-    return (row.id, row.path, row.kind, row.label, row.split, row.fold, row.subject, votes)
+    texts = (escaped(text) for text in (row.id, row.path, row.kind, row.label, row.split))
+    return (*texts, row.fold, escaped(row.subject), votes)
 
 
 def _row(cells: dict[str, str], labels: LabelSpace) -> Row:
-    kind, label, split = cells["kind"], cells["label"], cells["split"]
+    """Raises ValueError for cells that are no row's."""
+    kind, label, split, fold = cells["kind"], cells["label"], cells["split"], cells["fold"]
     if kind not in get_args(Kind) or split not in SPLITS or (label and label not in labels.labels):
-        raise ValueError(f"row {cells['id']}: kind {kind}, label {label}, split {split}")
+        raise ValueError(f"kind {kind[:80]!r}, label {label[:80]!r}, split {split[:80]!r}")
+    if not fold.isdecimal() or not fold.isascii() or len(fold) > 4:
+        raise ValueError(f"fold {fold[:80]!r}")
+    if not cells["id"] or not cells["path"] or "\0" in cells["path"]:
+        raise ValueError("no id, or no path")
     votes = tuple(float(vote) for vote in cells["votes"].split())
-    if votes and len(votes) != len(labels):
-        raise ValueError(f"row {cells['id']}: {len(votes)} votes for {len(labels)} labels")
-    return Row(cells["id"], cells["path"], kind, label, split, int(cells["fold"]), cells["subject"], votes)  # type: ignore[arg-type]
+    if votes and (len(votes) != len(labels) or not all(0 <= vote <= 1 for vote in votes)):
+        raise ValueError(f"votes that are not {len(labels)} shares in [0, 1]")
+    return Row(cells["id"], cells["path"], kind, label, split, int(fold), cells["subject"], votes)  # type: ignore[arg-type]

@@ -2,8 +2,7 @@
 
 H. Zhang et al., "mixup", arXiv 1710.09412; S. Yun et al., "CutMix", arXiv 1905.04899; smoothing: C. Szegedy et al.,
 arXiv 1512.00567. As in the S2D recipe, one share and one box hold for the whole batch, and each clip's partner is the
-one at its place in the reversed batch; :func:`mien.data.transforms.mixup`, of the FERPlus recipe, draws a share for
-each image.
+one at its place in the reversed batch.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ from torch import Tensor
 
 from mien.core.errors import ConfigError
 
-Clips = Float[Tensor, "b t 3 h w"]
+Clips = Float[Tensor, "b t _ h w"]
 Targets = Float[Tensor, "b c"]
 
 
@@ -37,6 +36,11 @@ class Mixing:
     switch: float = 0.5
     smoothing: float = 0.1
 
+    @property
+    def changes_clips(self) -> bool:
+        """Whether clips are mixed, not only targets smoothed."""
+        return max(self.mixup, self.cutmix) > 0
+
     def __post_init__(self) -> None:
         if min(self.mixup, self.cutmix) < 0:
             raise ConfigError("mixup and cutmix >= 0", f"{self.mixup} and {self.cutmix}", "0 switches one off")
@@ -55,23 +59,23 @@ def smooth(targets: Targets, amount: float) -> Targets:
     return targets * (1 - amount) + targets.sum(1, keepdim=True) * (amount / targets.shape[1])
 
 
-def mix(clips: Clips, targets: Targets, plan: Mixing, rng: torch.Generator) -> tuple[Clips, Targets]:
+def mix(clips: Clips, targets: Targets, mixing: Mixing, rng: torch.Generator) -> tuple[Clips, Targets]:
     """Mix every clip, and its target alike, with its partner in the reversed batch.
 
     Args:
         clips: on any device; left as they are.
         targets: shares of the classes, rows summing to 1.
-        plan: how.
+        mixing: how.
         rng: of the CPU; it draws the same whatever the device.
 
     Returns:
         Mixed clips and smoothed, mixed targets; rows sum to 1.
     """
-    targets = smooth(targets, plan.smoothing)
-    if plan.mixup == plan.cutmix == 0:
+    targets = smooth(targets, mixing.smoothing)
+    if not mixing.changes_clips:
         return clips, targets
-    pastes = plan.mixup == 0 or (plan.cutmix > 0 and torch.rand((), generator=rng).item() < plan.switch)
-    share = _beta(plan.cutmix if pastes else plan.mixup, rng)
+    pastes = mixing.mixup == 0 or (mixing.cutmix > 0 and torch.rand((), generator=rng).item() < mixing.switch)
+    share = _beta(mixing.cutmix if pastes else mixing.mixup, rng)
     partners = clips.flip(0)
     if pastes:
         clips, share = _paste(clips, partners, share, rng)

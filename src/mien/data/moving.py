@@ -64,7 +64,7 @@ def moving_clips(
     onto: Float[Tensor, "n 3 3"],
     frames: int,
     size: int,
-    plan: Motion,
+    motion: Motion,
     rng: Generator,
 ) -> tuple[Float[Tensor, "n t 1 s s"], Float[Tensor, " n"]]:
     """Clips of ``frames`` frames of ``size`` pixels, and how much of the face itself the middle of each shows.
@@ -75,26 +75,26 @@ def moving_clips(
         onto: maps from a face's coordinates in [-1, 1] to those of its other, see :func:`laid_on`.
         frames: at least 1.
         size: side of the answer.
-        plan: how.
+        motion: how.
         rng: what draws; equal states give equal answers.
 
     Returns:
         Values in [0, 1]; shares in [0, 1], the rest is the other face.
     """
     n = len(faces)
-    shares, maps = course(n, frames, plan.change, rng), path(n, frames, plan, rng)
-    own = _lit(faces, frames, plan, rng)
+    shares, maps = course(n, frames, motion.change, rng), path(n, frames, motion, rng)
+    own = _lit(faces, frames, motion, rng)
     clips = warp(own.flatten(0, 1), maps.flatten(0, 1), size)
     blended = (shares < 1).any(1)
     if blended.any():
         there = onto[blended, None] @ _square(maps[blended])
-        other = _lit(others[blended], frames, plan, rng)
+        other = _lit(others[blended], frames, motion, rng)
         partner = warp(other.flatten(0, 1), there[:, :, :2].flatten(0, 1), size)
         weight = shares[blended].view(-1, 1, 1, 1)
         which = blended.repeat_interleave(frames)
         clips = clips.index_put((which,), torch.lerp(partner, clips[which], weight))
-    clips = _covered(clips.view(n, frames, 1, size, size), plan.cover, rng)
-    return _spoilt(clips, plan, rng), middle(shares)
+    clips = _covered(clips.view(n, frames, 1, size, size), motion.cover, rng)
+    return _spoilt(clips, motion, rng), middle(shares)
 
 
 def course(n: int, frames: int, change: float, rng: Generator) -> Float[Tensor, "n t"]:
@@ -121,15 +121,15 @@ def middle(shares: Float[Tensor, "n t"]) -> Float[Tensor, " n"]:
     return shares[:, edge : frames - edge].mean(1)
 
 
-def path(n: int, frames: int, plan: Motion, rng: Generator) -> Float[Tensor, "n t 2 3"]:
+def path(n: int, frames: int, motion: Motion, rng: Generator) -> Float[Tensor, "n t 2 3"]:
     """Maps from output to input coordinates, frame by frame: from a drawn pose on its way to another, unsteadily."""
-    start = random_affine(n, plan.pose, rng)
-    on = {name: getattr(plan.pose, name) * plan.drift for name in ("rotation", "scale", "shift", "stretch")}
-    end = _square(start) @ _square(random_affine(n, dataclasses.replace(plan.pose, **on, flip=0), rng))
+    start = random_affine(n, motion.pose, rng)
+    on = {name: getattr(motion.pose, name) * motion.drift for name in ("rotation", "scale", "shift", "stretch")}
+    end = _square(start) @ _square(random_affine(n, dataclasses.replace(motion.pose, **on, flip=0), rng))
     time = torch.linspace(0, 1, frames).view(1, -1, 1, 1)
     gone = time * time * (3 - 2 * time)  # starts and ends softly
     maps = torch.lerp(start[:, None], end[:, None, :2], gone)
-    unsteady = F.pad(2 * plan.jitter * torch.randn(n, frames, 2, 1, generator=rng), (2, 0))  # the shift's column
+    unsteady = F.pad(2 * motion.jitter * torch.randn(n, frames, 2, 1, generator=rng), (2, 0))  # the shift's column
     return maps + unsteady
 
 
@@ -158,9 +158,9 @@ def _square(maps: Float[Tensor, "*n 2 3"]) -> Float[Tensor, "*n 3 3"]:
     return torch.cat([maps, below], -2)
 
 
-def _lit(faces: Float[Tensor, "n 1 h w"], frames: int, plan: Motion, rng: Generator) -> Float[Tensor, "n t 1 h w"]:
+def _lit(faces: Float[Tensor, "n 1 h w"], frames: int, motion: Motion, rng: Generator) -> Float[Tensor, "n t 1 h w"]:
     """Every face ``frames`` times, in light that changes steadily from one drawn state to another."""
-    ends = [random_light(faces, plan.light, rng) for _ in range(2)]
+    ends = [random_light(faces, motion.light, rng) for _ in range(2)]
     return torch.lerp(ends[0][:, None], ends[1][:, None], torch.linspace(0, 1, frames).view(1, -1, 1, 1, 1))
 
 
@@ -176,14 +176,14 @@ def _covered(clips: Float[Tensor, "n t 1 s s"], cover: float, rng: Generator) ->
     return torch.where(mask & during.view(n, t, 1, 1, 1), fill, clips)
 
 
-def _spoilt(clips: Float[Tensor, "n t 1 s s"], plan: Motion, rng: Generator) -> Float[Tensor, "n t 1 s s"]:
+def _spoilt(clips: Float[Tensor, "n t 1 s s"], motion: Motion, rng: Generator) -> Float[Tensor, "n t 1 s s"]:
     """Noise in every frame; some are blurred until little is left, darker, and three times as noisy."""
     n, t = clips.shape[:2]
-    bad = torch.rand(n, t, generator=rng) < plan.spoil
+    bad = torch.rand(n, t, generator=rng) < motion.spoil
     light = 0.3 + 0.7 * torch.rand(n, t, 1, 1, 1, generator=rng)
     if bad.any():
         clips = clips.index_put((bad,), _blurred(clips[bad]) * light[bad])
-    spread = plan.noise * torch.rand(n, 1, generator=rng) * torch.where(bad, 3.0, 1.0)
+    spread = motion.noise * torch.rand(n, 1, generator=rng) * torch.where(bad, 3.0, 1.0)
     return (clips + spread.view(n, t, 1, 1, 1) * torch.randn(clips.shape, generator=rng)).clamp(0, 1)
 
 

@@ -9,7 +9,7 @@ from hashlib import blake2b
 from pathlib import PurePosixPath
 from urllib.parse import quote
 
-from mien.data.looks import Place, distinct, place_of
+from mien.data.inspect_items import Place, distinct, place_of
 from mien.data.manifest import Row
 from mien.media.files import IMAGE_SUFFIXES, VIDEO_SUFFIXES
 

@@ -6,12 +6,12 @@ from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
 from typing import TypeVar
-from zipfile import BadZipFile
 
 import numpy as np
 from jaxtyping import Int, UInt8
 
 from mien.core.errors import DataError, SourceError
+from mien.data.archives import read_members
 from mien.data.manifest import Manifest, Row
 from mien.media.arrays import to_rgb
 from mien.media.files import images_in
@@ -141,12 +141,8 @@ def _array_image(path: Path) -> Image:
 
 @lru_cache(maxsize=MOST_ARRAYS)
 def _member(path: Path, key: str, changed: int, size: int) -> UInt8[np.ndarray, "n ..."]:
-    try:
-        with np.load(path) as archive:
-            member: UInt8[np.ndarray, "n ..."] = archive[key]
-    except (KeyError, ValueError, EOFError, BadZipFile) as error:
-        got = f"{path}: {type(error).__name__}: {error}"
-        raise DataError(f"an .npz file with a uint8 array {key}", got, FIX) from error
+    member: UInt8[np.ndarray, "n ..."]
+    (member,) = read_members(path, (key,), f"an .npz file with a uint8 array {key}", FIX)
     if member.ndim not in (3, 4) or member.dtype != np.uint8:
         got = f"{path}: {member.shape} {member.dtype}"
         raise DataError(f"{key} as uint8 (n, h, w) or (n, h, w, 3)", got, "write it as such")

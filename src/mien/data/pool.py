@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import multiprocessing
-import signal
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from contextlib import closing
 from typing import Any, TypeVar, cast
 
 from mien.core.errors import ConfigError
+from mien.core.workers import Lost, portable, spread_tasks
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -23,31 +22,30 @@ def spread(
         work: a function or callable value that can be sent to another process; sent once to each.
         items: what it is called with, one after the other.
         workers: processes; 1 is this one.
-        at_once: items a process takes at a time, for work that is quicker than the way there; Ctrl-C waits for them.
+        at_once: items a process takes at a time, for work that is quicker than the way there.
 
     Yields:
         The place of an item and its result, as they are done.
 
     Raises:
-        ConfigError: fewer than one worker.
-        Exception: what ``work`` raises; what had been begun by then is finished first.
+        ConfigError: fewer than one worker; or one whose process ended over an item.
+        Exception: what ``work`` raises.
     """
     if workers < 1:
         raise ConfigError("at least 1 worker", str(workers), "use 1, or the number of your CPU cores")
-    size = max(1, min(at_once, len(items) // (4 * workers)))
     if workers == 1 or len(items) < 2:
         yield from ((place, work(item)) for place, item in enumerate(items))
         return
-    # Forking a process whose libraries have started threads can hang: start fresh ones.
-    fresh = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, fresh, _start, (work,)) as pool:
-        begins = range(0, len(items), size)
-        futures = {pool.submit(_run, items[begin : begin + size]): begin for begin in begins}
-        try:
-            for future in as_completed(futures):
-                yield from enumerate(future.result(), futures[future])
-        finally:
-            pool.shutdown(wait=True, cancel_futures=True)
+    size = max(1, min(at_once, len(items) // (4 * workers)))
+    begins = range(0, len(items), size)
+    tasks = [(items[begin : begin + size],) for begin in begins]
+    with closing(spread_tasks(_start, (work,), _run, tasks, workers)) as answers:
+        for number, answer in answers:
+            if isinstance(answer, Lost):
+                raise ConfigError("processes that live", f"one that ended ({answer.how})", "use fewer workers, or 1")
+            if isinstance(answer, Exception):
+                raise answer
+            yield from enumerate(answer, begins[number])
 
 
 _work: Callable[[Any], Any] | None = None
@@ -57,11 +55,12 @@ def _start(work: Callable[[Any], Any]) -> None:
     global _work
     import cv2
 
-    # One core a process; and Ctrl-C is for the first process, which lets the others finish what they hold.
-    cv2.setNumThreads(1)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    cv2.setNumThreads(1)  # one core a process
     _work = work
 
 
-def _run(items: Sequence[Item]) -> list[Any]:
-    return [cast(Callable[[Any], Any], _work)(item) for item in items]
+def _run(items: Sequence[Any]) -> list[Any] | Exception:
+    try:
+        return [cast(Callable[[Any], Any], _work)(item) for item in items]
+    except Exception as error:
+        return portable(error)

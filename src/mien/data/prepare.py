@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
 import platform
 import re
 import shutil
@@ -23,14 +22,15 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from mien import __version__
+from mien.core.checks import parse_json
 from mien.core.errors import ConfigError, DataError
-from mien.core.files import whole_file
+from mien.core.files import demand_writable, whole_file
+from mien.core.version import __version__
+from mien.data.checks import CheckUp, check
 from mien.data.crop_settings import CropSettings
 from mien.data.crops import CROPS, DRAFTS, Cropper, Job, Outcome
 from mien.data.datasets import DataSet, find_dataset
-from mien.data.doctor import Findings, check
-from mien.data.looks import Place, distinct, place_of
+from mien.data.inspect_items import Place, distinct, place_of
 from mien.data.manifest import Manifest, Row
 from mien.data.names import crop_names, is_clip
 from mien.data.pool import spread
@@ -56,7 +56,7 @@ class Report:
         seconds: by stage.
     """
 
-    findings: Findings
+    findings: CheckUp
     manifest: Manifest | None
     outcomes: Sequence[tuple[str, Outcome]]
     left_out: tuple[Row, ...]
@@ -176,12 +176,7 @@ def prepare(
 
 def _demand_out(raw: Path, out: Path) -> None:
     """Make ``out``, and clear away what a killed run was making. Raises ConfigError."""
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ConfigError("a folder for the prepared set", f"{out}: {error.strerror}", "choose another -o") from error
-    if not os.access(out, os.W_OK):
-        raise ConfigError("a folder that can be written to", str(out), "choose another -o")
+    demand_writable(out, "the prepared set")
     if raw.exists() and raw.samefile(out):
         raise ConfigError("a folder of its own for the prepared set", f"the release's, {raw}", "choose another -o")
     shutil.rmtree(out / DRAFTS, ignore_errors=True)
@@ -202,7 +197,12 @@ def _demand_settings(out: Path, dataset: DataSet, raw: Path, settings: CropSetti
     path = out / SETTINGS
     if not path.exists():
         return
-    before, now = json.loads(path.read_text()), _facts(dataset, raw, settings)
+    now = _facts(dataset, raw, settings)
+    try:
+        before = dict(parse_json(path.read_bytes()))
+    except (OSError, ValueError, TypeError) as error:
+        fix = f"choose another -o, or remove {out / CROPS} and {path}"
+        raise ConfigError("the settings of the crops made before", f"{path}: {error}", fix) from error
     other = [f"{key} {before.get(key)} instead of {now[key]}" for key in now if before.get(key) != now[key]]
     if other:
         fix = f"choose another -o, or remove {out / CROPS} and {path}"
@@ -211,7 +211,7 @@ def _demand_settings(out: Path, dataset: DataSet, raw: Path, settings: CropSetti
 
 def _cropped(
     release: Manifest,
-    findings: Findings,
+    findings: CheckUp,
     out: Path,
     settings: CropSettings,
     workers: int,
@@ -252,7 +252,7 @@ def _moved(row: Row, found: Mapping[Place, Outcome]) -> Row:
     return dataclasses.replace(row, path=found[place_of(row)].path, kind=kind)  # type: ignore[arg-type]
 
 
-def _usable(release: Manifest, findings: Findings) -> tuple[Row, ...]:
+def _usable(release: Manifest, findings: CheckUp) -> tuple[Row, ...]:
     """Rows whose items can be read; of two with one id in a fold, the first."""
     first: dict[tuple[int, str], Row] = {}
     for row in release.rows:
@@ -273,7 +273,7 @@ def _left_out(release: Manifest, manifest: Manifest) -> tuple[Row, ...]:
     return tuple(left)
 
 
-def _demand_rows(manifest: Manifest, findings: Findings, outcomes: Sequence[tuple[str, Outcome]]) -> None:
+def _demand_rows(manifest: Manifest, findings: CheckUp, outcomes: Sequence[tuple[str, Outcome]]) -> None:
     if manifest.rows:
         return
     reasons: Counter[str] = Counter(look.state for look in findings.looks.values() if look.state != "well")

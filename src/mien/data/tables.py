@@ -2,26 +2,15 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterator
 from pathlib import Path
 
-from mien.core.errors import DataError
+from mien.core.sheets import read_cells
 
 
 def table_rows(path: Path) -> Iterator[tuple[int, list[str]]]:
-    """Line number, from 1, and stripped cells of every row that is not blank; a byte order mark is no part of them.
-
-    Raises:
-        DataError: missing, or no CSV table in UTF-8.
-    """
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            reader = csv.reader(file)
-            for row in reader:
-                cells = [cell.strip() for cell in row]
-                if any(cells):
-                    yield reader.line_num, cells
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        fix = "save it as UTF-8, or take a new copy"
-        raise DataError("a CSV table in UTF-8", f"{path}: {error}", fix) from error
+    """Line number, from 1, and stripped cells of every row that is not blank. Raises DataError as ``read_cells``."""
+    for line, row in read_cells(path):
+        cells = [cell.strip() for cell in row]
+        if any(cells):
+            yield line, cells

@@ -64,14 +64,14 @@ def _ratio(n: int, limit: float, rng: Generator) -> Float[Tensor, " n"]:
     return torch.exp(_signed(n, math.log1p(limit), rng))
 
 
-def random_affine(n: int, plan: Augmentation, rng: Generator) -> Float[Tensor, "n 2 3"]:
+def random_affine(n: int, changes: Augmentation, rng: Generator) -> Float[Tensor, "n 2 3"]:
     """n maps from output to input coordinates in [-1, 1] (torch's ``affine_grid`` convention)."""
-    angle = _signed(n, math.radians(plan.rotation), rng)
-    zoom, stretch = _ratio(n, plan.scale, rng), _ratio(n, plan.stretch, rng).sqrt()
-    mirror = 1 - 2 * (torch.rand(n, generator=rng) < plan.flip).float()
+    angle = _signed(n, math.radians(changes.rotation), rng)
+    zoom, stretch = _ratio(n, changes.scale, rng), _ratio(n, changes.stretch, rng).sqrt()
+    mirror = 1 - 2 * (torch.rand(n, generator=rng) < changes.flip).float()
     cos, sin = angle.cos() * zoom, angle.sin() * zoom
-    rows = [cos * stretch * mirror, -sin / stretch, 2 * _signed(n, plan.shift, rng)]
-    rows += [sin * stretch * mirror, cos / stretch, 2 * _signed(n, plan.shift, rng)]
+    rows = [cos * stretch * mirror, -sin / stretch, 2 * _signed(n, changes.shift, rng)]
+    rows += [sin * stretch * mirror, cos / stretch, 2 * _signed(n, changes.shift, rng)]
     return torch.stack(rows, 1).view(n, 2, 3)
 
 
@@ -81,25 +81,25 @@ def warp(images: Float[Tensor, "n c h w"], maps: Float[Tensor, "n 2 3"], size: i
     return F.grid_sample(images, grid, mode="bilinear", padding_mode="border", align_corners=False)
 
 
-def random_light(images: Float[Tensor, "n c h w"], plan: Augmentation, rng: Generator) -> Float[Tensor, "n c h w"]:
+def random_light(images: Float[Tensor, "n c h w"], changes: Augmentation, rng: Generator) -> Float[Tensor, "n c h w"]:
     """Gamma, contrast, brightness, blur, darkness and noise on values in [0, 1]; the answer stays there."""
     n = len(images)
     column = (n, 1, 1, 1)
-    out = images.clamp(0, 1) ** _ratio(n, plan.gamma, rng).view(column)
+    out = images.clamp(0, 1) ** _ratio(n, changes.gamma, rng).view(column)
     mean = out.mean((1, 2, 3), keepdim=True)
-    out = (out - mean) * _ratio(n, plan.contrast, rng).view(column) + mean
-    out = out + _signed(n, plan.brightness, rng).view(column)
-    passes = (torch.rand(n, generator=rng) < plan.blur).long()
-    if plan.blur_passes > 1:
-        passes *= torch.randint(1, plan.blur_passes + 1, (n,), generator=rng)
+    out = (out - mean) * _ratio(n, changes.contrast, rng).view(column) + mean
+    out = out + _signed(n, changes.brightness, rng).view(column)
+    passes = (torch.rand(n, generator=rng) < changes.blur).long()
+    if changes.blur_passes > 1:
+        passes *= torch.randint(1, changes.blur_passes + 1, (n,), generator=rng)
     for done in range(int(passes.max())):
         out = out.index_put((passes > done,), soften(out[passes > done]))
-    if plan.dark:
-        darker = torch.rand(n, generator=rng) < plan.dark
-        left = plan.darkest ** torch.rand(n, generator=rng)
+    if changes.dark:
+        darker = torch.rand(n, generator=rng) < changes.dark
+        left = changes.darkest ** torch.rand(n, generator=rng)
         out = out.clamp(0, 1) * torch.where(darker, left, 1.0).view(column)
-    if plan.noise:
-        level = torch.rand(n, generator=rng).view(column) * plan.noise
+    if changes.noise:
+        level = torch.rand(n, generator=rng).view(column) * changes.noise
         out = out + level * torch.randn(out.shape, generator=rng)
     return out.clamp(0, 1)
 
@@ -112,11 +112,11 @@ def soften(images: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c h w"]:
     return F.conv2d(padded, kernel.expand(channels, 1, 3, 3), groups=channels)
 
 
-def random_erase(images: Float[Tensor, "n c h w"], plan: Augmentation, rng: Generator) -> Float[Tensor, "n c h w"]:
+def random_erase(images: Float[Tensor, "n c h w"], changes: Augmentation, rng: Generator) -> Float[Tensor, "n c h w"]:
     """Overwrite one rectangle of some images with noise (random erasing, Zhong et al., arXiv 1708.04896)."""
     n, _, h, w = images.shape
-    hit = torch.rand(n, generator=rng) < plan.erase
-    area = (0.02 + torch.rand(n, generator=rng) * max(plan.erase_area - 0.02, 0.0)) * h * w
+    hit = torch.rand(n, generator=rng) < changes.erase
+    area = (0.02 + torch.rand(n, generator=rng) * max(changes.erase_area - 0.02, 0.0)) * h * w
     aspect = _ratio(n, 2.0, rng)
     high = (area * aspect).sqrt().clamp(1, h)
     wide = (area / aspect).sqrt().clamp(1, w)
@@ -130,27 +130,9 @@ def random_erase(images: Float[Tensor, "n c h w"], plan: Augmentation, rng: Gene
 
 
 def augment(
-    images: Float[Tensor, "n c h w"], size: int, plan: Augmentation, rng: Generator
+    images: Float[Tensor, "n c h w"], size: int, changes: Augmentation, rng: Generator
 ) -> Float[Tensor, "n c s s"]:
     """Light, then geometry and resize, then erasing. Values in [0, 1] in and out."""
     with torch.autocast("cpu", enabled=False):  # the arithmetic of pixels stays in float32
-        lit = random_light(images, plan, rng)
-        return random_erase(warp(lit, random_affine(len(images), plan, rng), size), plan, rng)
-
-
-def mixup(
-    images: Float[Tensor, "n c h w"], targets: Float[Tensor, "n k"], alpha: float, rng: Generator
-) -> tuple[Float[Tensor, "n c h w"], Float[Tensor, "n k"]]:
-    """Blend every image and its target with another of the batch (Zhang et al., arXiv 1710.09412)."""
-    if alpha <= 0:
-        return images, targets
-    # Beta(alpha, alpha) from two gammas, drawn by the run's own generator.
-    a, b = torch._standard_gamma(torch.full((2, len(images)), alpha), generator=rng)
-    share = a / (a + b).clamp(min=1e-12)
-    share = torch.maximum(share, 1 - share)
-    other = torch.randperm(len(images), generator=rng)
-    by_image, by_target = share.view(-1, 1, 1, 1), share.view(-1, 1)
-    return (
-        images * by_image + images[other] * (1 - by_image),
-        targets * by_target + targets[other] * (1 - by_target),
-    )
+        lit = random_light(images, changes, rng)
+        return random_erase(warp(lit, random_affine(len(images), changes, rng), size), changes, rng)

@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
+import ctypes
+import os
+import threading
 from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import Any
+from weakref import WeakSet
 
 import numpy as np
 from jaxtyping import Float, Float64, UInt8
 
 from mien.core.errors import WeightsError
-from mien.core.settings import thread_count
+from mien.core.forks import library_work
+from mien.core.settings import calm_openmp, cpu_count, thread_count
 from mien.core.softmax import softmax
 from mien.engines.header import Precision
-from mien.models.record import ModelRecord
+from mien.models.record import ModelRecord, demand_answers
 
 
 class ExportedNetwork(ABC):
     """A file of `mien export`, run with NumPy arrays in and out; a subclass is an engine.
+
+    Threads may share it. In a process that is forked or given it by pickle it opens its file again when it is asked.
 
     Args:
         path: the file.
@@ -36,9 +43,29 @@ class ExportedNetwork(ABC):
     precision: Precision
 
     def __init__(self, path: Path, weights: Path | None = None, *, threads: int | None = None) -> None:
-        self.path, self._weights, self._most_threads = path, weights, threads
-        self._session: Any = self._start()
+        # Absolute: it may be opened again when the program has gone to another folder.
+        self.path, self._weights = path.absolute(), weights and weights.absolute()
+        self._most_threads = threads
         self._torch: Any = None
+        self._begin()
+        self._opened()
+
+    def _begin(self) -> None:
+        self._session: Any = None
+        self._opening = threading.Lock()  # both are only taken within library work: a fork finds them free
+        self._turns = threading.BoundedSemaphore(max(1, cpu_count() // self.threads))
+        _NETWORKS.add(self)
+
+    def _opened(self) -> Any:
+        """The session of this process."""
+        with library_work, self._opening:
+            if self._session is None:
+                known = getattr(self, "record", None)
+                self._session = self._start()
+                if known is not None and known.sha256 != self.record.sha256:
+                    got = f"{self.path}, which holds others than when it was opened first"
+                    raise WeightsError(f"the file of the weights {known.sha256[:16]}", got, "load the model again")
+            return self._session
 
     @abstractmethod
     def _start(self) -> Any:
@@ -54,10 +81,13 @@ class ExportedNetwork(ABC):
         return min(thread_count(), self._most_threads or thread_count())
 
     def logits(self, clips: UInt8[np.ndarray, "b t 3 h w"]) -> Float64[np.ndarray, "b c"]:
-        """Uncalibrated scores of b clips of t aligned RGB crops."""
-        if self._session is None:
-            self._session = self._start()
-        return self._run(self._session, np.ascontiguousarray(clips)).astype(np.float64)
+        """Uncalibrated scores of b clips of t aligned RGB crops. Raises WeightsError for weights that give none."""
+        with library_work:
+            answer: Float64[np.ndarray, "b c"] = self._run(self._opened(), np.ascontiguousarray(clips)).astype(
+                np.float64
+            )
+        demand_answers(self.record, answer)
+        return answer
 
     def probabilities(self, clips: UInt8[np.ndarray, "b t 3 h w"]) -> Float64[np.ndarray, "b c"]:
         """Calibrated probabilities of b clips of t aligned RGB crops; rows sum to 1."""
@@ -71,16 +101,41 @@ class ExportedNetwork(ABC):
         """
         if self._weights is None:
             raise WeightsError("weights with a landmark net", f"{self.path}, which has none", "use the weights file")
-        if self._torch is None:
-            from mien.models.zoo import load_model
+        with library_work, self._opening:
+            if self._torch is None:
+                calm_openmp()
+                from mien.models.zoo import load_model
 
-            self._torch = load_model(self._weights)
+                self._torch = load_model(self._weights)
         points: Float[np.ndarray, "n 68 2"] = self._torch.points(crops)
         return points
 
     def __getstate__(self) -> dict[str, Any]:
         """Without the session: a worker opens its own, with its own number of threads."""
-        return {**self.__dict__, "_session": None, "_torch": None}
+        left = {"_session", "_opening", "_turns"}
+        return {**{name: value for name, value in self.__dict__.items() if name not in left}, "_torch": None}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._begin()
+
+    def abandon(self) -> None:
+        """In the child of a fork: never use the parent's session, nor end it, which would wait for its threads."""
+        if self._session is not None:
+            ctypes.pythonapi.Py_IncRef(ctypes.py_object(self._session))
+        self._begin()
+
+
+_NETWORKS: WeakSet[ExportedNetwork] = WeakSet()
+
+
+def _abandon_all() -> None:
+    for network in list(_NETWORKS):
+        network.abandon()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_abandon_all)
 
 
 def unreadable(path: Path, error: Exception) -> WeightsError:

@@ -11,11 +11,14 @@ import platform
 from dataclasses import asdict, dataclass, field
 from importlib import metadata
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
-from mien import __version__
+from mien.core import checks
+from mien.core.checks import parse_json
+from mien.core.errors import ConfigError
 from mien.core.files import whole_file
 from mien.core.settings import cache_dir, thread_count
+from mien.core.version import __version__
 from mien.engines.header import Precision
 from mien.models.record import ModelRecord
 
@@ -67,8 +70,12 @@ def engine_file(record: ModelRecord, engine: str, precision: Precision = "float3
 def read_choice(record: ModelRecord) -> Choice | None:
     """The choice made for these weights on this machine; None when there is none, or its file is gone or unreadable."""
     try:
-        choice = Choice(**json.loads(_choice_file(record).read_text("utf-8"))["choice"])
-    except (OSError, ValueError, KeyError, TypeError):
+        choice = Choice(**parse_json(_choice_file(record).read_text("utf-8"))["choice"])
+        known = choice.engine in PACKAGES and choice.precision in get_args(Precision)
+        checks.demand(known, "choice", "an engine and a precision", choice)
+        if choice.threads is not None:
+            checks.whole("threads", choice.threads, 1, 4096)
+    except (OSError, ValueError, KeyError, TypeError, ConfigError):
         return None
     there = choice.engine == "torch" or engine_file(record, choice.engine, choice.precision).is_file()
     return choice if there else None

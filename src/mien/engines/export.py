@@ -246,8 +246,13 @@ def halve_openvino(source: Path, path: Path) -> None:
 @contextmanager
 def openvino_draft(path: Path) -> Iterator[Path]:
     """As :func:`mien.core.files.whole_file`, for the two files of OpenVINO."""
-    with whole_file(path) as draft, whole_file(path.with_suffix(".bin")):
-        yield draft
+    with whole_file(path) as draft:
+        tensors = draft.with_suffix(".bin")  # where OpenVINO writes and looks for them
+        try:
+            yield draft
+            tensors.replace(path.with_suffix(".bin"))
+        finally:
+            tensors.unlink(missing_ok=True)
 
 
 def openvino_bytes(path: Path) -> int:

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from mien.models.landmarks import LANDMARK_SIZE, MAP_SIDE
 from mien.models.preprocess import normalise, to_colour
-from mien.models.s2d import S2DConfig
+from mien.models.shape import S2DConfig
 from mien.models.zoo import LoadedModel
 
 
@@ -26,19 +26,19 @@ class ClipGraph(nn.Module):
 
     def __init__(self, model: LoadedModel) -> None:
         super().__init__()
-        plan, grid = model.record.preprocessing, S2DConfig(**model.record.config).grid
-        self.plan, self.temperature = plan, model.record.temperature
+        given, grid = model.record.preprocessing, S2DConfig(**model.record.config).grid
+        self.preprocessing, self.temperature = given, model.record.temperature
         self.s2d, self.landmarks = model.network.s2d, model.network.landmarks
-        self.to_input = Resize(plan.crop_size, plan.input_size, antialias=plan.crop_size > plan.input_size)
-        self.to_landmarks = Resize(plan.input_size, LANDMARK_SIZE, align_corners=True)
+        self.to_input = Resize(given.crop_size, given.input_size, antialias=given.crop_size > given.input_size)
+        self.to_landmarks = Resize(given.input_size, LANDMARK_SIZE, align_corners=True)
         # Where the grid divides the map's side, S2D takes the mean of areas, which is the same everywhere.
         self.to_grid = Resize(MAP_SIDE, grid, antialias=True) if MAP_SIDE % grid else nn.Identity()
 
     def forward(self, clips: UInt8[Tensor, "b t 3 h w"]) -> tuple[Float[Tensor, "b c"], Float[Tensor, "b c"]]:
         """Calibrated probabilities and logits of b clips of t aligned RGB crops."""
         b, t = clips.shape[:2]
-        images = to_colour(clips.flatten(0, 1).to(torch.float32) / 255, self.plan)
-        frames = normalise(self.to_input(images).expand(-1, 3, -1, -1), self.plan)
+        images = to_colour(clips.flatten(0, 1).to(torch.float32) / 255, self.preprocessing)
+        frames = normalise(self.to_input(images).expand(-1, 3, -1, -1), self.preprocessing)
         landmark_map = None
         if self.landmarks is not None:
             landmark_map = self.to_grid(self.landmarks.landmark_map(self.to_landmarks(frames)))

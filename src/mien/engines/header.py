@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Mapping
-from typing import Literal
+from typing import Literal, cast, get_args
 
 from mien.core.errors import WeightsError
 from mien.models.record import ModelRecord, parse_record
@@ -42,5 +42,8 @@ def read_header(texts: Mapping[str, str], source: str) -> tuple[ModelRecord, Pre
     if missing:
         got = f"{source}: no {', '.join(missing)} in its metadata"
         raise WeightsError("a file of `mien export`", got, "export the weights with `mien export`")
-    precision: Precision = texts[PRECISION]  # type: ignore[assignment]
-    return parse_record(texts[RECORD], source, texts[SHA256]), precision
+    precision = texts[PRECISION]
+    if precision not in get_args(Precision):
+        got = f"{source}: {precision!r}"
+        raise WeightsError(f"a precision: {', '.join(get_args(Precision))}", got, "export the weights again")
+    return parse_record(texts[RECORD], source, texts[SHA256]), cast(Precision, precision)

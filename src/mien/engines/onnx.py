@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import numpy as np
@@ -47,8 +48,17 @@ class OnnxNetwork(ExportedNetwork):
 
 def import_onnxruntime() -> Any:
     """The package; raises MissingDependencyError without it."""
+    stay_silent()
     try:
         import onnxruntime as runtime
     except ImportError as error:
         raise MissingDependencyError("onnxruntime", "no such package", "pip install 'mien[engines]'") from error
     return runtime
+
+
+def stay_silent() -> None:
+    """Call before onnxruntime is imported: from version 1.29 on it reports its use over the network.
+
+    The thread that does so is waited for, for ever, when the child of a fork ends.
+    """
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")

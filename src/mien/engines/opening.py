@@ -10,10 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from mien.core.errors import ConfigError
+from mien.core.forks import library_work
 from mien.core.registry import did_you_mean
+from mien.core.settings import calm_openmp
 from mien.engines.base import ExportedNetwork
 from mien.engines.cached import EXPORTERS, PACKAGES, SUFFIXES, engine_file, engine_folder, installed, read_choice
-from mien.engines.header import Precision
+from mien.engines.ready import open_engine
 from mien.models.find import find_weights
 from mien.models.record import ModelRecord, read_record
 
@@ -62,21 +64,6 @@ def is_exported(name: str | Path) -> bool:
     return Path(name).suffix in SUFFIXES.values()
 
 
-def open_engine(
-    record: ModelRecord, weights: Path, engine: str, precision: Precision, threads: int | None = None
-) -> ExportedNetwork:
-    """The cached file of ``weights`` on an engine. Raises WeightsError when there is none."""
-    path = engine_file(record, engine, precision)
-    if engine == "onnx":
-        from mien.engines.onnx import OnnxNetwork
-
-        return OnnxNetwork(path, weights, threads=threads)
-    from mien.engines.openvino import OpenVinoNetwork
-
-    compiled = engine_folder(record) / "compiled"
-    return OpenVinoNetwork(path, weights, bfloat16=precision == "bfloat16", cache=compiled, threads=threads)
-
-
 def _chosen(weights: Path, record: ModelRecord, trial: bool, say: Say | None) -> LoadedModel | ExportedNetwork:
     choice = read_choice(record)
     if choice is None and trial and can_try():
@@ -115,9 +102,13 @@ def _export(weights: Path, engine: str) -> None:
 
 
 def _in_torch(name: str | Path | None, threads: int | None = None) -> LoadedModel:
-    from mien.models.zoo import load_model
+    calm_openmp()
+    with library_work:
+        from mien.models.zoo import LoadedModel, load_model
 
-    return load_model(name, threads=threads)
+    path = find_weights(name)
+    model = load_model(path, threads=threads)
+    return LoadedModel(model.network, model.record, model.precision, model.threads, origin=path)
 
 
 def _tell(say: Say | None, text: str) -> None:

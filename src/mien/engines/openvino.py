@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ctypes
+import queue
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -51,25 +53,53 @@ class OpenVinoNetwork(ExportedNetwork):
         core = openvino_core()
         if not self.path.is_file():
             raise WeightsError("an .xml file", f"no file at {self.path}", "make it with `mien export`")
-        plan: dict[str, Any] = {
+        hints: dict[str, Any] = {
             "PERFORMANCE_HINT": "LATENCY",
             "INFERENCE_NUM_THREADS": self.threads,
             "INFERENCE_PRECISION_HINT": "bf16" if self._bfloat16 else "f32",
         }
         if self._cache is not None:
-            plan["CACHE_DIR"] = str(self._cache)
+            hints["CACHE_DIR"] = str(self._cache)
         try:
             self.record, stored = read_header(_texts(core, self.path), str(self.path))
             # From the path, a cached network comes without a second copy of its weights: 60 MiB less.
-            compiled = core.compile_model(self.path, "CPU", plan)
+            compiled = core.compile_model(self.path, "CPU", hints)
         except RuntimeError as error:
             raise unreadable(self.path, error) from error
         self.precision = "bfloat16" if self._bfloat16 and stored == "float32" else stored
-        return compiled.create_infer_request()
+        return _Requests(compiled)
 
     def _run(self, session: Any, clips: UInt8[np.ndarray, "b t 3 h w"]) -> Float[np.ndarray, "b c"]:
-        logits: Float[np.ndarray, "b c"] = session.infer({"clips": clips})["logits"]
+        with self._turns:
+            logits: Float[np.ndarray, "b c"] = session.logits(clips)
         return logits
+
+    def abandon(self) -> None:
+        """As of every engine; nor may the core end there."""
+        super().abandon()
+        core = openvino_core()
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(core))
+
+
+class _Requests:
+    """A compiled network and its requests, each in one thread's hands at a time: two would find it busy."""
+
+    def __init__(self, compiled: Any) -> None:
+        self._compiled = compiled
+        self._idle: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        self._idle.put(compiled.create_infer_request())
+
+    def logits(self, clips: UInt8[np.ndarray, "b t 3 h w"]) -> Float[np.ndarray, "b c"]:
+        """Of contiguous clips; no request holds on to the answer."""
+        try:
+            request = self._idle.get_nowait()
+        except queue.Empty:
+            request = self._compiled.create_infer_request()
+        try:
+            logits: Float[np.ndarray, "b c"] = request.infer({"clips": clips})["logits"]
+            return logits
+        finally:
+            self._idle.put(request)
 
 
 def _texts(core: Any, path: Path) -> dict[str, str]:

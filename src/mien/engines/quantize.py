@@ -19,7 +19,7 @@ from mien.core.errors import ConfigError, MissingDependencyError, WeightsError
 from mien.core.files import whole_file
 from mien.engines.export import EDGE, Exported, Parity, compare, openvino_bytes, openvino_draft, save_openvino
 from mien.engines.header import PRECISION, header
-from mien.engines.onnx import OnnxNetwork
+from mien.engines.onnx import OnnxNetwork, stay_silent
 from mien.engines.openvino import OpenVinoNetwork, openvino_core
 from mien.models.record import ModelRecord
 from mien.models.zoo import LoadedModel
@@ -95,6 +95,7 @@ def _spread(clips: Sequence[Clip], most: int) -> list[Clip]:
 
 
 def _quantize_onnx(path: Path, out: Path) -> None:
+    stay_silent()
     try:
         import onnx
         from onnxruntime.quantization import QuantType, quantize_dynamic

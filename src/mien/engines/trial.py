@@ -14,12 +14,13 @@ import numpy as np
 from jaxtyping import Float, UInt8
 
 from mien.core.errors import MienError
+from mien.core.processes import end_with_parent
 from mien.core.settings import thread_count
 from mien.core.softmax import softmax
 from mien.engines.cached import Choice, EngineName, engine_file, engine_folder, keep_choice
 from mien.engines.crops import sample_clips
 from mien.engines.header import Precision
-from mien.engines.opening import open_engine
+from mien.engines.ready import open_engine
 
 if TYPE_CHECKING:
     from mien.engines.export import Exporter
@@ -91,7 +92,7 @@ def try_engines(weights: Path) -> Choice:
 
 def try_apart(weights: Path) -> Choice:
     """:func:`try_engines` in a process of its own, whose memory ends with it; only for programs that can be spawned."""
-    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), end_with_parent) as pool:
         return pool.submit(try_engines, weights).result()
 
 

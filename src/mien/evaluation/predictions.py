@@ -26,6 +26,7 @@ from jaxtyping import Float, Float64, Int64
 from mien.core.errors import DataError
 from mien.core.files import whole_file
 from mien.core.labels import LabelSpace, canonical
+from mien.core.sheets import escaped, read_rows
 
 ABOUT = ("dataset", "split", "fold", "protocol", "model", "threshold")
 RESERVED = ("id", "target", "label", *ABOUT)
@@ -115,7 +116,7 @@ class Predictions:
 
     def save(self, path: Path) -> None:
         """Write the table, whole or not at all; :func:`load_predictions` reads it back to the last digit."""
-        about = [getattr(self, name) for name in ABOUT]
+        about = [escaped(str(getattr(self, name))) for name in ABOUT]
         names = self.labels.labels
         with whole_file(path) as draft, draft.open("w", newline="", encoding="utf-8") as file:
             writer = csv.writer(file)
@@ -123,7 +124,7 @@ class Predictions:
             for item, target, answer, row in zip(
                 self.ids, self.targets, self.answers, self.probabilities.tolist(), strict=True
             ):
-                writer.writerow([item, names[target] if target >= 0 else "", names[answer], *row, *about])
+                writer.writerow([escaped(item), names[target] if target >= 0 else "", names[answer], *row, *about])
 
 
 def load_predictions(path: Path, classes: Iterable[str] = ()) -> Predictions:
@@ -180,19 +181,9 @@ def _rows(path: Path, needed: Sequence[str]) -> list[dict[str, str]]:
     expected = f"a CSV file with the columns {', '.join(needed)} and at least one row"
     if not path.is_file():
         raise DataError(expected, f"no file at {path}", "check the path")
-    try:
-        # The mark at the beginning is what spreadsheet software puts there.
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            reader = csv.DictReader(file)
-            rows, columns = list(reader), list(reader.fieldnames or ())
-    except (csv.Error, UnicodeDecodeError) as error:
-        raise DataError(expected, f"{path}: {error}", "save it as comma-separated UTF-8") from error
-    if not rows or not set(needed) <= set(columns) or _repeated(columns):
-        got = f"{path} with the columns {', '.join(columns)}" if rows else f"{path} without rows"
-        raise DataError(expected, got, "name every column once, in the first line")
-    ragged = [number for number, row in enumerate(rows, 2) if None in row or None in row.values()]
-    if ragged:
-        raise DataError("as many cells in a row as columns", f"{path}, row {ragged[0]}", "mend that row")
+    rows = [row for _, row in read_rows(path, needed)]
+    if not rows:
+        raise DataError(expected, f"{path} without rows", "add them")
     return rows
 
 

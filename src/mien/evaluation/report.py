@@ -12,10 +12,10 @@ from typing import Protocol
 import numpy as np
 from jaxtyping import Float, Int
 
-from mien import __version__
 from mien.core.errors import DataError
 from mien.core.files import whole_file
 from mien.core.labels import LabelSpace
+from mien.core.version import __version__
 from mien.evaluation.calibration import coverage, risk_coverage
 from mien.evaluation.metrics import (
     Bins,

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from mien.core.checks import parse_json
 from mien.core.errors import ConfigError, DataError, WeightsError
 from mien.data.datasets import find_dataset
 from mien.data.manifest import Manifest, Split, load_manifest
@@ -188,7 +188,7 @@ def _facts(run: Path) -> dict[str, Any]:
     if not path.is_file():
         return {}
     try:
-        facts = json.loads(path.read_text("utf-8"))
+        facts = parse_json(path.read_text("utf-8"))
         if not isinstance(facts, dict):
             raise ValueError(type(facts).__name__)
     except (OSError, ValueError) as error:

@@ -1,4 +1,4 @@
-"""The maps over the face, as a strip: a column a moment, a row a method, and below what each moment is worth."""
+"""The maps over the face, as a sheet: a column a moment, a row a method, and below what each moment is worth."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ BAR, AGAINST = "#0072b2", "#d55e00"
 
 
 def write_strip(explanation: Explanation, path: Path, heading: str = "") -> Path:
-    """Write the strip of ``explanation``: PNG, PDF or SVG, as the path's suffix says. It shows the face.
+    """Write the sheet of ``explanation``: PNG, PDF or SVG, as the path's suffix says. It shows the face.
 
     Raises:
         MissingDependencyError: matplotlib is not installed.
@@ -43,29 +43,29 @@ def write_strip(explanation: Explanation, path: Path, heading: str = "") -> Path
 
 
 def draw_strip(explanation: Explanation, heading: str = "") -> Figure:
-    """The strip; the regions that theory expects are outlined."""
+    """The sheet; the regions that theory expects are outlined."""
     shown = columns(explanation)
     timed = bool(np.isfinite(explanation.importance).all())
-    plan = _Plan(len(shown), 1 + len(explanation.evidence), timed)
-    figure = sheet(plan.width, plan.height)
+    grid = _Grid(len(shown), 1 + len(explanation.evidence), timed)
+    figure = sheet(grid.width, grid.height)
     figure.set_layout_engine("none")
-    title = fill(title_of(explanation, heading), round(plan.width * 18))
-    figure.text(0.06 / plan.width, 1 - 0.06 / plan.height, title, fontsize=8, va="top")
+    title = fill(title_of(explanation, heading), round(grid.width * 18))
+    figure.text(0.06 / grid.width, 1 - 0.06 / grid.height, title, fontsize=8, va="top")
     for row, evidence in enumerate([None, *explanation.evidence]):
-        line = [figure.add_axes(plan.cell(row, place)) for place in range(len(shown))]
+        line = [figure.add_axes(grid.cell(row, place)) for place in range(len(shown))]
         _draw_row(line, explanation, shown, evidence)
         if evidence is not None:
-            _colour_bar(figure, figure.add_axes(plan.bar(row)), line[-1], evidence)
+            _colour_bar(figure, figure.add_axes(grid.bar(row)), line[-1], evidence)
         elif timed:
             for axes, moment in zip(line, shown, strict=True):
                 axes.set_title(f"{explanation.clip.times[moment]:.2f} s", fontsize=7, pad=2)
     if timed:
-        _draw_importance(figure.add_axes(plan.below()), explanation)
+        _draw_importance(figure.add_axes(grid.below()), explanation)
     return figure
 
 
 @dataclass(frozen=True)
-class _Plan:
+class _Grid:
     """Where everything stands: inches in here, shares of the picture out."""
 
     columns: int

@@ -1,7 +1,6 @@
 """From a source to the clips worth explaining: for every face the one whose label is surest, or the one at a moment.
 
-Faces are followed and windows cut by the same parts, with the same settings, as :func:`mien.analysis.reading.read` does
-it; a test holds the two to the same clips.
+Faces are followed and windows cut by :func:`mien.analysis.reading.see`, as in an analysis.
 """
 
 from __future__ import annotations
@@ -12,7 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mien.analysis.reading import see
 from mien.analysis.settings import AnalysisSettings
+from mien.core.absence import LEAST_MISSED
 from mien.core.errors import ConfigError
 from mien.core.types import FaceClip, Frame
 
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 
     from mien.faces import Detector
     from mien.media import SourceInfo
-    from mien.models.record import ModelRecord
     from mien.models.zoo import LoadedModel
 
 Progress = Callable[[int, int | None, float], None]
@@ -77,33 +77,15 @@ def choose_clips(
     best = _Best(model, settings.batch, at, track)
     with media.open(source, selection=settings.selection) as frames:
         seen = _counted(frames, frames.expected, progress)
-        for clip in cut_clips(_until(seen, at, settings), model.record, settings, detector):
-            best.add(clip)
+        for one in see(_until(seen, at, settings), model.record, settings, detector, pictures=frames.info.pictures):
+            for clip in one.clips:
+                best.add(clip)
         info, problems = frames.info, list(frames.problems)
     clips = best.clips()
     if track is not None and best.faces and track not in best.faces:
         known = ", ".join(map(str, sorted(best.faces)))
         raise ConfigError(f"the number of a face: {known}", str(track), "choose one of them, or leave --track out")
     return Chosen(info, clips, tuple(sorted(best.faces)), problems)
-
-
-def cut_clips(
-    frames: Iterable[Frame], record: ModelRecord, settings: AnalysisSettings, detector: Detector | None = None
-) -> Iterator[FaceClip]:
-    """Every clip that an analysis would hand to the network, in the same order."""
-    from mien.clips.windows import Windows
-    from mien.faces import follow
-
-    windows = Windows(settings.frames or record.frames, settings.window, settings.stride)
-    last_seen: dict[int, float] = {}
-    for frame, crops in follow(frames, settings.faces, record.preprocessing.crop_size, detector):
-        for crop in crops:
-            yield from windows.push(crop)
-            last_seen[crop.track] = crop.time
-        for track in [track for track, time in last_seen.items() if frame.time - time > settings.faces.max_gap]:
-            yield from windows.end(track)
-            del last_seen[track]
-    yield from windows.finish()
 
 
 def _counted(frames: Iterable[Frame], total: int | None, progress: Progress | None) -> Iterator[Frame]:
@@ -115,8 +97,10 @@ def _counted(frames: Iterable[Frame], total: int | None, progress: Progress | No
 
 def _until(frames: Iterable[Frame], at: float | None, settings: AnalysisSettings) -> Iterator[Frame]:
     """Frames up to where no window that shows ``at`` can begin any more, nor a face seen there be still unconfirmed."""
+    later = 0
     for frame in frames:
-        if at is not None and frame.time > at + settings.window + settings.faces.max_gap:
+        later += at is not None and frame.time > at
+        if at is not None and later > LEAST_MISSED and frame.time > at + settings.window + settings.faces.max_gap:
             return
         yield frame
 

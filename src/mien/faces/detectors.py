@@ -123,7 +123,7 @@ def detect_shrunk(detector: Detector, image: Shaped[np.ndarray, " ..."], detect_
     if not image.size:
         return []
     small, scale = shrunk(image, detect_height)
-    return _enlarged(detector.detect(small), scale)
+    return enlarged(detector.detect(small), scale)
 
 
 def find_again(
@@ -138,10 +138,10 @@ def find_again(
         detect_height: as for :func:`detect_shrunk`.
     """
     small, scale = shrunk(image, detect_height)
-    return _enlarged(detector.detect_near(small, [scaled(face, scale) for face in faces]), scale)
+    return enlarged(detector.detect_near(small, [scaled(face, scale) for face in faces]), scale)
 
 
-def _enlarged(found: Sequence[Face], scale: float) -> list[Face]:
+def enlarged(found: Sequence[Face], scale: float) -> list[Face]:
     """Faces of a picture shrunk by ``scale`` in the pixels of the picture itself; without those that are none."""
     return [scaled(face, 1 / scale) for face in found if _usable(face)]
 

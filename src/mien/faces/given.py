@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -11,6 +10,7 @@ import numpy as np
 from jaxtyping import UInt8
 
 from mien.core.errors import DataError
+from mien.core.sheets import read_rows
 from mien.core.types import Face, Frame
 from mien.faces.align import points_in_box
 
@@ -59,7 +59,7 @@ def _faces_of(boxes: Mapping[int, Rows]) -> dict[int, list[Face]]:
 def _face(row: Sequence[float], score: float, place: str) -> Face:
     """A face of 4 or 14 numbers; ``place`` tells the user where a bad one is."""
     numbers = np.asarray(row, np.float32)
-    if numbers.shape not in {(4,), (14,)} or not np.isfinite(numbers).all():
+    if numbers.shape not in {(4,), (14,)} or not np.isfinite([*numbers, score]).all():
         raise DataError("4 or 14 finite numbers", f"{list(row)} at {place}", "give x0, y0, x1, y1 and maybe points")
     box = numbers[:4]
     if not (box[2:] > box[:2]).all():
@@ -69,27 +69,14 @@ def _face(row: Sequence[float], score: float, place: str) -> Face:
 
 def _read(path: Path) -> dict[int, list[Face]]:
     """Faces of a CSV file by frame number."""
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            return _parse(csv.DictReader(file), path)
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError("a readable CSV of boxes", f"{path}: {error}", "check the path") from error
-
-
-def _parse(reader: csv.DictReader[str], path: Path) -> dict[int, list[Face]]:
-    columns = reader.fieldnames or []
-    index_column = "index" if "index" in columns else "frame"
-    missing = [name for name in (index_column, *BOX_COLUMNS) if name not in columns]
-    if missing:
-        raise DataError("a CSV with index, x0, y0, x1, y1", f"{path} without {', '.join(missing)}", "add a header line")
-    wanted = BOX_COLUMNS + (POINT_COLUMNS if set(POINT_COLUMNS) <= set(columns) else ())
     faces: dict[int, list[Face]] = defaultdict(list)
-    for row in reader:
-        place = f"{path}, line {reader.line_num}"
+    for line, row in read_rows(path, ("index", *BOX_COLUMNS), other_names={"frame": "index"}, ragged=True):
+        place = f"{path}, line {line}"
+        wanted = BOX_COLUMNS + (POINT_COLUMNS if set(POINT_COLUMNS) <= set(row) else ())
         try:
             numbers = [float(row[name]) for name in wanted]
-            index, score = int(row[index_column]), float(row.get("score") or row.get("detector_score") or 1.0)
-        except (TypeError, ValueError) as error:
+            index, score = int(row["index"]), float(row.get("score") or row.get("detector_score") or 1.0)
+        except ValueError as error:
             raise DataError("numbers", f"{error} at {place}", "mend or remove the line") from error
         faces[index].append(_face(numbers, score, place))
     return dict(faces)

@@ -9,6 +9,7 @@ three ONNX files are. They were trained on transposed pictures, hence (n, w, h, 
 from __future__ import annotations
 
 import importlib.util
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -17,9 +18,10 @@ import numpy as np
 from jaxtyping import Float32, UInt8
 
 from mien.core.errors import ConfigError, MissingDependencyError
+from mien.core.forks import library_work
 from mien.core.types import Face
 from mien.faces.boxes import squared, suppress
-from mien.faces.quiet import quiet_opencv
+from mien.media.quiet import quiet_opencv
 
 CELL = 12
 """Pixels that one cell of the first network looks at."""
@@ -34,6 +36,8 @@ Scores = Float32[np.ndarray, " n"]
 
 class Mtcnn:
     """Multi-task cascaded networks: propose on a pyramid, refine, then find the five points.
+
+    Threads that share one take turns.
 
     Args:
         min_face: smallest face looked for, in pixels of the image given to :meth:`detect`; time grows with
@@ -60,17 +64,18 @@ class Mtcnn:
         if not 0 < scale_factor < 1 or not all(0 < value < 1 for value in thresholds):
             raise ConfigError("thresholds and scale_factor between 0 and 1", f"{thresholds}, {scale_factor}", "fix it")
         self.min_face, self.thresholds, self.scale_factor = min_face, thresholds, scale_factor
-        folder = _network_folder()
-        with quiet_opencv():
+        folder, self._turn = _network_folder(), threading.Lock()
+        with library_work, quiet_opencv():
             self._propose, self._refine, self._locate = (
                 cv2.dnn.readNetFromONNX(str(folder / f"{name}.onnx")) for name in ("pnet", "rnet", "onet")
             )
 
     def detect(self, image: UInt8[np.ndarray, "h w 3"]) -> list[Face]:
         """Faces of an RGB image, most certain first; none in an image smaller than the smallest face."""
-        boxes = self._proposals(image)
-        boxes = self._refined(image, boxes)
-        return self._located(image, boxes)
+        with library_work, self._turn:
+            boxes = self._proposals(image)
+            boxes = self._refined(image, boxes)
+            return self._located(image, boxes)
 
     def detect_near(self, image: UInt8[np.ndarray, "h w 3"], faces: Sequence[Face]) -> list[Face]:
         """Those of ``faces`` that are there, measured anew, in a twentieth of the time of :meth:`detect`.
@@ -80,7 +85,8 @@ class Mtcnn:
         """
         if not faces:
             return []
-        return self._located(image, self._refined(image, squared(np.stack([face.box for face in faces]))))
+        with library_work, self._turn:
+            return self._located(image, self._refined(image, squared(np.stack([face.box for face in faces]))))
 
     def _proposals(self, image: UInt8[np.ndarray, "h w 3"]) -> Boxes:
         """First network: squares that may hold a face, from every level of the pyramid."""

@@ -23,7 +23,8 @@ class FaceSettings:
     detector_file: Path | None = None
     """The ONNX file of yunet, or the CSV of given."""
     detect_every: int = 5
-    """Frames from one detection to the next; between them boxes follow the picture's motion."""
+    """Frames from one detection to the next; between them boxes follow the picture's motion. Frames more than 0.15 s
+    apart each get one."""
     search_every: int = 25
     """Frames from one search of the whole picture to the next, or fewer where something moves beside the known faces.
     Detections in between look only where a face is expected. 1: search in every detection."""
@@ -36,9 +37,12 @@ class FaceSettings:
     max_yaw: float = 50.0
     """Degrees from frontal; faces turned away further are abstained from."""
     max_gap: float = 1.0
-    """Seconds a face may be out of sight and still keep its number."""
+    """Seconds a face may be out of sight and still keep its number, at least two frames that were looked at."""
     region: Region | None = None
     """Look for faces in this part of every picture only: x0,y0,x1,y1 in pixels of the upright picture."""
+    crops: bool = False
+    """Pictures are face crops already, as of a data set: look for the face's points in them, and take the whole picture
+    as the face where none is found. Films are looked at as ever."""
 
     def __post_init__(self) -> None:
         if self.detect_every < 1:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -11,7 +12,9 @@ import numpy as np
 from jaxtyping import UInt8
 
 from mien.core.errors import InputError, SourceError
+from mien.core.forks import library_work
 from mien.core.types import Face, FaceCrop, Frame
+from mien.faces.again import look_again, whole_picture
 from mien.faces.align import align, frame_to_crop, points_in_box
 from mien.faces.boxes import iou
 from mien.faces.cuts import CutDetector
@@ -30,7 +33,7 @@ from mien.faces.newcomers import Newcomers
 from mien.faces.quality import judge
 from mien.faces.region import within
 from mien.faces.settings import FaceSettings
-from mien.faces.tracker import Look, Track, Tracker
+from mien.faces.tracker import APART, Look, Track, Tracker
 
 LOOK_SIDE = 12
 """Side in pixels of the thumbnails that tell two people of one scene apart."""
@@ -38,25 +41,36 @@ LOOK_SIDE = 12
 MOST_OVERLAP = 0.4
 """Overlap of two guided boxes from which on the picture's motion cannot say whose it is."""
 
+FLUENT = 0.15
+"""Seconds from one frame to the next up to which faces are carried by the picture's motion alone; longer steps count as
+so many frames towards the next search, and after each the faces are measured anew."""
+
 
 def follow(
-    frames: Iterable[Frame], settings: FaceSettings, crop_size: int, detector: Detector | None = None
+    frames: Iterable[Frame],
+    settings: FaceSettings,
+    crop_size: int,
+    detector: Detector | None = None,
+    pictures: int = 0,
 ) -> Generator[tuple[Frame, list[FaceCrop]]]:
     """Find, follow, align and judge the faces of a source.
 
-    Detection runs on every ``detect_every``-th frame, at once where a face cannot be followed between two, after a cut,
-    and while a face that was just lost may come back. A detector that can look near known faces does so while none is
-    missing and none is new, and searches the whole picture every ``search_every`` frames, or as soon as something moves
-    beside the faces. A face is reported from its first frame on, but only once a later
-    detection has confirmed it: while one is unconfirmed, the frames of 0.1 s and ``detect_every`` more wait at most. A
-    scene of a single frame has no second detection and needs none. Memory holds those frames and the live tracks,
-    whatever the length of the source.
+    Detection runs on every ``detect_every``-th frame (on every one where they are far apart), at once where a face
+    cannot be followed between two, after a cut, and while a face that was just lost may come back. A detector that can
+    look near known faces does so while none is missing and none is new, and searches the whole picture every
+    ``search_every`` frames, or as soon as something moves beside the faces. A face is reported from its first frame on,
+    but only once a later detection has confirmed it: while one is unconfirmed, the frames of 0.1 s and ``detect_every``
+    more wait at most. Where no second frame comes soon enough to tell (a scene of one frame, a slide show, a slow
+    camera) none is needed. Memory holds those frames and the live tracks, whatever the length of the source.
 
     Args:
         frames: in order of time.
         settings: how to look and what to keep.
         crop_size: side of the aligned crops in pixels.
         detector: instead of the one ``settings`` names.
+        pictures: how many still pictures the source is made of (:attr:`mien.media.source.SourceInfo.pictures`), 0 for a
+            film. A lone picture without a face is looked at again (:mod:`mien.faces.again`), and so is every picture
+            where ``settings.crops``.
 
     Yields:
         Every frame once, in order, with one crop per person in it (``measured=False`` between detections), by number.
@@ -66,14 +80,19 @@ def follow(
     """
     if settings.region is not None:
         rest = replace(settings, region=None)
-        yield from within(frames, settings.region, lambda parts: follow(parts, rest, crop_size, detector))
+        yield from within(frames, settings.region, lambda parts: follow(parts, rest, crop_size, detector, pictures))
         return
-    follower = _Follower(settings, crop_size, detector or detector_of(settings))
+    with library_work:
+        follower = _Follower(settings, crop_size, detector or detector_of(settings), pictures)
     for frame in frames:
-        follower.push(frame)
-        yield from follower.ready()
-    follower.settle()
-    yield from follower.ready()
+        with library_work:
+            follower.push(frame)
+            ready = list(follower.ready())
+        yield from ready
+    with library_work:
+        follower.settle()
+        ready = list(follower.ready())
+    yield from ready
 
 
 def detector_of(settings: FaceSettings) -> Detector:
@@ -95,26 +114,29 @@ class _Seen:
 class _Follower:
     """State of one stream: the last frame, the tracks, and the frames that wait for a confirmation."""
 
-    def __init__(self, settings: FaceSettings, crop_size: int, detector: Detector) -> None:
+    def __init__(self, settings: FaceSettings, crop_size: int, detector: Detector, pictures: int) -> None:
         self.settings, self.crop_size, self.detector = settings, crop_size, detector
-        self.tracker = Tracker(settings.max_gap, confirm=not isinstance(detector, FrameDetector))
+        self.crops = settings.crops and pictures > 0
+        self.twice = self.crops or pictures == 1
+        self.tracker = Tracker(settings.max_gap, confirm=not (self.crops or isinstance(detector, FrameDetector)))
         self.guide, self.cuts, self.newcomers = Guide(), CutDetector(), Newcomers()
         self.waiting: deque[_Seen] = deque()
         self.last: _Seen | None = None
         self.since = 0  # frames since the last detection
-        self.unsearched = 0  # frames since the last search of the whole picture
+        self.unsearched = 0.0  # frames, of FLUENT seconds at most, since the last search of the whole picture
         self.search = 0  # frames for which a face just lost is still looked for in every frame
-        self.scene = 0  # frames of this scene so far
+        self.step = math.inf  # seconds from the frame before the last one to the last one, of one scene
 
     def push(self, frame: Frame) -> None:
         """Find this frame's faces."""
         grey, _ = shrunk(_grey(frame), self.settings.detect_height)
-        if self.cuts.push(grey):
+        step = math.inf if self.last is None else frame.time - self.last.frame.time
+        if self.cuts.push(grey, apart=step > APART):
             self.settle()
-        seen = _Seen(frame, grey)
-        self.scene += 1
+            step = math.inf
+        self.step, seen = step, _Seen(frame, grey)
         self.since += 1
-        self.unsearched += 1
+        self.unsearched += max(1.0, self.step / FLUENT)
         if not self._followed(seen):
             self._searched(seen)
         self.guide.see(grey)
@@ -137,14 +159,14 @@ class _Follower:
                 self._searched(self.last)
             for track in undecided:
                 seen_twice = track.born < self.last.frame.time
-                if not track.gone and (seen_twice or self.scene == 1):
+                if not track.gone and (seen_twice or self.step > APART):
                     self.tracker.accept(track)
         self.tracker.end()
-        self.last, self.since, self.search, self.scene = None, 0, 0, 0
+        self.last, self.since, self.search = None, 0, 0
 
     def _followed(self, seen: _Seen) -> bool:
         """Carry the last frame's faces to this one and measure them anew when due; False when a search is needed."""
-        look_due = self.since >= self.settings.detect_every
+        look_due = self.since >= self.settings.detect_every or self.step > FLUENT
         lost = self.last is None or self.search > 0 or isinstance(self.detector, FrameDetector)
         if lost or (look_due and self._search_due(seen)):
             return False
@@ -189,7 +211,7 @@ class _Follower:
     def _searched(self, seen: _Seen) -> None:
         """Detect in the whole frame."""
         self._detected(seen, self._detect(seen.frame))
-        self.unsearched = 0
+        self.unsearched = 0.0
         self.newcomers.searched(seen.grey, [scaled(face, _scale(seen)) for face in seen.faces])
 
     def _detected(self, seen: _Seen, found: list[Face]) -> None:
@@ -205,7 +227,10 @@ class _Follower:
     def _detect(self, frame: Frame) -> list[Face]:
         if isinstance(self.detector, FrameDetector):
             return self.detector.detect_frame(frame)
-        return detect_shrunk(self.detector, frame.image, self.settings.detect_height)
+        found = detect_shrunk(self.detector, frame.image, self.settings.detect_height)
+        if not found and self.twice:
+            found = look_again(self.detector, frame.image, self.settings.detect_height)
+        return found or [whole_picture(frame.image)] * self.crops
 
     def _crop(self, frame: Frame, track: Track, face: Face) -> FaceCrop:
         assert track.id is not None

@@ -1,9 +1,10 @@
 """Whose face is it: numbers that stay with a person through jitter, short gaps and crossings.
 
-Online, in seconds rather than frames. Each track predicts its box at constant velocity; faces go to tracks by the
-cheapest assignment of all (``scipy.optimize.linear_sum_assignment``), the cost being overlap, distance, size and, where
-given, likeness of two thumbnails. The thumbnail lives as long as its track, in memory only: it tells two people of one
-scene apart while they cross and identifies nobody.
+Online, in seconds rather than frames; but a face can be missed only in a frame that was looked at. Each track predicts
+its box at constant velocity; faces go to tracks by the cheapest assignment of all
+(``scipy.optimize.linear_sum_assignment``), the cost being overlap, distance, size and, where given, likeness of two
+thumbnails. The thumbnail lives as long as its track, in memory only: it tells two people of one scene apart while they
+cross and identifies nobody.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from jaxtyping import Float, Float32, Float64
 
+from mien.core.absence import is_over
 from mien.core.types import Face
 from mien.faces.boxes import iou
 from mien.faces.cuts import correlation
@@ -30,6 +32,9 @@ LEAST_LIKENESS = 0.2
 """Correlation of thumbnails below which it is another face, however near."""
 CONFIRM_AFTER = 0.1
 """Seconds a face must have been detected for before it counts: what is no face seldom looks like one for long."""
+APART = 0.45
+"""Seconds between two frames from which on neither says who is in the other: a face found in one frame alone counts.
+At 10 frames a second and one detection in five a second detection comes after 0.5 s: so long a face must stay there."""
 FORBIDDEN = 1e6
 
 Look = Float32[np.ndarray, " k"]
@@ -40,10 +45,12 @@ class Track:
     """One person's way through the source.
 
     Attributes:
-        id: the person's number from 1; None until it is confirmed: detected again, CONFIRM_AFTER seconds later.
+        id: the person's number from 1; None until it is confirmed: detected again CONFIRM_AFTER seconds later, or not
+            looked for again within APART seconds.
         gone: it will not come back: never confirmed, unseen for too long, or ended by a cut.
         born: seconds of its first face.
         seen: seconds of its last face.
+        missed: frames looked at since then, in vain.
         face: its last face.
     """
 
@@ -51,6 +58,7 @@ class Track:
         self.id: int | None = None
         self.gone = False
         self.born = self.seen = time
+        self.missed = 0
         self.face, self.look = face, look
         self._state = _state(face)
         self._velocity: State = np.zeros(4)
@@ -69,7 +77,7 @@ class Track:
         state, passed = _state(face), max(time - self.seen, 1e-3)
         trust = 1 - math.exp(-passed / STEADY)
         self._velocity += trust * ((state - self._state) / passed - self._velocity)
-        self._state, self.seen, self.face = state, time, face
+        self._state, self.seen, self.missed, self.face = state, time, 0, face
         if look is not None:
             # A slow mean: the look of a face that crosses another must not become the other's.
             self.look = look if self.look is None else self.look + np.float32(0.2) * (look - self.look)
@@ -79,7 +87,7 @@ class Tracker:
     """Gives every face its track.
 
     Args:
-        max_gap: seconds a track may be unseen and still be taken up again.
+        max_gap: seconds a track may be unseen and still be taken up again (:mod:`mien.core.absence`).
         confirm: False gives every face a number at once (boxes known to be true).
     """
 
@@ -97,7 +105,8 @@ class Tracker:
             looks: thumbnails of the faces as standardised vectors, or None to go by place alone.
 
         Returns:
-            A track for every face, no track twice. Tracks that were tentative and found no face now are gone.
+            A track for every face, no track twice. Tracks that were tentative and found no face now are gone, if now is
+            soon enough after their last to tell, and confirmed if it is not.
         """
         self.expire(time)
         found = self._assign(time, faces, looks)
@@ -115,7 +124,7 @@ class Tracker:
                 if time - track.born >= CONFIRM_AFTER:
                     self.accept(track)
             result.append(track)
-        self._drop(track for track in self.tracks if track.tentative and track.seen < time)
+        self._miss(time, [track for track in self.tracks if track not in result])
         return result
 
     def accept(self, track: Track) -> None:
@@ -125,12 +134,20 @@ class Tracker:
             self._next_id += 1
 
     def expire(self, time: float) -> list[Track]:
-        """Give up, and return, the tracks unseen for longer than ``max_gap``."""
-        return self._drop(track for track in self.tracks if time - track.seen > self.max_gap)
+        """Give up, and return, the tracks unseen for longer than ``max_gap`` and in the frames looked at since."""
+        return self._drop(track for track in self.tracks if is_over(time - track.seen, track.missed, self.max_gap))
 
     def end(self) -> list[Track]:
         """Give up, and return, every track: a cut, or the end of the source."""
         return self._drop(self.tracks)
+
+    def _miss(self, time: float, unseen: Sequence[Track]) -> None:
+        """Note that these were looked for at ``time`` in vain."""
+        for track in unseen:
+            track.missed += 1
+            if track.tentative and time - track.seen > APART:
+                self.accept(track)
+        self._drop(track for track in unseen if track.tentative and track.seen < time)
 
     def _drop(self, tracks: Iterable[Track]) -> list[Track]:
         dropped = list(tracks)

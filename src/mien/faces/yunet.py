@@ -7,6 +7,7 @@ Wu, Peng, Yu, "YuNet: A Tiny Millisecond-level Face Detector", Machine Intellige
 from __future__ import annotations
 
 import os
+import threading
 from pathlib import Path
 
 import cv2
@@ -14,9 +15,10 @@ import numpy as np
 from jaxtyping import UInt8
 
 from mien.core.errors import ConfigError, WeightsError
+from mien.core.forks import library_work
 from mien.core.settings import cache_dir
 from mien.core.types import Face
-from mien.faces.quiet import quiet_opencv
+from mien.media.quiet import quiet_opencv
 
 FILE_NAME = "yunet_n_dynamic.onnx"
 """What the file is called in the cache."""
@@ -26,7 +28,7 @@ SMALLEST = 16
 
 
 class YuNet:
-    """One network, about three times as fast as MTCNN, with steadier points.
+    """One network, about three times as fast as MTCNN, with steadier points. Threads that share one take turns.
 
     Args:
         path: the ONNX file; None means ``$MIEN_YUNET``, else ``yunet_n_dynamic.onnx`` in the cache folder.
@@ -42,9 +44,9 @@ class YuNet:
     def __init__(self, path: str | Path | None = None, threshold: float = 0.6) -> None:
         if not 0 < threshold < 1:
             raise ConfigError("a threshold between 0 and 1", str(threshold), "use 0.6")
-        self.path = _find(path)
+        self.path, self._turn = _find(path), threading.Lock()
         try:
-            with quiet_opencv():
+            with library_work, quiet_opencv():
                 # 0.3: overlap for suppression; 5000: candidates before it. OpenCV's own defaults.
                 self._network = cv2.FaceDetectorYN.create(str(self.path), "", (320, 320), threshold, 0.3, 5000)
         except cv2.error as error:
@@ -55,8 +57,9 @@ class YuNet:
         height, width = image.shape[:2]
         if min(height, width) < SMALLEST:
             return []
-        self._network.setInputSize((width, height))
-        _, rows = self._network.detect(cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
+        with library_work, self._turn:
+            self._network.setInputSize((width, height))
+            _, rows = self._network.detect(cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
         return [] if rows is None else [_face(row) for row in sorted(rows, key=lambda row: -row[14])]
 
 

@@ -14,6 +14,9 @@ from mien.core.errors import SourceError
 from mien.media.quiet import quiet_opencv
 from mien.media.source import Shot, Source, SourceInfo
 
+CAMERAS = range(100)
+"""OpenCV takes the hundreds of a number for the name of a driver, and is not safe with negative ones."""
+
 
 def open_camera(number: int) -> Source:
     """Frames of camera ``number`` until it is closed; a camera that stops answering ends the pass with a problem noted.
@@ -53,6 +56,9 @@ def open_camera(number: int) -> Source:
 
 
 def _capture(number: int) -> cv2.VideoCapture:
+    if number not in CAMERAS:
+        expected = f"a camera's number from {CAMERAS.start} to {CAMERAS.stop - 1}"
+        raise SourceError(expected, str(number), "give 0 for the first camera")
     with quiet_opencv():  # it lists every backend it tried
         capture = cv2.VideoCapture(number)
     if not capture.isOpened():

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import math
+from contextlib import suppress
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-from av.sidedata.sidedata import SideData
-from av.video.frame import VideoFrame
 from jaxtyping import UInt8
 
-ORIENTATION_TAG = 0x0112
-TIFF_HEADERS = (b"II*\x00", b"MM\x00*")
+from mien.media.boxes import InMemory
+from mien.media.headers import Header, read_header
+from mien.media.tiff import ORIENTATION, TiffReader
+
+if TYPE_CHECKING:
+    from av.video.frame import VideoFrame
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +34,11 @@ class Orientation:
         """``image`` standing upright, as one block of memory."""
         flipped = image[:, ::-1] if self.mirrored else image
         return np.ascontiguousarray(np.rot90(flipped, -self.turns))
+
+    def then(self, other: Orientation) -> Orientation:
+        """This one, and ``other`` after it, as one."""
+        turns = other.turns - self.turns if other.mirrored else other.turns + self.turns
+        return Orientation(turns % 4, self.mirrored != other.mirrored)
 
     def size(self, width: int, height: int) -> tuple[int, int]:
         """Width and height, in pixels, of an upright picture stored with ``width`` x ``height``."""
@@ -67,38 +76,43 @@ def from_display_matrix(matrix: bytes) -> Orientation:
 
 
 def from_frame(frame: VideoFrame) -> Orientation:
-    """The orientation that a decoded frame's display matrix asks for."""
-    try:
-        matrix = frame.side_data.get("DISPLAYMATRIX")
-    except ValueError:  # a kind of side data that the binding has no name for
-        return UPRIGHT
-    return from_display_matrix(bytes(matrix)) if isinstance(matrix, SideData) else UPRIGHT
+    """The orientation that a decoded frame asks for: by its display matrix, which FFmpeg also makes of EXIF."""
+    matrix = display_matrix(frame)
+    if matrix is not None:
+        return from_display_matrix(matrix)
+    # Behind side data without a name: the turn, counterclockwise, is known all the same, a mirroring is not.
+    return Orientation(round(-frame.rotation / 90) % 4)
 
 
-def from_exif(data: bytes) -> Orientation:
+def display_matrix(frame: VideoFrame) -> bytes | None:
+    """A frame's display matrix; None for none, or for one behind side data that PyAV has no name for.
+
+    ``frame.side_data`` raises ValueError as a whole where FFmpeg attached anything newer than the binding knows, such
+    as the EXIF of Motion-JPEG and HEIF. Filled until that point it holds what came before, the matrix among it.
+    """
+    from av.sidedata.sidedata import SideDataContainer, Type
+
+    class Named(SideDataContainer):
+        def __init__(self) -> None:
+            with suppress(ValueError):
+                super().__init__(frame)  # type: ignore[call-arg]  # its stub lacks it
+
+    named = Named()
+    for data in map(named.__getitem__, range(len(named))):
+        with suppress(ValueError):  # its type, the one without a name
+            if data.type is Type.DISPLAYMATRIX:
+                return bytes(data)
+    return None
+
+
+def from_exif(data: InMemory) -> Orientation:
     """The orientation written in an encoded still (JPEG, PNG, WebP, TIFF); upright when it says nothing sensible."""
-    for header in _tiff_headers(data):
-        return EXIF_ORIENTATIONS.get(_orientation_tag(data, header), UPRIGHT)
-    return UPRIGHT
+    return from_header(data, read_header(data))
 
 
-def _tiff_headers(data: bytes) -> list[int]:
-    """Where EXIF's little TIFF file may start: at 0, or after a marker (PNG and WebP put a length in between)."""
-    after = [found + len(marker) for marker in (b"Exif\0\0", b"eXIf", b"EXIF") if (found := data.find(marker)) >= 0]
-    starts = [0, *(start + skip for start in after for skip in (0, 4))]
-    return [start for start in starts if data[start : start + 4] in TIFF_HEADERS]
-
-
-def _orientation_tag(data: bytes, header: int) -> int:
-    """The orientation tag of the TIFF directory at ``header``; 0 when absent or cut off."""
-    little = data.startswith(b"II", header)
-
-    def number(at: int, size: int) -> int:
-        return int.from_bytes(data[header + at : header + at + size], "little" if little else "big")
-
-    directory = number(4, 4)
-    for entry in range(number(directory, 2)):
-        at = directory + 2 + 12 * entry
-        if number(at, 2) == ORIENTATION_TAG:
-            return number(at + 8, 2)
-    return 0
+def from_header(data: InMemory, header: Header) -> Orientation:
+    """The same of a still whose header was read."""
+    if header.exif is None:
+        return UPRIGHT
+    reader = TiffReader(data, header.exif)
+    return EXIF_ORIENTATIONS.get(reader.directory(reader.first).numbers.get(ORIENTATION, 1), UPRIGHT)

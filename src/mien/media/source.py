@@ -12,9 +12,10 @@ from types import TracebackType
 from typing import Literal
 
 import numpy as np
-from jaxtyping import UInt8
+from jaxtyping import Float64, Int, UInt8
 
 from mien.core.errors import SourceError
+from mien.core.names import printable
 from mien.core.types import Frame
 from mien.media.selection import Picker, Selection
 
@@ -55,6 +56,21 @@ class SourceInfo:
     rotation: int = 0
     start: float = 0.0
     sizes: tuple[tuple[float, int, int], ...] = ()
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "name", printable(self.name))  # reports, tables and pictures hold it
+
+    def sizes_at(self, times: Float64[np.ndarray, " n"]) -> Int[np.ndarray, "n 2"]:
+        """Width and height of the pictures at these times (seconds)."""
+        known = np.array([(self.width, self.height), *(size[1:] for size in self.sizes)])
+        sizes: Int[np.ndarray, "n 2"] = known[np.searchsorted([size[0] for size in self.sizes], times, side="right")]
+        return sizes
+
+    @property
+    def pictures(self) -> int:
+        """How many still pictures it is made of; 0 for a film: a video, a camera, an array of many frames."""
+        stills = self.kind in ("image", "sequence") or (self.kind == "array" and self.frame_count == 1)
+        return (self.frame_count or 1) if stills else 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,9 +173,9 @@ class Source:
         if self.problems:
             got, fix = self.problems[0], "check that the source plays elsewhere"
         elif self.selection.start is not None or self.selection.end is not None:
-            until = "" if self.selection.end is None else f" to {self.selection.end:g}"
-            wanted = f"{self.selection.start or 0.0:g}{until} s"
-            got, fix = f"none of {self.info.name} in {wanted}", f"it starts at {self.info.start:g} s{self._lasting()}"
+            until = "on" if self.selection.end is None else f"to {self.selection.end:g} s"
+            got = f"none of {self.info.name} from {self.selection.start or 0.0:g} s {until}"
+            fix = f"it starts at {self.info.start:g} s{self._lasting()}"
         else:
             got, fix = f"{self.info.name}, which gave no frame", "check that the source plays elsewhere"
         return SourceError("at least one readable frame", got, fix)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from fractions import Fraction
-from typing import cast
+from typing import Protocol, cast
 
 import av
 import av.error
@@ -23,12 +23,20 @@ TEXT_FORMATS = frozenset({"tty", "bin", "xbin", "adf", "idf"})
 NO_FILM = Disposition.attached_pic | Disposition.timed_thumbnails
 
 
-def open_container(location: str, name: str) -> InputContainer:
-    """FFmpeg's view of a file or an address. Raises SourceError where it has none, or where it is text."""
-    network = "://" in location
-    options = {"rtsp_transport": "tcp"} if location.startswith("rtsp") else {}
+class Readable(Protocol):
+    """What comes as it is read: a pipe."""
+
+    def read(self, count: int, /) -> bytes:
+        """At most ``count`` bytes; none at the end."""
+
+
+def open_container(location: str | Readable, name: str) -> InputContainer:
+    """FFmpeg's view of a file, an address or a pipe. Raises SourceError where it has none, or where it is text."""
+    address = location if isinstance(location, str) else ""
+    network = "://" in address
+    options = {"rtsp_transport": "tcp"} if address.startswith("rtsp") else {}
     try:
-        container = av.open(location, options=options, timeout=NETWORK_TIMEOUT if network else None)
+        container = av.open(location, "r", options=options, timeout=NETWORK_TIMEOUT if network else None)
     except (av.error.FFmpegError, OSError, ValueError) as error:
         fix = "check the address and the network" if network else "check that it plays; copy or convert it again"
         reason = getattr(error, "strerror", None) or "it cannot be opened"
@@ -59,8 +67,9 @@ def choose_stream(container: InputContainer, name: str, number: int | None = Non
     if number is not None and number >= len(films):
         got = f"number {number} of {name}, which has {len(films)}"
         raise SourceError("the number of a video stream, from 0", got, f"use 0 to {len(films) - 1}, or leave it out")
-    marked = [place for place, stream in enumerate(films) if stream.disposition & Disposition.default]
-    chosen = number if number is not None else (marked or [0])[0]
+    shown = [place for place, stream in enumerate(films) if not _is_item(stream)] or list(range(len(films)))
+    marked = [place for place in shown if films[place].disposition & Disposition.default]
+    chosen = number if number is not None else (marked or shown)[0]
     stream = films[chosen]
     if stream.codec_context is None:
         raise SourceError(
@@ -71,10 +80,15 @@ def choose_stream(container: InputContainer, name: str, number: int | None = Non
         if other.index != stream.index:
             other.discard = Discard.all
     note = None
-    if len(films) > 1 and number is None:
+    if len(shown) > 1 and number is None:
         why = "marked as default" if marked else "the first"
         note = f"{name} holds {len(films)} video streams: stream {chosen} is read, {why}; choose with --stream"
     return stream, note
+
+
+def _is_item(stream: VideoStream) -> bool:
+    """A still picture beside the film of an animated AVIF or HEIF: FFmpeg lists it as a stream, and first."""
+    return stream.frames == 1 and not stream.duration
 
 
 def clock_zero(container: InputContainer) -> Fraction:

@@ -22,7 +22,15 @@ from mien.media.keyframes import KeyGroups, Skipped, skip
 from mien.media.orientation import from_frame
 from mien.media.selection import Selection
 from mien.media.source import Shot, Source, SourceInfo
-from mien.media.streams import choose_stream, claimed_duration, claimed_end, clock_zero, open_container, starts_anywhere
+from mien.media.streams import (
+    Readable,
+    choose_stream,
+    claimed_duration,
+    claimed_end,
+    clock_zero,
+    open_container,
+    starts_anywhere,
+)
 
 FALLBACK_RATE = Fraction(25)
 # Pixels further from square than this are made square by widening the frame; less is an encoder's rounding.
@@ -31,7 +39,7 @@ SQUARE_TOLERANCE = 0.02
 CUT_OFF_SECONDS, CUT_OFF_SHARE = 0.5, 0.05
 
 
-def open_video(location: str, name: str, selection: Selection | None = None) -> Source:
+def open_video(location: str | Readable, name: str, selection: Selection | None = None) -> Source:
     """Frames of a video.
 
     Times are the container's own, as players show them (:func:`mien.media.streams.clock_zero`). Colours are converted
@@ -40,7 +48,7 @@ def open_video(location: str, name: str, selection: Selection | None = None) -> 
     only a late part is wanted, decoding goes on at the last key frame before it.
 
     Args:
-        location: path or address, as FFmpeg takes it.
+        location: path or address, as FFmpeg takes it, or a pipe.
         name: what to call it.
         selection: which stream, from when on, and how large a frame may be. All of it when None.
 
@@ -86,6 +94,7 @@ class _VideoReader:
             fix = "check that it plays; copy or convert it again"
             raise SourceError("a video with at least one frame", f"{name}, none of which can be decoded", fix)
         self._first: VideoFrame = first
+        self._oriented, self._orientation = first, from_frame(first)
         self._first_time = self._clock.read(self._stamp(first), self._shown_for(first))
         # Read now: fields of a stream are garbage once its container is closed.
         self._end = self._claimed_end()
@@ -98,7 +107,7 @@ class _VideoReader:
 
     def _describe(self) -> SourceInfo:
         stream = self._stream
-        orientation = from_frame(self._first)
+        orientation = self._orientation
         width, height = orientation.size(*self._square_size(self._first))
         rate = float(stream.average_rate) if stream.average_rate else None
         duration = claimed_duration(self._container, stream)
@@ -188,13 +197,15 @@ class _VideoReader:
 
     def _pixels(self, frame: VideoFrame) -> UInt8[np.ndarray, "h w 3"]:
         self._demand_size(frame.width, frame.height)
+        if frame.width != self._oriented.width or frame.height != self._oriented.height:
+            self._oriented, self._orientation = frame, from_frame(frame)
         width, height = self._square_size(frame)
         if any(component.is_alpha for component in frame.format.components):
             rgba = frame.reformat(width=width, height=height, format="rgba").to_ndarray()
             image = over_white(rgba[..., :3], rgba[..., 3])
         else:
             image = frame.reformat(width=width, height=height, format="rgb24").to_ndarray()
-        return from_frame(frame).upright(image)
+        return self._orientation.upright(image)
 
     def _square_size(self, frame: VideoFrame) -> tuple[int, int]:
         """Width and height, as stored, once its pixels are square."""

@@ -21,6 +21,7 @@ from av.video.reformatter import ColorRange, Colorspace
 from jaxtyping import UInt8
 
 from mien.core.errors import ConfigError, MissingDependencyError, SourceError
+from mien.core.files import draft_beside
 from mien.media.sound import Sound
 
 SUFFIXES = frozenset({".mp4", ".m4v", ".mov", ".mkv"})
@@ -78,12 +79,12 @@ class VideoWriter:
         self._last_time, self._last_tick, self._ended = -1.0, -1, False
         self.codec = working_encoder()
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        self._partial = self.path.with_name(f".{self.path.stem}.{os.getpid()}.partial{self.path.suffix}")
+        self._partial = draft_beside(self.path, self.path.suffix)
         suffix = self.path.suffix.lower()
         # The index in front: a browser starts at once instead of asking for the end of the file first.
         options = {} if suffix == ".mkv" else {"movflags": "+faststart"}
         self.sound: Sound | None = None
-        self._container: OutputContainer = av.open(str(self._partial), "w", options=options)
+        self._container: OutputContainer = av.open(f"file:{self._partial}", "w", options=options)
         try:
             self._stream = self._container.add_stream(self.codec, rate=self._rate, options=dict(ENCODERS)[self.codec])
             _configure(self._stream.codec_context, width + width % 2, height + height % 2)

@@ -6,7 +6,7 @@ prefix with ``landmark`` in it and a ``weak_head`` that neither model uses. Anyt
 
 from __future__ import annotations
 
-import pickle
+import math
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,11 +14,14 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from mien.core import checks
 from mien.core.errors import ConfigError, WeightsError
 from mien.core.labels import LABEL_SPACES, LabelSpace
 from mien.models.landmarks import MobileFaceNet
 from mien.models.record import ModelRecord, Preprocessing
-from mien.models.s2d import S2D, S2DConfig
+from mien.models.s2d import S2D
+from mien.models.shape import S2DConfig
+from mien.models.torch_file import read_torch
 from mien.models.weights import Recognizer, save_weights
 
 _RULES = [
@@ -41,6 +44,8 @@ _RULES = [
 ]
 _POINTWISE = re.compile(r"landmark_embed\.proj|prompters\.\d+\.(?:visual|landmark|out)")
 _IGNORED = re.compile(r"weak_head\.|(?:.*\.)?num_batches_tracked$")
+HEAD_WIDTH = 64
+"""Of ViT's attention heads: the one thing that no tensor's shape tells."""
 _SPACES = {7: "dfew", 8: "ferplus", 11: "mafw"}
 
 
@@ -86,17 +91,31 @@ def convert_state(official: dict[str, Tensor]) -> tuple[dict[str, Tensor], list[
 
 
 def config_of(state: dict[str, Tensor]) -> S2DConfig:
-    """The network's shape, read from converted tensors. Raises WeightsError when they are not an S2D model's."""
+    """The network's shape, read from converted tensors.
+
+    Raises:
+        WeightsError: they are not an S2D model's.
+        ConfigError: a shape that no S2D model has.
+    """
     try:
         dim, _, patch, _ = state["backbone.patch_embed.proj.weight"].shape
-        side = round((state["backbone.pos_embed"].shape[1] - 1) ** 0.5)
-        depth = len({name.split(".")[2] for name in state if name.startswith("backbone.blocks.")})
-        temporal = state.get("temporal_embed")
-        classes = state["head.weight"].shape[0]
-    except (KeyError, ValueError) as error:
+        _, places, _ = state["backbone.pos_embed"].shape
+        classes, _ = state["head.weight"].shape
+        frames = state["temporal_embed"].shape[1] if "temporal_embed" in state else None
+        width = dim / 4 if frames is None else state["adapters.0.temporal.down.weight"].shape[0]
+    except (LookupError, ValueError) as error:
         raise WeightsError("the tensors of an S2D model", f"none for {error}", "check the checkpoint") from error
-    frames = None if temporal is None else temporal.shape[1]
-    return S2DConfig(side * patch, patch, dim, depth, dim // 64, classes, frames, prompts="prompters.0.smooth" in state)
+    return S2DConfig(
+        input_size=math.isqrt(max(places - 1, 0)) * patch,
+        patch=patch,
+        dim=dim,
+        depth=len({name.split(".")[2] for name in state if name.startswith("backbone.blocks.")}),
+        heads=max(dim // HEAD_WIDTH, 1),
+        classes=classes,
+        frames=frames,
+        prompts="prompters.0.smooth" in state,
+        adapter_ratio=width / max(dim, 1),
+    )
 
 
 def convert_checkpoint(path: Path, out: Path, *, name: str | None = None, labels: str | None = None) -> Conversion:
@@ -110,15 +129,17 @@ def convert_checkpoint(path: Path, out: Path, *, name: str | None = None, labels
 
     Raises:
         WeightsError: missing, truncated, another model's, or without the landmark net it needs.
-        ConfigError: a label space that does not fit the head.
+        ConfigError: a label space that does not fit the head, or a name that is not a file's.
     """
+    checks.file_name("name of the model", name or path.stem)
     state, key_map = convert_state(_read(path))
     config = config_of(state)
     space = _label_space(config.classes, labels)
-    network = S2D(config)
+    with torch.device("meta"):  # no memory is taken before the shapes fit
+        network = S2D(config)
+        landmark_net = MobileFaceNet() if config.prompts else None
     landmarks = {k.removeprefix("landmarks."): v for k, v in state.items() if k.startswith("landmarks.")}
     _load(network, {k: v for k, v in state.items() if not k.startswith("landmarks.")}, path)
-    landmark_net = MobileFaceNet() if config.prompts else None
     if landmark_net is not None:
         if not landmarks:
             fix = "use a checkpoint that carries its landmark net (keys with 'landmark')"
@@ -140,30 +161,31 @@ def convert_checkpoint(path: Path, out: Path, *, name: str | None = None, labels
 
 def _read(path: Path) -> dict[str, Tensor]:
     expected = "a checkpoint of the released S2D code (.pth with 'model' or 'model_state_dict')"
-    if not path.is_file():
-        raise WeightsError(expected, f"no file at {path}", "check the path")
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except (RuntimeError, EOFError, pickle.UnpicklingError, ValueError, OSError) as error:
-        got = f"{path}: {str(error).splitlines()[0] if str(error) else type(error).__name__}"
-        raise WeightsError(expected, got, "the file is torn or not such a checkpoint: download it again") from error
+    content = read_torch(path)
     for key in ("model", "model_state_dict"):
         if isinstance(content, dict) and isinstance(content.get(key), dict):
             content = content[key]
     if not isinstance(content, dict) or not content or not all(isinstance(v, Tensor) for v in content.values()):
         raise WeightsError(expected, f"{path}: no dictionary of tensors", "check that this is such a checkpoint")
+    if any(tensor.layout is not torch.strided or tensor.is_quantized for tensor in content.values()):
+        raise WeightsError(expected, f"{path}: sparse or quantized tensors", "save it with plain ones")
     return {str(k): v for k, v in content.items()}
 
 
 def _load(module: torch.nn.Module, state: dict[str, Tensor], path: Path) -> None:
     # Counters of batch norm steps have no use at inference and are dropped on the way.
     own = module.state_dict()
-    state = {**{k: v for k, v in own.items() if k.endswith("num_batches_tracked")}, **state}
+    counters = {k: torch.zeros((), dtype=v.dtype) for k, v in own.items() if k.endswith("num_batches_tracked")}
+    state = {**counters, **state}
     wrong = sorted(set(own) ^ set(state)) or [k for k in own if own[k].shape != state[k].shape]
     if wrong:
         got = f"{path}: {len(wrong)} tensors missing, left over or of another shape, e.g. {', '.join(wrong[:3])}"
         raise WeightsError(f"exactly the tensors of {type(module).__name__}", got, "check the checkpoint")
-    module.load_state_dict(state)
+    broken = [k for k, v in state.items() if not v.isfinite().all()]
+    if broken:
+        got = f"{path}: NaN or infinity in {len(broken)} tensors, e.g. {', '.join(broken[:3])}"
+        raise WeightsError("weights that are numbers", got, "download the checkpoint again")
+    module.load_state_dict({k: v.to(own[k].dtype) for k, v in state.items()}, assign=True)
 
 
 def _label_space(classes: int, labels: str | None) -> LabelSpace:

@@ -24,7 +24,8 @@ from torch import Tensor, nn
 from mien.core.errors import ConfigError
 from mien.models.prompts import HIDDEN, Prompter, fovea, resize_map
 from mien.models.s2d import S2D
-from mien.models.temporal import HEADS, TemporalAdapter, resize_time
+from mien.models.shape import ADAPTER_HEADS
+from mien.models.temporal import TemporalAdapter, resize_time
 from mien.models.vit import NORM_EPS, Block, resize_positions
 
 MOST_BYTES = 24 << 20
@@ -195,8 +196,8 @@ class FoldedAdapter(nn.Module):
         """``bt`` = clips x frames, frames fastest."""
         bt, places, k = h.shape
         b = bt // frames
-        split = self.qkv(h).view(b, frames, places, 3, HEADS, k // HEADS).permute(3, 0, 2, 4, 1, 5)
-        q, key, v = split.reshape(3, b * places, HEADS, frames, k // HEADS).unbind(0)
+        split = self.qkv(h).view(b, frames, places, 3, ADAPTER_HEADS, k // ADAPTER_HEADS).permute(3, 0, 2, 4, 1, 5)
+        q, key, v = split.reshape(3, b * places, ADAPTER_HEADS, frames, k // ADAPTER_HEADS).unbind(0)
         mixed = F.scaled_dot_product_attention(q, key, v).transpose(1, 2).reshape(b, places, frames, k)
         out: Tensor = F.gelu(self.inside(mixed)).transpose(1, 2).reshape(bt, places, k)
         return out

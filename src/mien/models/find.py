@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import os
+import re
 from pathlib import Path
 
 from mien.core.errors import ConfigError, InputError, MissingDependencyError, WeightsError
 from mien.core.registry import did_you_mean
 from mien.core.settings import cache_dir, offline
-from mien.models.record import SHIPPED, shipped_records
+from mien.models.record import SHIPPED
 
 DEFAULT = "s2d-small"
+ADDRESS = "hf://owner/repository@revision"
+PART = re.compile(r"\w[\w.-]*", re.ASCII)
+"""Of a hub address."""
 
 
 def find_weights(name: str | Path | None) -> Path:
     """The weights file that :func:`mien.models.zoo.load_model` would read, downloaded if need be. Raises as it does."""
-    shipped = {record.name: Path(record.source) for record in shipped_records()}
+    shipped = {path.stem: path for path in SHIPPED.glob("*.safetensors")}  # called as their record is
     if name is None:
         if DEFAULT not in shipped:
             raise WeightsError(f"{DEFAULT}.safetensors in the package", f"none in {SHIPPED}", "install mien again")
@@ -25,9 +30,9 @@ def find_weights(name: str | Path | None) -> Path:
     if text in shipped:
         return shipped[text]
     path = Path(name)
-    if path.is_dir():
+    if os.path.isdir(path):  # these of os.path take names that no file can have
         return _only(sorted(path.glob("*.safetensors")), path)
-    if path.suffix or path.exists() or "/" in text:
+    if path.suffix or os.path.exists(path) or "/" in text:
         return path  # load_weights says what is wrong with it
     raise ConfigError("the name of shipped weights or a path", repr(text), did_you_mean(text, list(shipped)))
 
@@ -41,9 +46,9 @@ def _only(files: list[Path], folder: Path) -> Path:
 def _from_hub(address: str) -> Path:
     repository, _, revision = address.partition("@")
     if not revision:
-        raise ConfigError(
-            "hf://owner/repository@revision", f"hf://{address}", "name the revision: results must be repeatable"
-        )
+        raise ConfigError(ADDRESS, f"hf://{address}", "name the revision: results must be repeatable")
+    if repository.count("/") != 1 or not all(PART.fullmatch(part) for part in f"{repository}/{revision}".split("/")):
+        raise ConfigError(ADDRESS, repr(f"hf://{address}"), "each a plain name: it becomes a folder of the cache")
     try:
         from huggingface_hub import snapshot_download
     except ImportError as error:

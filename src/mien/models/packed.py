@@ -52,14 +52,19 @@ class PackedLinear(nn.Module):
 
 
 def pack(network: Network) -> Network:
-    """Pack the linear maps inside ``network`` in place, where this PyTorch can."""
+    """Pack the linear maps inside ``network`` in place, where this PyTorch can, and this CPU in their precision."""
     has_onednn = torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
     if has_onednn and hasattr(torch.ops.mkldnn, "_reorder_linear_weight"):
         for parent in list(network.modules()):
             for name, child in parent.named_children():
-                if isinstance(child, nn.Linear):
+                if isinstance(child, nn.Linear) and _fits(child.weight.dtype):
                     setattr(parent, name, PackedLinear(child))
     return network
+
+
+def _fits(dtype: torch.dtype) -> bool:
+    """Whether oneDNN computes in it here: bfloat16 wants a CPU with AVX-512."""
+    return dtype != torch.bfloat16 or bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
 
 
 def unpack(network: Network) -> Network:

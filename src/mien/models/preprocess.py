@@ -12,28 +12,37 @@ from mien.models.record import Preprocessing
 LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601, the weights of cv2.cvtColor
 
 
-def to_unit(crops: UInt8[Tensor, "n 3 h w"], plan: Preprocessing) -> Float[Tensor, "n 3 s s"]:
+def to_unit(crops: UInt8[Tensor, "n 3 h w"], preprocessing: Preprocessing) -> Float[Tensor, "n 3 s s"]:
     """Crops in [0, 1] at the network's input size, grey (three equal channels) where the weights were trained so."""
-    images = to_colour(crops.to(torch.float32) / 255, plan)
+    images = to_colour(crops.to(torch.float32) / 255, preprocessing)
     side = images.shape[-1]
-    if side != plan.input_size:
+    if side != preprocessing.input_size:
         # Anti-aliasing only matters when shrinking; growing must equal the warp the training used.
-        size = (plan.input_size, plan.input_size)
-        shrink = side > plan.input_size
+        size = (preprocessing.input_size, preprocessing.input_size)
+        shrink = side > preprocessing.input_size
         images = F.interpolate(images, size=size, mode="bilinear", align_corners=False, antialias=shrink)
     return images.expand(-1, 3, -1, -1)
 
 
-def to_colour(images: Float[Tensor, "n 3 h w"], plan: Preprocessing) -> Float[Tensor, "n _ h w"]:
+def to_colour(images: Float[Tensor, "n 3 h w"], preprocessing: Preprocessing) -> Float[Tensor, "n _ h w"]:
     """Images as they are, or one channel of luma where the weights were trained on grey ones."""
-    if plan.colour == "rgb":
+    if preprocessing.colour == "rgb":
         return images
     weights = torch.tensor(LUMA, device=images.device).view(1, 3, 1, 1)
     return (images * weights).sum(1, keepdim=True)
 
 
-def normalise(images: Float[Tensor, "*n 3 h w"], plan: Preprocessing) -> Float[Tensor, "*n 3 h w"]:
+def normalise(images: Float[Tensor, "*n 3 h w"], preprocessing: Preprocessing) -> Float[Tensor, "*n 3 h w"]:
     """(x - mean) / std per channel, for values in [0, 1]."""
-    mean = torch.tensor(plan.mean, dtype=images.dtype, device=images.device).view(3, 1, 1)
-    std = torch.tensor(plan.std, dtype=images.dtype, device=images.device).view(3, 1, 1)
+    mean = torch.tensor(preprocessing.mean, dtype=images.dtype, device=images.device).view(3, 1, 1)
+    std = torch.tensor(preprocessing.std, dtype=images.dtype, device=images.device).view(3, 1, 1)
     return (images - mean) / std
+
+
+def to_frames(images: Float[Tensor, "n c h w"], size: int, preprocessing: Preprocessing) -> Float[Tensor, "n 3 s s"]:
+    """Images in [0, 1], of one channel or three, as the network takes them at another side: training comes in here."""
+    if preprocessing.colour == "grey" and images.shape[1] == 3:
+        images = to_colour(images, preprocessing)
+    if images.shape[-1] != size:
+        images = F.interpolate(images, (size, size), mode="bilinear", antialias=True)
+    return normalise(images.expand(-1, 3, -1, -1), preprocessing)

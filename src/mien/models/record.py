@@ -1,7 +1,8 @@
 """What a weights file says about itself. No torch here: ``mien models`` must start fast.
 
 The record is JSON in the safetensors header under ``mien``, so preprocessing, label order and calibration cannot drift
-away from the numbers they belong to.
+away from the numbers they belong to. Whatever reads one, from weights or from an exported file, takes it through
+:func:`parse_record`; what its values may be is said by the classes here and by :class:`mien.models.shape.S2DConfig`.
 """
 
 from __future__ import annotations
@@ -9,18 +10,32 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import os
+import re
 import struct
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
+from jaxtyping import Float
+
+from mien.core import checks
 from mien.core.errors import ConfigError, WeightsError
 from mien.core.labels import LabelSpace
+from mien.models.shape import MOST_SIDE, S2DConfig
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 FORMAT = 1
 SHIPPED = Path(__file__).parents[1] / "weights"
+MOST_CLIP_FRAMES, MOST_CLIP_BYTES = 1024, 1 << 29
+"""Of the crops of one clip, which are in memory for every face in sight."""
+MOST_GRID = 64
+"""Patches along a side; their attention costs the fourth power."""
+LEAST_TEMPERATURE, MOST_TEMPERATURE = 1e-3, 1e3
+LEAST_STD, MOST_PIXEL = 1e-3, 1e3
+GET_AGAIN = "get the file again, or update mien"
 
 
 @dataclass(frozen=True)
@@ -44,6 +59,13 @@ class Preprocessing:
     def __post_init__(self) -> None:
         if self.colour not in ("rgb", "grey"):
             raise ConfigError("colour rgb or grey", repr(self.colour), "choose one of them")
+        checks.whole("crop_size", self.crop_size, 1, MOST_SIDE)
+        checks.whole("input_size", self.input_size, 1, MOST_SIDE)
+        for name, least in (("mean", -MOST_PIXEL), ("std", LEAST_STD)):
+            values = getattr(self, name)
+            checks.demand(isinstance(values, tuple) and len(values) == 3, name, "three numbers", values)
+            for value in values:
+                checks.real(name, value, least, MOST_PIXEL)
 
 
 @dataclass(frozen=True)
@@ -51,10 +73,10 @@ class ModelRecord:
     """Everything about a set of weights except the numbers.
 
     Attributes:
-        name: as ``mien models`` lists it.
+        name: as ``mien models`` lists it, and the files that are made of the weights are called.
         labels: the classes, in the order of the logits.
         preprocessing: how frames become input.
-        config: fields of :class:`mien.models.s2d.S2DConfig`.
+        config: fields of :class:`mien.models.shape.S2DConfig`.
         frames: how many frames a clip has in use.
         temperature: logits are divided by it before the softmax (calibration, Guo et al., arXiv 1706.04599).
         threshold: probability under which the default analysis answers "unclear".
@@ -87,6 +109,26 @@ class ModelRecord:
     sha256: str = ""
     source: str = ""
 
+    def __post_init__(self) -> None:
+        checks.file_name("name", self.name)
+        checks.whole("frames", self.frames, 1, MOST_CLIP_FRAMES)
+        size = 3 * self.frames * self.preprocessing.crop_size**2
+        checks.demand(size <= MOST_CLIP_BYTES, "frames x crop_size^2 x 3", f"at most {MOST_CLIP_BYTES} bytes", size)
+        checks.real("temperature", self.temperature, LEAST_TEMPERATURE, MOST_TEMPERATURE)
+        checks.real("threshold", self.threshold, 0, 1)
+        for name in ("trained_on", "dataset", "licence"):
+            checks.text(name, getattr(self, name))
+        checks.text("name of the labels", self.labels.name, checks.MOST_LABEL)
+        checks.whole("fold", self.fold, 0, 10_000)
+        checks.demand(self.protocol in ("", "clean", "official"), "protocol", "clean or official", self.protocol)
+        checks.demand(isinstance(self.scores, dict), "scores", "figures by name", self.scores)
+        for name, value in self.scores.items():
+            checks.text("name of a score", name, 3 * checks.MOST_LABEL)
+            checks.real(f"score {name}", value, -1e12, 1e12)
+        checks.whole("parameters", self.parameters, 0, 10**13)
+        hashed = isinstance(self.sha256, str) and re.fullmatch("[0-9a-f]{64}|", self.sha256) is not None
+        checks.demand(hashed, "sha256", "64 hexadecimal digits", self.sha256)
+
     @property
     def is_image_model(self) -> bool:
         """Whether a clip's logits are exactly the mean of its frames' logits (no temporal parts)."""
@@ -100,21 +142,50 @@ class ModelRecord:
 
 
 def parse_record(text: str, source: str, sha256: str) -> ModelRecord:
-    """The inverse of :meth:`ModelRecord.to_json`; raises WeightsError for a header that is not one of ours."""
+    """The inverse of :meth:`ModelRecord.to_json`.
+
+    Raises:
+        WeightsError: a header that is not one of ours, values out of their range, or parts that contradict each other.
+    """
     try:
-        body = json.loads(text)
-        if body.pop("format") != FORMAT:
-            raise KeyError("format")
-        labels = LabelSpace(body["labels"]["name"], tuple(body["labels"]["labels"]))
-        plain = body.pop("preprocessing")
-        preprocessing = Preprocessing(**{**plain, "mean": tuple(plain["mean"]), "std": tuple(plain["std"])})
-        return ModelRecord(
-            **{**body, "labels": labels, "preprocessing": preprocessing, "source": source, "sha256": sha256}
+        body = checks.parse_json(text)
+        if not isinstance(body, dict) or body.pop("format", None) != FORMAT:
+            raise ValueError("another format")
+        labels, plain = body.pop("labels"), body.pop("preprocessing")
+        if not isinstance(labels["labels"], list):
+            raise ValueError("labels that are no list")
+        record = ModelRecord(
+            labels=LabelSpace(labels["name"], tuple(labels["labels"])),
+            preprocessing=Preprocessing(**{**plain, "mean": tuple(plain["mean"]), "std": tuple(plain["std"])}),
+            **{**body, "source": source, "sha256": sha256},
         )
-    except (KeyError, TypeError, json.JSONDecodeError) as error:
-        raise WeightsError(
-            f"a mien weights header of format {FORMAT}", f"{source}: {error!r}", "update mien"
-        ) from error
+        _demand_one_network(record)
+    except ConfigError as error:
+        raise WeightsError(f"weights with {error.expected}", f"{source}: {error.got}", GET_AGAIN) from error
+    except (LookupError, TypeError, ValueError) as error:
+        got = f"{source}: {type(error).__name__}: {str(error)[:200]}"
+        raise WeightsError(f"a mien weights header of format {FORMAT}", got, GET_AGAIN) from error
+    return record
+
+
+def _demand_one_network(record: ModelRecord) -> None:
+    """Raise ConfigError where the labels or the input are not those of the network."""
+    shape, side = S2DConfig(**record.config), record.preprocessing.input_size
+    checks.demand(shape.classes == len(record.labels), "labels", f"{shape.classes}, one an output", len(record.labels))
+    fits = side % shape.patch == 0 and side <= MOST_GRID * shape.patch
+    checks.demand(fits, "input_size", f"1 to {MOST_GRID} patches of {shape.patch} pixels", side)
+
+
+def demand_answers(record: ModelRecord, logits: Float[np.ndarray, "b c"]) -> None:
+    """Raise WeightsError unless these are numbers, one a label: weights may be sound each and overflow together.
+
+    Without this every face would be "unclear", or take another label's answer.
+    """
+    if logits.shape[1] != len(record.labels):
+        expected = f"{len(record.labels)} outputs, one a label"
+        raise WeightsError(expected, f"{logits.shape[1]} from {record.name}", GET_AGAIN)
+    if not np.isfinite(logits).all():
+        raise WeightsError("weights that compute numbers", f"NaN or infinity from {record.name}", GET_AGAIN)
 
 
 def read_record(path: Path) -> ModelRecord:
@@ -124,23 +195,35 @@ def read_record(path: Path) -> ModelRecord:
         WeightsError: missing, truncated, or not a weights file of mien.
     """
     expected = "a .safetensors file written by mien"
-    if not path.is_file():
+    if not os.path.isfile(path):  # unlike Path.is_file, not an error for a name too long to exist
         raise WeightsError(expected, f"no file at {path}", "check the path, or see `mien models`")
-    data = path.read_bytes()
     try:
-        (length,) = struct.unpack("<Q", data[:8])
-        header = json.loads(data[8 : 8 + length])
-        end = 8 + length + max(entry["data_offsets"][1] for key, entry in header.items() if key != "__metadata__")
-    except (struct.error, ValueError, TypeError, KeyError) as error:
+        data = path.read_bytes()
+        metadata, end = _header(data)
+    except OSError as error:
+        raise WeightsError(expected, f"{path}: {error.strerror}", "make it readable") from error
+    except (struct.error, ValueError, TypeError, LookupError) as error:
         raise WeightsError(
             expected, f"{path}: not a safetensors file", "convert checkpoints with `mien convert`"
         ) from error
     if end != len(data):
         raise WeightsError(f"{end} bytes", f"{path}: {len(data)} bytes", "the file is torn: copy or download it again")
-    text = header.get("__metadata__", {}).get("mien")
-    if text is None:
+    text = metadata.get("mien")
+    if not isinstance(text, str):
         raise WeightsError(expected, f"{path}: no mien record", "convert checkpoints with `mien convert`")
     return parse_record(text, str(path), hashlib.sha256(data).hexdigest())
+
+
+def _header(data: bytes) -> tuple[dict[str, Any], int]:
+    """A safetensors file's metadata, and where its last tensor should end."""
+    (length,) = struct.unpack("<Q", data[:8])
+    header = checks.parse_json(data[8 : 8 + length])
+    if not isinstance(header, dict):
+        raise ValueError("no table of tensors")
+    metadata = header.pop("__metadata__", {})
+    if not isinstance(metadata, dict):
+        raise ValueError("no table of texts")
+    return metadata, 8 + length + max(entry["data_offsets"][1] for entry in header.values())
 
 
 def shipped_records() -> list[ModelRecord]:

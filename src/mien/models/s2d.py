@@ -8,7 +8,8 @@ the released video model (s2d-spec, "Architecture"), so its checkpoints load thr
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from typing import Literal
 
 import torch
 from jaxtyping import Float
@@ -17,54 +18,11 @@ from torch.utils.checkpoint import checkpoint
 
 from mien.core.errors import ConfigError
 from mien.models.prompts import LandmarkEmbed, Prompter
-from mien.models.temporal import HEADS, RATIO, TemporalAdapter, resize_time
+from mien.models.shape import S2DConfig
+from mien.models.temporal import TemporalAdapter, resize_time
 from mien.models.vit import NORM_EPS, VisionTransformer
 
-
-@dataclass(frozen=True)
-class S2DConfig:
-    """The shape of an S2D network.
-
-    Attributes:
-        input_size: side of the square input in pixels, a multiple of ``patch``.
-        patch: side of a patch in pixels.
-        dim: token width, a multiple of ``heads``; of 32 when ``frames`` is set (the adapters' 8 heads share a quarter).
-        depth: number of transformer blocks, each with a prompter.
-        heads: attention heads.
-        classes: number of expressions.
-        frames: clip length of the video model's temporal embedding; None: the image model.
-        prompts: False leaves the landmark prompters out: a plain ViT, for ablations.
-        dropout: rate before the head, in [0, 1).
-        drop_path: stochastic depth rate of the last block, in [0, 1).
-    """
-
-    input_size: int = 224
-    patch: int = 16
-    dim: int = 768
-    depth: int = 12
-    heads: int = 12
-    classes: int = 7
-    frames: int | None = None
-    prompts: bool = True
-    dropout: float = 0.5
-    drop_path: float = 0.0
-
-    def __post_init__(self) -> None:
-        if self.input_size % self.patch:
-            raise ConfigError(
-                f"input_size a multiple of patch {self.patch}", str(self.input_size), "change one of them"
-            )
-        if self.dim % self.heads:
-            raise ConfigError(f"dim a multiple of heads {self.heads}", str(self.dim), "change one of them")
-        if self.frames is not None and (self.frames < 1 or int(self.dim * RATIO) % HEADS):
-            raise ConfigError("frames >= 1 and dim a multiple of 32", f"{self.frames}, {self.dim}", "change them")
-        if self.frames is not None and not self.prompts:
-            raise ConfigError("prompts with frames (the adapters share their norms)", "frames only", "set prompts")
-
-    @property
-    def grid(self) -> int:
-        """Patches along a side."""
-        return self.input_size // self.patch
+__all__ = ["S2D", "S2DConfig", "to_video"]
 
 
 class S2D(nn.Module):
@@ -89,7 +47,7 @@ class S2D(nn.Module):
             # The last norm is never used; the released checkpoints carry it, and so does the parameter count.
             self.prompt_norms = nn.ModuleList(nn.LayerNorm(c.dim, eps=NORM_EPS) for _ in range(c.depth))
         if c.frames is not None:
-            self.adapters = nn.ModuleList(TemporalAdapter(c.dim, zero_init) for _ in range(c.depth))
+            self.adapters = nn.ModuleList(TemporalAdapter(c.dim, c.adapter_width, zero_init) for _ in range(c.depth))
             self.temporal_embed = nn.Parameter(torch.zeros(1, c.frames, c.dim))
             if not zero_init:
                 nn.init.trunc_normal_(self.temporal_embed, std=0.02)
@@ -171,10 +129,24 @@ class S2D(nn.Module):
         yield from (self.temporal_embed, self.backbone.norm, self.head, self.landmark_embed)
         yield from (self.prompters, self.prompt_norms, self.adapters)
 
-    def freeze_for_stage2(self) -> None:
-        """Freeze the image model's blocks, patch embedding, class token and positions (under 10 % is left to learn)."""
-        self.requires_grad_(False)
-        for part in self.stage2_modules():
+    def learn_only(self, what: Literal["all", "stage2", "temporal"]) -> None:
+        """Freeze what a stage leaves as it is.
+
+        Args:
+            what: ``all`` freezes nothing; ``stage2`` the image model's blocks, patch embedding, class token and
+                positions (under 10 % is left to learn); ``temporal`` all but the adapters and the temporal embedding.
+        """
+        self.requires_grad_(what == "all")
+        parts = (
+            {"all": (), "stage2": (), "temporal": ()}
+            if self.config.frames is None
+            else {
+                "all": (),
+                "stage2": tuple(self.stage2_modules()),
+                "temporal": (self.adapters, self.temporal_embed),
+            }
+        )
+        for part in parts[what]:
             part.requires_grad_(True)
 
 

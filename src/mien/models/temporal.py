@@ -14,10 +14,8 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from mien.models.shape import ADAPTER_HEADS
 from mien.models.vit import NORM_EPS, Attention
-
-RATIO = 0.25
-HEADS = 8
 
 
 class TemporalAttention(nn.Module):
@@ -26,7 +24,7 @@ class TemporalAttention(nn.Module):
     def __init__(self, dim: int, hidden: int) -> None:
         super().__init__()
         self.down = nn.Linear(dim, hidden)
-        self.attn = Attention(hidden, HEADS, qkv_bias=False)
+        self.attn = Attention(hidden, ADAPTER_HEADS, qkv_bias=False)
         self.up = nn.Linear(hidden, dim)
 
     def forward(self, x: Float[Tensor, "bt l d"], frames: int) -> Float[Tensor, "bt l d"]:
@@ -57,13 +55,14 @@ class TemporalAdapter(nn.Module):
     """S(LN(T(x))) for layer-normed patch tokens x.
 
     Args:
-        dim: token width; the narrow space has ``RATIO`` of it.
+        dim: token width.
+        hidden: width of the narrow space; None for a quarter of dim, as the paper has it.
         zero_init: start the last map at zero, so that the adapter adds nothing before training.
     """
 
-    def __init__(self, dim: int, zero_init: bool = True) -> None:
+    def __init__(self, dim: int, hidden: int | None = None, zero_init: bool = True) -> None:
+        hidden = dim // 4 if hidden is None else hidden  # the paper's share
         super().__init__()
-        hidden = int(dim * RATIO)
         self.temporal = TemporalAttention(dim, hidden)
         self.norm = nn.LayerNorm(dim, eps=NORM_EPS)
         self.token = TokenAdapter(dim, hidden)

@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+import threading
+from dataclasses import replace
 from pathlib import Path
-from typing import ClassVar, Literal, cast
+from typing import Any, ClassVar, Literal, cast
 
 import numpy as np
 import torch
 from jaxtyping import Float, Float64, UInt8
 
-from mien.core.errors import ConfigError
+from mien.core.errors import ConfigError, WeightsError
+from mien.core.forks import forked, library_work
 from mien.core.registry import Registry
-from mien.core.settings import thread_count
+from mien.core.settings import cpu_count, thread_count
 from mien.core.softmax import softmax
 from mien.models.fast import fold_s2d
 from mien.models.find import find_weights
 from mien.models.landmarks import fold
 from mien.models.memory import keep_freed_memory
 from mien.models.packed import pack
-from mien.models.record import ModelRecord
-from mien.models.s2d import S2D, S2DConfig
+from mien.models.record import ModelRecord, demand_answers
+from mien.models.s2d import S2D
+from mien.models.shape import S2DConfig
 from mien.models.weights import Recognizer, load_weights
 
 Precision = Literal["float32", "bfloat16"]
@@ -42,28 +45,65 @@ def make_config(name: str, **changes: object) -> S2DConfig:
     return replace(CONFIGS[name], **changes)  # type: ignore[arg-type]
 
 
-@dataclass(frozen=True, eq=False)
 class LoadedModel:
-    """Weights ready for use.
+    """Weights ready for use. Threads may share it, and processes that are forked.
 
-    Attributes:
+    Args:
         network: uint8 crops to logits, in eval mode.
         record: what the weights say about themselves.
         precision: of the arithmetic.
+        threads: it computes with; None: as many as mien may use. They stay as many in another process, for the last
+            digits of an answer depend on them.
+        origin: the weights file: a pickle holds its path instead of the network, which is loaded again when it is first
+            asked; None: the pickle holds the network.
+
+    Attributes:
         engine: what computes, for the provenance.
     """
 
-    network: Recognizer
-    record: ModelRecord
-    precision: Precision = "float32"
     engine: ClassVar[str] = "torch"
 
+    def __init__(
+        self,
+        network: Recognizer,
+        record: ModelRecord,
+        precision: Precision = "float32",
+        threads: int | None = None,
+        origin: Path | None = None,
+    ) -> None:
+        self.record, self.precision = record, precision
+        self.threads, self._origin = threads or thread_count(), origin and origin.absolute()
+        self._begin(network)
+
+    def _begin(self, network: Recognizer | None) -> None:
+        self._network = network
+        self._opening = threading.Lock()  # both are only taken within library work: a fork finds them free
+        self._turns = threading.BoundedSemaphore(max(1, cpu_count() // self.threads))
+
+    @property
+    def network(self) -> Recognizer:
+        """The network itself. Raises WeightsError where its file was changed before it came to this process."""
+        if self._network is None:
+            with library_work, self._opening:
+                if self._network is None:
+                    self._network = self._load_again()
+        return self._network
+
+    def _load_again(self) -> Recognizer:
+        assert self._origin is not None
+        again = _load(self._origin, self.threads)
+        if again.record.sha256 != self.record.sha256:
+            got = f"{self._origin}, which was changed since"
+            raise WeightsError(f"the weights {self.record.sha256[:16]}", got, "load the model again")
+        return again.network
+
     def logits(self, clips: UInt8[np.ndarray, "b t 3 h w"]) -> Float64[np.ndarray, "b c"]:
-        """Uncalibrated scores of b clips of t aligned RGB crops."""
-        device = next(self.network.parameters()).device
-        with torch.inference_mode():
+        """Uncalibrated scores of b clips of t aligned RGB crops. Raises WeightsError for weights that give none."""
+        with library_work, self._turns, torch.inference_mode():
+            device = next(self.network.parameters()).device
             logits = self.network(torch.from_numpy(np.ascontiguousarray(clips)).to(device)).double().cpu()
         answer: Float64[np.ndarray, "b c"] = logits.numpy()
+        demand_answers(self.record, answer)
         return answer
 
     def probabilities(self, clips: UInt8[np.ndarray, "b t 3 h w"]) -> Float64[np.ndarray, "b c"]:
@@ -72,8 +112,20 @@ class LoadedModel:
 
     def points(self, crops: UInt8[np.ndarray, "n 3 h w"]) -> Float[np.ndarray, "n 68 2"]:
         """68 landmarks of aligned crops, as fractions of the crop's side."""
-        points: Float[np.ndarray, "n 68 2"] = self.network.points(torch.from_numpy(np.ascontiguousarray(crops))).numpy()
+        with library_work, self._turns:
+            found = self.network.points(torch.from_numpy(np.ascontiguousarray(crops)))
+        points: Float[np.ndarray, "n 68 2"] = found.numpy()
         return points
+
+    def __getstate__(self) -> dict[str, Any]:
+        left = {"_opening", "_turns", *(("_network",) if self._origin else ())}
+        return {name: value for name, value in self.__dict__.items() if name not in left}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._begin(state.get("_network"))
+        if self._network is not None:
+            _prepare(self.threads)
 
 
 def load_model(
@@ -101,13 +153,26 @@ def load_model(
     """
     if precision != "float32" and not folded:
         raise ConfigError("float32 for the readable network", precision, "leave out folded=False")
-    torch.set_num_threads(min(thread_count(), threads or thread_count()))
+    count = min(thread_count(), threads or thread_count())
+    return _load(find_weights(name), count, folded=folded, precision=precision, device=device)
+
+
+def _load(
+    path: Path, threads: int, *, folded: bool = True, precision: Precision = "float32", device: str = "cpu"
+) -> LoadedModel:
+    with library_work:
+        _prepare(threads)
+        network, record = load_weights(path)
+        if network.landmarks is not None:
+            network.landmarks = fold(network.landmarks)
+        if folded:
+            fast = fold_s2d(network.s2d, getattr(torch, precision))
+            # Not an S2D, but one in all that use asks of it: the call and the config.
+            network.s2d = cast(S2D, pack(fast) if torch.device(device).type == "cpu" else fast)
+        return LoadedModel(network.to(device), record, precision, threads)
+
+
+def _prepare(threads: int) -> None:
+    """Make this process compute with so many threads, and one after a fork."""
+    torch.set_num_threads(1 if forked() else threads)
     keep_freed_memory()
-    network, record = load_weights(find_weights(name))
-    if network.landmarks is not None:
-        network.landmarks = fold(network.landmarks)
-    if folded:
-        fast = fold_s2d(network.s2d, getattr(torch, precision))
-        # Not an S2D, but one in all that use asks of it: the call and the config.
-        network.s2d = cast(S2D, pack(fast) if torch.device(device).type == "cpu" else fast)
-    return LoadedModel(network.to(device), record, precision)

@@ -16,7 +16,7 @@ from jaxtyping import Float
 from mien.core.errors import ConfigError, SourceError, WeightsError
 from mien.core.files import whole_file
 from mien.core.types import FaceRow, Frame
-from mien.report.hide import FacePaths, hide
+from mien.report.blur import FacePaths, blur_face
 from mien.report.marks import FaceMark, Image, draw_faces, verdict_text
 from mien.report.ribbon import Ribbon
 from mien.report.steady import steady_boxes
@@ -24,7 +24,7 @@ from mien.report.tables import row_verdict, span_of_rows
 
 if TYPE_CHECKING:
     from mien.media import VideoWriter
-    from mien.report.result import Result
+    from mien.report.findings import Findings
 
 STILLS = (".png", ".jpg", ".jpeg")
 DEFAULT_RATE = 25.0
@@ -32,7 +32,7 @@ LOG = logging.getLogger("mien")
 
 
 def draw_result(
-    result: Result, path: Path, blur: bool = False, landmarks: bool = False, strip: bool = True, sound: bool = True
+    result: Findings, path: Path, blur: bool = False, landmarks: bool = False, strip: bool = True, sound: bool = True
 ) -> Path:
     """Write the annotated source to ``path``; see :meth:`mien.report.result.Result.draw`."""
     from mien import media
@@ -57,7 +57,7 @@ def draw_result(
     return path
 
 
-def _sound_file(result: Result) -> Path | None:
+def _sound_file(result: Findings) -> Path | None:
     """The file with the sound, where the source is one; an address is not opened a second time for it."""
     if not result.source.has_audio or not isinstance(result.origin, str | Path):
         return None
@@ -74,7 +74,7 @@ def _tell(writer: VideoWriter) -> None:
     LOG.info("%s: video by %s, sound %s", writer.path.name, writer.codec, sound or "none")
 
 
-def _check(result: Result, path: Path) -> None:
+def _check(result: Findings, path: Path) -> None:
     if result.origin is None or result.source.kind == "camera":
         raise SourceError("a source that can be opened again", result.source.kind, "record it to a file first")
     if isinstance(result.origin, str | Path) and Path(result.origin).resolve() == path.resolve():
@@ -99,7 +99,7 @@ class Overlay:
             each face was aligned by.
     """
 
-    def __init__(self, result: Result, blur: bool = False, landmarks: bool = False) -> None:
+    def __init__(self, result: Findings, blur: bool = False, landmarks: bool = False) -> None:
         self._table, self._spans = result.frames, result.spans
         self._labels = result.labels.labels
         self._frame_of_row = result.frames.column("index")
@@ -113,7 +113,7 @@ class Overlay:
         image = np.array(frame.image)
         if self._paths is not None:
             for box in self._paths.at(frame.time):
-                hide(image, box)
+                blur_face(image, box)
         first, last = np.searchsorted(self._frame_of_row, [frame.index, frame.index + 1])
         rows = [self._table[row] for row in range(first, last)]
         points = self._points(frame.image, rows)

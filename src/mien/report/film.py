@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from mien.core.errors import ConfigError, SourceError
+from mien.core.names import printable
 
 if TYPE_CHECKING:
-    from mien.report.result import Result
+    from mien.report.findings import Findings
 
 MOST_EMBEDDED = 1 << 30
 """Bytes of a video that may be embedded: browsers hold all of it in memory."""
@@ -43,7 +44,8 @@ class Film:
         """What the script of ``page`` must know; ``link`` is an address relative to the page."""
         suffix = self.path.suffix.lower()
         kind = TYPES.get(suffix) or mimetypes.guess_type(f"film{suffix}")[0] or "video/mp4"
-        facts = {"name": self.path.name, "own": self.own, "still": self.still, "embedded": self.embedded, "type": kind}
+        name = printable(self.path.name)
+        facts = {"name": name, "own": self.own, "still": self.still, "embedded": self.embedded, "type": kind}
         return facts if self.embedded else {**facts, "link": relative_address(self.path, page.parent)}
 
     def parts(self) -> Iterator[bytes]:
@@ -53,7 +55,7 @@ class Film:
                 yield base64.b64encode(part)
 
 
-def choose_film(result: Result, video: Path | None, embed: bool) -> Film | None:
+def choose_film(result: Findings, video: Path | None, embed: bool) -> Film | None:
     """The picture or video to show: ``video``, else the source where it is one file, else None.
 
     Raises:

@@ -4,7 +4,7 @@ The page is ``page/report.html`` with style, script and content put in; the cont
 text, never as markup. A content security policy names the style and the script by hash and allows nothing else but the
 video beside it.
 
-How large it gets: 40,000 steps of probabilities (:mod:`mien.report.strips`), :data:`MOST_SPANS` spans and
+How large it gets: 40,000 steps of probabilities (:mod:`mien.report.bands`), :data:`MOST_SPANS` spans and
 :data:`MOST_FACES` faces at most, under 2.5 MB for an eight-class model however long the video is and however many faces
 there are, before thumbnails (at most 400 of 3 kB) and an embedded video. The page says what it leaves out.
 """
@@ -25,17 +25,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from jaxtyping import Shaped
 
-from mien import __version__
 from mien.core.files import whole_file
 from mien.core.types import UNCLEAR
+from mien.core.version import __version__
+from mien.report.bands import Band, bands_of, step_for
 from mien.report.film import Film, choose_film
 from mien.report.palette import colours, hex_colour, text_colour
-from mien.report.strips import Strip, step_for, strips
 from mien.report.tables import SCORE_DIGITS, plain, track_totals
 from mien.report.thumbnails import face_rows, span_rows, thumbnails
 
 if TYPE_CHECKING:
-    from mien.report.result import Result
+    from mien.report.findings import Findings
 
 MOST_SPANS, MOST_FACES = 20_000, 1000
 BOX_STEP = 0.25
@@ -65,7 +65,7 @@ class Why:
 
 
 def write_html(
-    result: Result,
+    result: Findings,
     path: Path,
     video: Path | None = None,
     embed: bool = False,
@@ -83,12 +83,12 @@ def write_html(
     return path
 
 
-def page_content(result: Result, with_thumbnails: bool = False) -> dict[str, Any]:
+def page_content(result: Findings, with_thumbnails: bool = False) -> dict[str, Any]:
     """What the page's script shows, in the types of JSON; without the video."""
     duration = result.end
     step = step_for(result.frames, duration - result.source.start)
-    size = result.source.width, result.source.height
-    bands = {strip.track: strip for strip in strips(result.frames, result.spans, size, step)}
+    sizes = result.source.sizes_at(result.frames.column("time"))
+    bands = {band.track: band for band in bands_of(result.frames, result.spans, sizes, step)}
     totals = track_totals(result.frames, result.spans)
     kept = {one["track"] for one in sorted(totals, key=lambda one: -one["frames"])[:MOST_FACES]}
     listed = _longest(result, kept)
@@ -112,14 +112,14 @@ def page_content(result: Result, with_thumbnails: bool = False) -> dict[str, Any
     return unwrapped
 
 
-def _longest(result: Result, tracks: set[int]) -> list[int]:
+def _longest(result: Findings, tracks: set[int]) -> list[int]:
     """Places of the spans to list, in order of time: all of ``tracks``, or the :data:`MOST_SPANS` longest."""
     places = [place for place, span in enumerate(result.spans) if span.track in tracks]
     by_length = sorted(places, key=lambda place: result.spans[place].start - result.spans[place].end)
     return sorted(by_length[:MOST_SPANS])
 
 
-def _span_cells(result: Result, place: int, reasons: Sequence[str]) -> list[float | int]:
+def _span_cells(result: Findings, place: int, reasons: Sequence[str]) -> list[float | int]:
     """Face, start, end, number of the label (one past the last when unclear), score, number of the reason or -1."""
     span, labels = result.spans[place], result.labels.labels
     label = len(labels) if span.abstained else labels.index(span.label)
@@ -128,9 +128,9 @@ def _span_cells(result: Result, place: int, reasons: Sequence[str]) -> list[floa
     return [span.track, *times, label, round(span.score, SCORE_DIGITS), reason]
 
 
-def _band(strip: Strip, step: float) -> dict[str, Any]:
-    boxes = {"boxes": _text_of(strip.boxes.astype("<u2"))} if step <= BOX_STEP else {}
-    return {"first": strip.first, "cells": _text_of(strip.cells), **boxes}
+def _band(band: Band, step: float) -> dict[str, Any]:
+    boxes = {"boxes": _text_of(band.boxes.astype("<u2"))} if step <= BOX_STEP else {}
+    return {"first": band.first, "cells": _text_of(band.cells), **boxes}
 
 
 def _text_of(values: Shaped[np.ndarray, "*shape"]) -> str:
@@ -161,7 +161,7 @@ def short_codes(labels: Sequence[str]) -> list[str]:
     return taken
 
 
-def _add_thumbnails(content: dict[str, Any], result: Result, listed: Sequence[int]) -> None:
+def _add_thumbnails(content: dict[str, Any], result: Findings, listed: Sequence[int]) -> None:
     faces, spans = face_rows(result), span_rows(result)
     pictures = thumbnails(result, [*faces.values(), *spans.values()])
     for face in content["faces"]:

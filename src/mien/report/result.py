@@ -1,58 +1,27 @@
-"""What an analysis hands back: the spans, the table they rest on, and verbs that show them."""
+"""What an analysis hands back: its findings, and verbs that show them."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mien.core.labels import LabelSpace
-from mien.core.table import FaceTable
-from mien.core.types import Span
-from mien.media.selection import Selection
 from mien.report import tables
+from mien.report.findings import Findings
+from mien.report.frames import pandas_frame, polars_frame
 
 if TYPE_CHECKING:
-    from mien.media import SourceInfo
+    import pandas
+    import polars
+
     from mien.report.html import Why
-    from mien.report.points import PointFinder
 
 RESULT_FILE = "result.json"
 
 
-@dataclass(frozen=True, eq=False)
-class Result:
-    """Who showed what, when.
-
-    Attributes:
-        source: what was looked at.
-        labels: the model's expressions, in the order of the probabilities.
-        spans: by start, then track; empty when no face was found.
-        frames: one row a face and frame, by frame, then track.
-        provenance: how the numbers came about (:func:`mien.analysis.provenance.provenance`).
-        origin: what was given to ``analyze``, kept so that :meth:`draw` can open it again.
-        selection: which pictures were looked at.
-        landmarker: the model's landmark net for :meth:`draw`; None where it has none. Not kept when pickled.
-    """
-
-    source: SourceInfo
-    labels: LabelSpace
-    spans: tuple[Span, ...]
-    frames: FaceTable
-    provenance: dict[str, Any]
-    origin: Any = field(default=None, repr=False)
-    selection: Selection = field(default_factory=Selection, repr=False)
-    landmarker: PointFinder | None = field(default=None, repr=False)
-
-    def __getstate__(self) -> dict[str, Any]:
-        """Everything but the landmark net, which is the model's."""
-        return {**self.__dict__, "landmarker": None}
-
-    @property
-    def end(self) -> float:
-        """Seconds on the source's clock at which its pictures (by its header) or its last span end."""
-        return max([self.source.start + (self.source.duration or 0.0), *(span.end for span in self.spans)])
+class Result(Findings):
+    """Who showed what, when: :class:`Findings` with verbs."""
 
     def save(self, folder: str | Path) -> list[Path]:
         """Write ``spans.csv``, ``frames.csv`` and, last, ``result.json`` into ``folder``; returns the three paths."""
@@ -62,6 +31,14 @@ class Result:
         tables.write_frames(frames, self.frames, self.spans, self.labels.labels)
         tables.write_json(result, self.to_dict())
         return [spans, frames, result]
+
+    def to_pandas(self) -> pandas.DataFrame:
+        """The spans as spans.csv has them; a row a span. Raises MissingDependencyError without pandas."""
+        return pandas_frame(tables.span_columns(self.spans))
+
+    def to_polars(self) -> polars.DataFrame:
+        """The spans as spans.csv has them; a row a span. Raises MissingDependencyError without polars."""
+        return polars_frame(tables.span_columns(self.spans))
 
     def to_dict(self) -> dict[str, Any]:
         """The content of ``result.json``, in the types of JSON."""
@@ -92,7 +69,7 @@ class Result:
 
         Args:
             path: a video file, or ``.png`` / ``.jpg`` when the source is one picture.
-            blur: hide every face that was found (see :func:`mien.report.hide.hide`). The voices stay: ``sound=False``.
+            blur: hide every face that was found (:mod:`mien.report.blur`). The voices stay: ``sound=False``.
             landmarks: draw the 68 points of each face, or five where the model has no landmark net.
             strip: put everybody's spans with a playhead below the picture, which gets taller by it.
             sound: keep the sound, copied where the container and browsers allow it, else as AAC.

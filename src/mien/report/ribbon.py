@@ -21,7 +21,7 @@ from mien.report.text import put_text, text_width
 from mien.report.timeline import clock, tick_step
 
 if TYPE_CHECKING:
-    from mien.report.result import Result
+    from mien.report.findings import Findings
 
 PAGE = 60.0
 """Seconds of a page; a video of at most half as long again is one page."""
@@ -46,7 +46,7 @@ class Ribbon:
         height: pixels of the strip, even; 0 where there is no span to show.
     """
 
-    def __init__(self, result: Result, width: int, height: int) -> None:
+    def __init__(self, result: Findings, width: int, height: int) -> None:
         self._spans = sorted(result.spans, key=lambda span: span.start)
         self._shades = colours(result.labels.labels)
         duration = result.end

@@ -9,7 +9,8 @@ frames.csv, one row a face and frame, by frame, then track:
 
 Times are seconds (0.1 ms), boxes pixels of the frame, scores and probabilities in [0, 1], yaw degrees. ``label`` is the
 span's; a face that could not be read in this one frame is ``unclear`` with its own reason and without probabilities,
-even inside a named span. ``measured`` is false where the face was carried between two detections.
+even inside a named span. ``measured`` is false where the face was carried between two detections. A label that a
+spreadsheet would run as a formula has an apostrophe before it (:mod:`mien.core.sheets`).
 """
 
 from __future__ import annotations
@@ -23,19 +24,25 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Int
+from jaxtyping import Bool, Float, Float64, Int
 
+from mien.core.checks import parse_json
 from mien.core.files import whole_file
+from mien.core.names import printable
+from mien.core.sheets import escaped
 from mien.core.table import FaceTable
 from mien.core.types import UNCLEAR, FaceRow, Span
 
 SCHEMA = 2
 SPAN_COLUMNS = ("track", "start", "end", "duration", "label", "score", "abstained", "reason")
+SIDES = ("x0", "y0", "x1", "y1")
 FRAME_COLUMNS = (
-    *("frame", "time", "track", "x0", "y0", "x1", "y1", "detector_score", "measured"),
+    *("frame", "time", "track", *SIDES, "detector_score", "measured"),
     *("size", "sharpness", "yaw", "reason", "label", "score"),
 )
 TIME_DIGITS, SCORE_DIGITS, PIXEL_DIGITS = 4, 4, 1
+Column = Int[np.ndarray, " n"] | Float64[np.ndarray, " n"] | Bool[np.ndarray, " n"] | list[str | None]
+"""Values of a table's column: NaN and None where its cells are empty."""
 
 
 def span_of_rows(table: FaceTable, spans: Sequence[Span]) -> Int[np.ndarray, " n"]:
@@ -76,6 +83,60 @@ def write_frames(path: Path, table: FaceTable, spans: Sequence[Span], labels: Se
     _write_csv(path, (*FRAME_COLUMNS, *(f"p_{label}" for label in labels)), rows)
 
 
+def frame_columns(table: FaceTable, spans: Sequence[Span], labels: Sequence[str]) -> dict[str, Column]:
+    """The columns of frames.csv with its values, as rounded there."""
+    places = span_of_rows(table, spans)
+    probabilities = table.column("probabilities")
+    # One more at the end, for rows in no span (-1).
+    abstained = np.array([*(span.abstained for span in spans), True])
+    named = np.array([*(0 if span.abstained else labels.index(span.label) for span in spans), 0])
+    span_reasons = [*(span.reason for span in spans), None]
+    clear = ~np.isnan(probabilities).any(axis=1) & ~abstained[places]
+    score = np.where(clear, probabilities[np.arange(len(places)), named[places]], np.nan)
+    own = [table.reasons[code] for code in table.column("reason")]
+    verdicts = list(zip(clear.tolist(), places.tolist(), own, strict=True))
+    columns: dict[str, Column] = {
+        "frame": table.column("index").astype(np.int64),
+        "time": _rounded(table.column("time"), TIME_DIGITS),
+        "track": table.column("track").astype(np.int64),
+        **{name: _rounded(side, PIXEL_DIGITS) for name, side in zip(SIDES, table.column("box").T, strict=True)},
+        "detector_score": _rounded(table.column("score"), SCORE_DIGITS),
+        "measured": table.column("measured"),
+        **{name: _rounded(table.column(name), PIXEL_DIGITS) for name in ("size", "sharpness", "yaw")},
+        "reason": [None if sure else reason or span_reasons[place] for sure, place, reason in verdicts],
+        "label": [spans[place].label if sure else UNCLEAR for sure, place, _ in verdicts],
+        "score": _rounded(score, SCORE_DIGITS),
+    }
+    every = (_rounded(column, SCORE_DIGITS) for column in probabilities.T)
+    return {**columns, **{f"p_{label}": column for label, column in zip(labels, every, strict=True)}}
+
+
+def span_columns(spans: Sequence[Span]) -> dict[str, Column]:
+    """The columns of spans.csv with its values, as rounded there."""
+    starts, ends, scores = (np.array([getattr(span, name) for span in spans]) for name in ("start", "end", "score"))
+    return {
+        "track": np.array([span.track for span in spans], np.int64),
+        "start": _rounded(starts, TIME_DIGITS),
+        "end": _rounded(ends, TIME_DIGITS),
+        "duration": _rounded(ends - starts, TIME_DIGITS),
+        "label": [span.label for span in spans],
+        "score": _rounded(scores, SCORE_DIGITS),
+        "abstained": np.array([span.abstained for span in spans], np.bool_),
+        "reason": [span.reason for span in spans],
+    }
+
+
+def _rounded(values: Float[np.ndarray, " n"], digits: int) -> Float64[np.ndarray, " n"]:
+    """What :func:`_fixed` writes, read again; NaN where it writes nothing."""
+    numbers = np.where(np.isfinite(values), values, np.nan).astype(np.float64)
+    scaled = numbers * 10.0**digits
+    rounded = np.rint(scaled) / 10.0**digits
+    # Scaling is inexact: near a half, and where numbers are huge, it decides the last digit by chance.
+    unsure = np.flatnonzero((np.abs(np.abs(scaled - np.trunc(scaled)) - 0.5) < 1e-6) | (np.abs(scaled) > 1e9))
+    rounded[unsure] = [round(value, digits) for value in numbers[unsure].tolist()]
+    return rounded
+
+
 def write_json(path: Path, content: dict[str, Any]) -> None:
     """Write ``content`` as indented UTF-8 JSON; numbers that are not finite become null."""
     with whole_file(path) as draft:
@@ -84,7 +145,7 @@ def write_json(path: Path, content: dict[str, Any]) -> None:
 
 def read_json(path: Path) -> dict[str, Any]:
     """The content of a JSON file whose top is an object; raises OSError or ValueError."""
-    content = json.loads(path.read_text("utf-8"))
+    content = parse_json(path.read_text("utf-8"))
     if not isinstance(content, dict):
         raise ValueError(f"{path} holds a {type(content).__name__}, not an object")
     return content
@@ -124,16 +185,19 @@ def _totals(track: int, frames: int, spans: Sequence[Span]) -> dict[str, Any]:
 
 
 def plain(value: Any) -> Any:
-    """``value`` in the types of JSON: NumPy scalars and arrays, paths and tuples unwrapped, NaN and infinity None."""
+    """``value`` in the types of JSON: NumPy scalars and arrays, paths and tuples unwrapped, NaN and infinity None.
+
+    Texts become printable: a file's name may hold bytes that are no UTF-8, which nothing could write.
+    """
     if isinstance(value, dict):
-        return {str(key): plain(item) for key, item in value.items()}
+        return {printable(str(key)): plain(item) for key, item in value.items()}
     if isinstance(value, np.ndarray | np.generic):
         return plain(value.tolist())
     if isinstance(value, list | tuple):
         return [plain(item) for item in value]
     if isinstance(value, float):
         return value if math.isfinite(value) else None
-    return value if value is None or isinstance(value, str | int) else str(value)
+    return value if value is None or isinstance(value, int) else printable(str(value))
 
 
 def _write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
@@ -146,7 +210,7 @@ def _write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[object
 def _span_cells(span: Span) -> tuple[object, ...]:
     times = (_fixed(span.start, TIME_DIGITS), _fixed(span.end, TIME_DIGITS), _fixed(span.end - span.start, TIME_DIGITS))
     score = _fixed(span.score, SCORE_DIGITS)
-    return (span.track, *times, span.label, score, _truth(span.abstained), span.reason)
+    return (span.track, *times, escaped(span.label), score, _truth(span.abstained), escaped(span.reason or ""))
 
 
 def _frame_cells(row: FaceRow, span: Span | None, labels: Sequence[str]) -> tuple[object, ...]:
@@ -158,7 +222,7 @@ def _frame_cells(row: FaceRow, span: Span | None, labels: Sequence[str]) -> tupl
         *(_fixed(side, PIXEL_DIGITS) for side in face.box.tolist()),
         *(_fixed(face.score, SCORE_DIGITS), _truth(face.measured)),
         *(_fixed(number, PIXEL_DIGITS) for number in (quality.size, quality.sharpness, quality.yaw)),
-        *(reason, label, _fixed(score, SCORE_DIGITS)),
+        *(escaped(reason or ""), escaped(label), _fixed(score, SCORE_DIGITS)),
         *(_fixed(probability, SCORE_DIGITS) for probability in probabilities),
     )
 

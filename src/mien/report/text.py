@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 from jaxtyping import UInt8
 
+from mien.core.names import printable
 from mien.report.palette import Colour
 
 FONT = cv2.FONT_HERSHEY_SIMPLEX
@@ -31,5 +32,5 @@ def _thickness(size: float) -> int:
 
 
 def _drawable(text: str) -> str:
-    # OpenCV 4 knows only ASCII; a file name in another script keeps its length.
-    return text.encode("ascii", "replace").decode("ascii") if cv2.__version__.startswith("4.") else text
+    # OpenCV 4 knows only ASCII; a file name in another script keeps its length. OpenCV 5 dies of what is no UTF-8.
+    return text.encode("ascii", "replace").decode("ascii") if cv2.__version__.startswith("4.") else printable(text)

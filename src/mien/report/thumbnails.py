@@ -14,14 +14,14 @@ from mien.core.types import Face, Frame
 from mien.report.tables import span_of_rows
 
 if TYPE_CHECKING:
-    from mien.report.result import Result
+    from mien.report.findings import Findings
 
 SIDE = 96
 MOST_FACES, MOST_SPANS = 100, 300
 QUALITY = 80
 
 
-def face_rows(result: Result) -> dict[int, int]:
+def face_rows(result: Findings) -> dict[int, int]:
     """For every face (the :data:`MOST_FACES` seen in most frames) the row that shows it best: large and frontal."""
     table = result.frames
     tracks, counts = np.unique(table.column("track"), return_counts=True)
@@ -33,7 +33,7 @@ def face_rows(result: Result) -> dict[int, int]:
     return {track: int(rows[worth[rows].argmax()]) for track, rows in own.items()}
 
 
-def span_rows(result: Result) -> dict[int, int]:
+def span_rows(result: Findings) -> dict[int, int]:
     """For every span (the :data:`MOST_SPANS` longest; by place in ``result.spans``) the row where its label is surest.
 
     A span without a label gives its middle row, one without any row none.
@@ -50,7 +50,7 @@ def span_rows(result: Result) -> dict[int, int]:
     return answer
 
 
-def thumbnails(result: Result, rows: Iterable[int]) -> dict[int, str]:
+def thumbnails(result: Findings, rows: Iterable[int]) -> dict[int, str]:
     """Aligned crops of ``rows``, as ``data:`` addresses of JPEG pictures of :data:`SIDE` pixels, about 3 kB each.
 
     Reads the source once more, up to the last row asked for. A row whose points span no face is left out.

@@ -18,7 +18,7 @@ from mien.report.palette import INK, Colour, colours, text_colour
 from mien.report.picture import Bar, Item, Letters, Line, Picture, to_pixels, to_svg
 
 if TYPE_CHECKING:
-    from mien.report.result import Result
+    from mien.report.findings import Findings
 
 WIDTH = 1000
 MARGIN, GUTTER = 24.0, 64.0
@@ -29,7 +29,7 @@ FAINT: Colour = (232, 232, 232)
 MUTED: Colour = (96, 96, 96)
 
 
-def write_timeline(result: Result, path: Path) -> Path:
+def write_timeline(result: Findings, path: Path) -> Path:
     """Write the timeline of ``result`` as the path's suffix says; raises ConfigError for one other than svg or png."""
     picture = layout(result)
     if path.suffix.lower() == ".svg":
@@ -45,7 +45,7 @@ def write_timeline(result: Result, path: Path) -> Path:
     return path
 
 
-def layout(result: Result) -> Picture:
+def layout(result: Findings) -> Picture:
     """Place the rows, the axis and the legend."""
     tracks = sorted({span.track for span in result.spans})
     scale = _Scale(result.end)

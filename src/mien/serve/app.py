@@ -10,7 +10,7 @@ from typing import Any
 from fastapi import FastAPI, Response, WebSocket
 from fastapi.openapi.utils import get_openapi
 
-from mien import __version__
+from mien.core.version import __version__
 from mien.models.record import ModelRecord, read_record, shipped_records
 from mien.serve import page
 from mien.serve.guard import Gate, Guard
@@ -65,7 +65,7 @@ def create_app(settings: ServeSettings) -> FastAPI:
     _add_facts(app, jobs, record)
     app.add_api_websocket_route("/v1/live", _live_path(live))
     _add_page(app)
-    app.add_middleware(Guard, gate=gate, metrics=jobs.metrics, logs=settings.access_log)
+    app.add_middleware(Guard, gate=gate, metrics=jobs.metrics, most=settings.connections, logs=settings.access_log)
     _describe(app, settings.secret is not None)
     return app
 
@@ -86,12 +86,20 @@ def _add_facts(app: FastAPI, jobs: Jobs, record: ModelRecord) -> None:
         others = [one for one in shipped_records() if one.sha256 != record.sha256]
         return ModelList(models=[_facts(record, True), *(_facts(one, False) for one in others)])
 
-    @app.get("/healthz", responses={403: responses()[403]}, tags=["operation"])
+    @app.get("/healthz", responses={status: responses()[status] for status in (403, 414, 503)}, tags=["operation"])
     def health() -> Health:
-        """Whether the server answers."""
+        """Whether the server answers, and works."""
+        living, wanted = jobs.living(), jobs.settings.concurrency
+        if living < wanted:
+            raise RefusedError(503, f"{wanted} workers", f"{living}", "start the server again; its log may say more")
         counts = jobs.store.counts()
         return Health(
-            status="ok", version=__version__, queued=counts.get("queued", 0), running=counts.get("running", 0)
+            status="ok",
+            version=__version__,
+            queued=counts.get("queued", 0),
+            running=counts.get("running", 0),
+            workers=living,
+            unsaved=jobs.store.unsaved,
         )
 
     media = {"text/plain": {"schema": {"type": "string"}}}

@@ -26,12 +26,12 @@ class ChildLostError(Exception):
     """There is no answer.
 
     Args:
-        why: ``died``; ``late``: it took too long and was killed; ``unwanted``: it was called off and killed;
-            ``fault``: a bug of ours, ``detail`` is the traceback.
+        why: ``unstarted``: the system gives us no process; ``died``; ``late``: it took too long and was killed;
+            ``unwanted``: it was called off and killed; ``fault``: a bug of ours, ``detail`` is the traceback.
         detail: exit code or traceback.
     """
 
-    def __init__(self, why: Literal["died", "late", "unwanted", "fault"], detail: str = "") -> None:
+    def __init__(self, why: Literal["unstarted", "died", "late", "unwanted", "fault"], detail: str = "") -> None:
         super().__init__(f"{why} {detail}".strip())
         self.why, self.detail = why, detail
 
@@ -70,7 +70,11 @@ class Child:
             ChildLostError: there is no answer, and the child is gone (but for a fault of ours).
         """
         with self._lock:
-            connection = self._alive()
+            try:
+                connection = self._alive()
+            except OSError as error:
+                self._kill()
+                raise ChildLostError("unstarted", str(error)) from error
             until = time.monotonic() + seconds
             try:
                 connection.send(question)
@@ -86,6 +90,11 @@ class Child:
                         raise ChildLostError("fault", content)
             except (EOFError, OSError) as error:
                 raise ChildLostError("died", self._kill()) from error
+            except (InputError, ChildLostError):
+                raise
+            except BaseException:
+                self._kill()  # it would give its answer to the next question
+                raise
 
     def stop(self) -> None:
         """Kill the process; a question it has is lost."""

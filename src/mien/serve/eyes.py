@@ -18,7 +18,7 @@ from mien.serve.settings import ServeSettings
 from mien.serve.work import bound_pictures
 
 if TYPE_CHECKING:
-    from mien.analysis.current import FaceNow, Now
+    from mien.analysis.current import Now
     from mien.analysis.expressions import ExpressionModel
 
 JPEG, WEBP = b"\xff\xd8\xff", b"WEBP"
@@ -127,18 +127,4 @@ class _Camera:
     def _reply(self, now: Now) -> None:
         if now.frame is not None and now.frame.index == self._open:
             self._open = -1
-            self._answers.put([_face(face, self._labels) for face in now.faces])
-
-
-def _face(face: FaceNow, labels: tuple[str, ...]) -> dict[str, Any]:
-    rows = face.probabilities
-    return {
-        "track": face.track,
-        "box": [round(float(side), 1) for side in face.face.box],
-        "label": face.label,
-        "score": None if face.score is None else round(face.score, 4),
-        "probabilities": None
-        if rows is None
-        else {label: round(float(row), 4) for label, row in zip(labels, rows, strict=True)},
-        "reason": face.reason,
-    }
+            self._answers.put([face.to_dict(self._labels) for face in now.faces])

@@ -17,7 +17,7 @@ from typing import IO, Any
 from mien.core.errors import ConfigError, InputError
 from mien.serve.child import Child, ChildLostError
 from mien.serve.metrics import Metrics
-from mien.serve.problems import RefusedError, error_parts
+from mien.serve.problems import RefusedError, cannot_store, error_parts
 from mien.serve.settings import ServeSettings
 from mien.serve.store import Job, Store
 from mien.serve.work import Question, analyst, prober
@@ -32,6 +32,10 @@ CLEAN_EVERY = 60.0
 """Seconds between two looks for jobs whose time is over."""
 PATIENCE = 0.2
 """Seconds between two looks of an idle worker at the queue, should a wake-up be missed."""
+STUMBLE = 1.0
+"""Seconds until a worker goes on after an error that belongs to no job."""
+REMOVE_SECONDS = 10.0
+"""How long a running job that is deleted may take to let go of its files."""
 
 
 class Jobs:
@@ -39,15 +43,16 @@ class Jobs:
 
     Args:
         settings: limits and the folder.
+
+    Raises:
+        ConfigError: another server has the folder, or it cannot be written to.
     """
 
     def __init__(self, settings: ServeSettings) -> None:
         self.settings, self.folder = settings, settings.folder
-        self.folder.mkdir(parents=True, exist_ok=True)
-        self._owner = _own(self.folder)
         self.arriving = self.folder / "arriving"
-        shutil.rmtree(self.arriving, ignore_errors=True)
-        self.arriving.mkdir()
+        self._owner = _own(self.folder)
+        _empty(self.arriving)
         self.store = Store(self.folder / "jobs.sqlite3")
         self.metrics = Metrics(self.store.counts)
         self._prober = Child(prober, settings)
@@ -57,8 +62,8 @@ class Jobs:
         self._reserved, self._recent = 0, 10.0
         self._lock, self._stopping = threading.Lock(), threading.Event()
         self._work = threading.Condition()
-        self._threads = [threading.Thread(target=self._run, args=(one,), daemon=True) for one in self._workers]
-        self._threads.append(threading.Thread(target=self._clean_now_and_then, daemon=True))
+        self._working = [threading.Thread(target=self._run, args=(one,), daemon=True) for one in self._workers]
+        self._threads = [*self._working, threading.Thread(target=self._clean_now_and_then, daemon=True)]
 
     def start(self) -> None:
         """Take up what an earlier server left, then work."""
@@ -78,14 +83,22 @@ class Jobs:
         self.store.close()
         self._owner.close()
 
+    def living(self) -> int:
+        """Workers that can take a job, as many as ``settings.concurrency`` if all is well."""
+        return sum(thread.is_alive() for thread in self._working)
+
+    def demand_place(self) -> None:
+        """Raises RefusedError (429) when the queue is full. What is asked for may still find it full later."""
+        if self._reserved + self.store.counts().get("queued", 0) >= self.settings.queue:
+            wait = str(max(1, round(self._recent / self.settings.concurrency)))
+            fix = f"come again in about {wait} s"
+            raise RefusedError(429, "a place in the queue", "a full queue", fix, {"Retry-After": wait})
+
     @contextmanager
     def place(self) -> Iterator[None]:
-        """A place in the queue, held while a request is read. Raises RefusedError (429) when there is none."""
+        """A place in the queue, held while what arrived is looked at. Raises RefusedError (429) when there is none."""
         with self._lock:
-            if self._reserved + self.store.counts().get("queued", 0) >= self.settings.queue:
-                wait = str(max(1, round(self._recent / self.settings.concurrency)))
-                fix = f"come again in about {wait} s"
-                raise RefusedError(429, "a place in the queue", "a full queue", fix, {"Retry-After": wait})
+            self.demand_place()
             self._reserved += 1
         try:
             yield
@@ -101,6 +114,9 @@ class Jobs:
             raise RefusedError(422, error.expected, error.got, error.fix) from error
         except ChildLostError as error:
             self._note_loss(error, "a look into a file")
+            if error.why == "unstarted":
+                wait = {"Retry-After": "5"}
+                raise RefusedError(503, "a process that looks", "none to be had", "come again later", wait) from error
             fix = "check that it plays; copy or convert it again"
             raise RefusedError(422, "a video or picture file", f"{name}, unreadable ({error.why})", fix) from error
 
@@ -108,9 +124,13 @@ class Jobs:
         """A job for an arrived file, which moves into the job's folder."""
         job = secrets.token_hex(16)
         place = self.folder_of(job) / f"upload{suffix}"
-        place.parent.mkdir(parents=True)
-        os.replace(upload, place)
-        return self._add(Job(job, name, str(place), True, options))
+        try:
+            place.parent.mkdir(parents=True)
+            os.replace(upload, place)
+            return self._add(Job(job, name, str(place), True, options))
+        except BaseException:
+            shutil.rmtree(place.parent, ignore_errors=True)
+            raise
 
     def add_path(self, path: Path, name: str, options: dict[str, Any]) -> Job:
         """A job for a file below a root."""
@@ -127,9 +147,16 @@ class Jobs:
         return 0.0 if job.status == "queued" else self._progress.get(job.id)
 
     def remove(self, job: Job) -> None:
-        """Cancel the job if it is not over, wait until its process is gone, and forget it with all its files."""
+        """Cancel the job if it is not over, wait until its process is gone, and forget it with all its files.
+
+        Raises RefusedError (503) where the process does not go; then the job is forgotten at the next start.
+        """
         self.store.cancel(job.id)
+        until = time.monotonic() + REMOVE_SECONDS
         while job.id in self._progress_ids() and not self._stopping.is_set():
+            if time.monotonic() > until:
+                wait = {"Retry-After": "5"}
+                raise RefusedError(503, "a job that stops when told to", "one that goes on", "ask again later", wait)
             time.sleep(0.02)
         self._forget(job.id)
 
@@ -151,6 +178,8 @@ class Jobs:
                 self.store.requeue(job.id)
             else:
                 self._end(job, "failed", error=_lost("the server went down each of the times it was tried"))
+        for job in self.store.with_status("done", "failed"):
+            _drop_upload(job)  # the server before may have gone down just before it did
         for folder in (self.folder / "jobs").glob("*"):
             if self.store.get(folder.name) is None:
                 shutil.rmtree(folder, ignore_errors=True)
@@ -158,20 +187,28 @@ class Jobs:
     def _run(self, child: Child) -> None:
         """A worker's thread."""
         while not self._stopping.is_set():
-            with self._lock:
-                job = self.store.claim()
-                if job is not None:
-                    self._busy.add(job.id)
-            if job is None:
-                with self._work:
-                    self._work.wait(PATIENCE)
-                continue
             try:
-                self._do(job, child)
-            finally:
-                with self._lock:
-                    self._busy.discard(job.id)
-                    self._progress.pop(job.id, None)
+                self._take_one(child)
+            except Exception:
+                log.exception("a worker stumbled, and goes on")
+                self._stopping.wait(STUMBLE)
+
+    def _take_one(self, child: Child) -> None:
+        """The next job, or a short wait for one."""
+        with self._lock:
+            job = self.store.claim()
+            if job is not None:
+                self._busy.add(job.id)
+        if job is None:
+            with self._work:
+                self._work.wait(PATIENCE)
+            return
+        try:
+            self._do(job, child)
+        finally:
+            with self._lock:
+                self._busy.discard(job.id)
+                self._progress.pop(job.id, None)
 
     def _do(self, job: Job, child: Child) -> None:
         question = Question(Path(job.source), job.name, self.folder_of(job.id), job.options, job.uploaded)
@@ -192,6 +229,8 @@ class Jobs:
             elif error.why != "unwanted":
                 self._note_loss(error, "a job")
                 self._end(job, "failed", error=_lost(LOSSES[error.why]))
+        except OSError as error:
+            self._end(job, "failed", error=error_parts(cannot_store(error)))
         except Exception:
             log.exception("a job failed")
             self._end(job, "failed", error=_lost(LOSSES["fault"]))
@@ -211,8 +250,7 @@ class Jobs:
         if not self.store.finish(job.id, status, error, result):
             return
         self.metrics.finished.labels(status).inc()
-        if job.uploaded:  # kept ones lie with the results
-            Path(job.source).unlink(missing_ok=True)
+        _drop_upload(job)
 
     def _note_loss(self, error: ChildLostError, during: str) -> None:
         self.metrics.lost.labels(error.why).inc()
@@ -224,13 +262,17 @@ class Jobs:
 
     def _clean_now_and_then(self) -> None:
         while True:
-            for job in self.store.finished_before(time.time() - self.settings.keep_hours * 3600):
-                self._forget(job.id)
+            try:
+                for job in self.store.finished_before(time.time() - self.settings.keep_hours * 3600):
+                    self._forget(job.id)
+            except Exception:
+                log.exception("jobs whose time is over could not be removed; tried again later")
             if self._stopping.wait(CLEAN_EVERY):
                 return
 
 
 LOSSES = {
+    "unstarted": "no process to be had for the work",
     "died": "the process that did the work died",
     "late": "the job took longer than a job may, and was stopped",
     "fault": "a fault of mien",
@@ -250,9 +292,34 @@ def inside(path: Path, roots: tuple[Path, ...]) -> bool:
     return any(path.is_relative_to(root) for root in roots)
 
 
+def _drop_upload(job: Job) -> None:
+    """Remove what was uploaded for the job; kept uploads lie with the results."""
+    if job.uploaded:
+        try:
+            Path(job.source).unlink(missing_ok=True)
+        except OSError as error:
+            log.error("an upload could not be removed, and will be at the next start: %s", error)
+
+
+def _empty(folder: Path) -> None:
+    shutil.rmtree(folder, ignore_errors=True)
+    try:
+        folder.mkdir(exist_ok=True)
+    except OSError as error:
+        raise _unusable(folder, error) from error
+
+
+def _unusable(folder: Path, error: OSError) -> ConfigError:
+    return ConfigError("a data folder that can be written to", f"{folder}: {error.strerror}", "give another --data")
+
+
 def _own(folder: Path) -> IO[bytes]:
     """A lock on the folder that ends with this process, however it ends."""
-    file = (folder / "lock").open("ab")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        file = (folder / "lock").open("ab")
+    except OSError as error:
+        raise _unusable(folder, error) from error
     with contextlib.suppress(ImportError):
         import fcntl
 

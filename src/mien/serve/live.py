@@ -11,6 +11,7 @@ import itertools
 import json
 import math
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +21,7 @@ from mien.core.errors import InputError
 from mien.serve.child import Child, ChildLostError
 from mien.serve.eyes import Glance, watcher
 from mien.serve.guard import Gate
+from mien.serve.limits import Limit
 from mien.serve.metrics import Metrics
 from mien.serve.problems import RefusedError
 from mien.serve.settings import ServeSettings
@@ -30,6 +32,8 @@ MOST_WORDS = 4096
 """Bytes of a text message."""
 TOKEN_SECONDS = 5.0
 """How long a client may take to say its token."""
+MOST_STRANGERS = 16
+"""Clients at a time that have yet to say it."""
 IDLE_SECONDS = 60.0
 """How long a client may send nothing."""
 ANSWER_SECONDS = 60.0
@@ -61,6 +65,7 @@ class Live:
         self._turn = asyncio.Lock()
         self._numbers = itertools.count(1)
         self._connected = 0
+        self._strangers = Limit(MOST_STRANGERS, "clients that have yet to say their token")
 
     def stop(self) -> None:
         """End the child."""
@@ -68,6 +73,10 @@ class Live:
 
     async def serve(self, socket: WebSocket) -> None:
         """One connection, from its first word to its last."""
+        with suppress(WebSocketDisconnect):  # the client was quicker
+            await self._serve(socket)
+
+    async def _serve(self, socket: WebSocket) -> None:
         try:
             self._gate.demand_own_site("POST", socket.headers)
         except RefusedError:
@@ -94,10 +103,12 @@ class Live:
         if "token" in socket.query_params:
             return False
         try:
-            message = await asyncio.wait_for(socket.receive_text(), TOKEN_SECONDS)
-            given = json.loads(message[:MOST_WORDS])["token"]
-        except (TimeoutError, WebSocketDisconnect, KeyError, ValueError, TypeError):
+            self._strangers.demand()
+            with self._strangers.held():
+                words = await asyncio.wait_for(socket.receive_text(), TOKEN_SECONDS)
+        except (RefusedError, TimeoutError, WebSocketDisconnect, KeyError):
             return False
+        given = _content(words).get("token")
         return isinstance(given, str) and self._gate.is_token(given)
 
     async def _ask(self, glance: Glance) -> Any:
@@ -188,12 +199,12 @@ class _Session:
 
 def _time_of(words: str, before: float | None) -> float | None:
     """Seconds that a text message gives the frame after it."""
+    content = _content(words)
+    if "token" in content and "time" not in content:
+        return before  # said again by a client that cannot know that it was not asked
     try:
-        content = json.loads(words[:MOST_WORDS])
-        if "token" in content and "time" not in content:
-            return before  # said again by a client that cannot know that it was not asked
         moment = float(content["time"])
-    except (ValueError, TypeError, KeyError, RecursionError):
+    except (ValueError, TypeError, KeyError, OverflowError):
         moment = math.nan
     if not 0 <= moment < 1e9:
         raise RefusedError(
@@ -202,8 +213,15 @@ def _time_of(words: str, before: float | None) -> float | None:
     return moment
 
 
-async def _close(socket: WebSocket, code: int, reason: str) -> None:
+def _content(words: str) -> dict[str, Any]:
+    """The object that a text message holds; empty where it holds none, or is longer than any that means something."""
     try:
+        content = json.loads(words) if len(words) <= MOST_WORDS else None
+    except (ValueError, RecursionError):
+        content = None
+    return content if isinstance(content, dict) else {}
+
+
+async def _close(socket: WebSocket, code: int, reason: str) -> None:
+    with suppress(RuntimeError, WebSocketDisconnect):  # the client was quicker
         await socket.close(code, reason)
-    except RuntimeError:
-        return  # the client was quicker

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
+from anyio import CapacityLimiter, to_thread
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import FileResponse, StreamingResponse
@@ -16,6 +17,7 @@ from pydantic import ValidationError
 
 from mien.core.errors import ConfigError
 from mien.serve.jobs import Jobs
+from mien.serve.limits import Limit
 from mien.serve.problems import RefusedError, invalid, not_found
 from mien.serve.schemas import (
     Accepted,
@@ -29,11 +31,13 @@ from mien.serve.schemas import (
     responses,
 )
 from mien.serve.store import Job
-from mien.serve.uploads import Arrival, allowed_path, display_name, known_suffix, receive
-from mien.serve.work import plan
+from mien.serve.uploads import Arrival, Bounds, allowed_path, display_name, known_suffix, receive
+from mien.serve.work import settings_of
 
 LOOK_EVERY, BEAT_EVERY = 0.2, 15.0
 """Seconds between two looks at a job whose events somebody hears, and between two signs of life to them."""
+UPLOAD_THREADS, LOOK_THREADS = 2, 4
+"""Threads that write what arrives, and that wait for a look into it: whatever they do, others are answered."""
 REPORT = "report.html"
 TYPES = {
     ".csv": "text/csv; charset=utf-8",
@@ -68,16 +72,22 @@ def job_paths(jobs: Jobs) -> APIRouter:
 
 def _add_analyze(router: APIRouter, jobs: Jobs) -> None:
     body = {"requestBody": {"required": True, "content": _bodies()}}
-    errors = responses(400, 408, 413, 415, 422, 429)
+    errors = responses(400, 408, 413, 415, 422, 429, 507)
+    settings = jobs.settings
+    uploads = Limit(settings.connections // 2, "uploads")
+    bounds = Bounds(settings.max_bytes, settings.upload_minutes * 60, CapacityLimiter(UPLOAD_THREADS))
+    looks = CapacityLimiter(LOOK_THREADS)
 
     @router.post("/analyze", status_code=202, responses=errors, openapi_extra=body)
     async def analyze(request: Request, query: Annotated[AnalyzeOptions, Query()]) -> Accepted:
         """Put a video or picture into the queue: an upload, or a file below one of the server's roots."""
-        with jobs.place():
-            arrival = await receive(request, jobs.arriving, jobs.settings.max_bytes)
+        await run_in_threadpool(jobs.demand_place)
+        uploads.demand()
+        with uploads.held():
+            arrival = await receive(request, jobs.arriving, bounds)
             try:
                 options = {**query.model_dump(exclude_unset=True), **arrival.fields}
-                job = await run_in_threadpool(_accept, jobs, arrival, options)
+                job = await to_thread.run_sync(_accept, jobs, arrival, options, limiter=looks)
             finally:
                 if arrival.file is not None:
                     arrival.file.unlink(missing_ok=True)
@@ -96,7 +106,12 @@ def _bodies() -> dict[str, Any]:
 
 
 def _accept(jobs: Jobs, arrival: Arrival, options: dict[str, Any]) -> Job:
-    """Check what arrived and make a job of it."""
+    """Check what has arrived as a whole, and make a job of it if there is a place for one."""
+    with jobs.place():
+        return _made(jobs, arrival, options)
+
+
+def _made(jobs: Jobs, arrival: Arrival, options: dict[str, Any]) -> Job:
     try:
         if arrival.file is not None:
             chosen, path = AnalyzeOptions.model_validate(options), None
@@ -104,7 +119,7 @@ def _accept(jobs: Jobs, arrival: Arrival, options: dict[str, Any]) -> Job:
             asked = AnalyzePath.model_validate(options)
             path = allowed_path(asked.path, jobs.settings.roots)
             chosen = AnalyzeOptions(**asked.model_dump(exclude={"path"}))
-        plan(chosen.model_dump())
+        settings_of(chosen.model_dump())
     except ValidationError as error:
         raise invalid(list(error.errors())) from None
     except ConfigError as error:
@@ -140,13 +155,16 @@ def _add_views(router: APIRouter, jobs: Jobs) -> None:
 
     events: dict[int | str, dict[str, Any]] = {
         200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}, "description": "Events"},
-        **responses(404, 422),
+        **responses(404, 422, 429),
     }
+    listeners = Limit(jobs.settings.connections // 4, "listeners to events")
 
     @router.get("/jobs/{id}/events", response_class=StreamingResponse, responses=events)
-    def listen(id: str, request: Request) -> StreamingResponse:
+    async def listen(id: str, request: Request) -> StreamingResponse:
         """`status` and `progress` events with {"status", "progress"}, from how it stands now until the job is over."""
-        return StreamingResponse(_events(jobs, _found(jobs, id), request), media_type="text/event-stream")
+        job = await run_in_threadpool(_found, jobs, id)
+        listeners.demand()
+        return StreamingResponse(_events(jobs, job, request, listeners), media_type="text/event-stream")
 
 
 def _add_contents(router: APIRouter, jobs: Jobs) -> None:
@@ -162,8 +180,7 @@ def _add_contents(router: APIRouter, jobs: Jobs) -> None:
         path = jobs.folder_of(job.id) / REPORT
         if not path.is_file():
             raise RefusedError(404, "a job that was asked for a report", "one without", "ask for it with html=true")
-        headers = {"content-security-policy": REPORT_POLICY}
-        return FileResponse(path, media_type="text/html; charset=utf-8", headers=headers)
+        return _sent(path, "text/html; charset=utf-8", REPORT_POLICY)
 
     content = {"*/*": {"schema": {"type": "string", "format": "binary"}}}
     files: dict[int | str, dict[str, Any]] = {
@@ -178,8 +195,15 @@ def _add_contents(router: APIRouter, jobs: Jobs) -> None:
         path = _files(jobs, _done(jobs, id)).get(name)
         if path is None:
             raise not_found("file of this job")
-        kind = TYPES.get(path.suffix.lower(), "application/octet-stream")
-        return FileResponse(path, media_type=kind, headers={"content-security-policy": FILE_POLICY})
+        return _sent(path, TYPES.get(path.suffix.lower(), "application/octet-stream"), FILE_POLICY)
+
+
+def _sent(path: Path, kind: str, policy: str) -> FileResponse:
+    try:
+        facts = path.stat()
+    except FileNotFoundError:  # deleted meanwhile
+        raise not_found("file of this job") from None
+    return FileResponse(path, media_type=kind, headers={"content-security-policy": policy}, stat_result=facts)
 
 
 def _found(jobs: Jobs, job: str) -> Job:
@@ -215,25 +239,35 @@ def _view(jobs: Jobs, job: Job) -> JobView:
         started=None if job.started is None else _moment(job.started),
         finished=None if job.finished is None else _moment(job.finished),
         error=None if job.error is None else ErrorParts(**job.error),
-        files=[_file(job.id, path) for path in _files(jobs, job).values()],
+        files=[file for path in _files(jobs, job).values() if (file := _file(job.id, path))],
         result=None if job.result is None else Summary(**job.result),
     )
 
 
-def _file(job: str, path: Path) -> JobFile:
+def _file(job: str, path: Path) -> JobFile | None:
     place = "report" if path.name == REPORT else f"files/{path.name}"
-    return JobFile(name=path.name, size=path.stat().st_size, url=f"/v1/jobs/{job}/{place}")
+    try:
+        size = path.stat().st_size
+    except FileNotFoundError:  # its job is being deleted
+        return None
+    return JobFile(name=path.name, size=size, url=f"/v1/jobs/{job}/{place}")
 
 
 def _moment(seconds: float) -> datetime:
     return datetime.fromtimestamp(seconds, UTC)
 
 
-async def _events(jobs: Jobs, job: Job, request: Request) -> AsyncIterator[str]:
+async def _events(jobs: Jobs, job: Job, request: Request, listeners: Limit) -> AsyncIterator[str]:
+    with listeners.held():
+        async for event in _news(jobs, job, request):
+            yield event
+
+
+async def _news(jobs: Jobs, job: Job, request: Request) -> AsyncIterator[str]:
     told: tuple[str, float | None] = ("", None)
     silent = 0.0
     while not await request.is_disconnected():
-        now = jobs.store.get(job.id)
+        now = await run_in_threadpool(jobs.store.get, job.id)
         state: tuple[str, float | None] = ("cancelled", None) if now is None else (now.status, jobs.progress(now))
         if state != told:
             kind = "progress" if state[0] == told[0] else "status"

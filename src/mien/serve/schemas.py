@@ -137,12 +137,14 @@ class ModelList(BaseModel):
 
 
 class Health(BaseModel):
-    """The server answers; how much it has to do."""
+    """The server answers; how much it has to do, and with how many workers."""
 
     status: Literal["ok"]
     version: str
     queued: int
     running: int
+    workers: int
+    unsaved: int = Field(description="Jobs whose last change is not on disk yet, because the disk takes nothing.")
 
 
 class LiveFace(BaseModel):
@@ -158,7 +160,8 @@ class LiveFace(BaseModel):
 
 def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """Documentation of the errors that a path may answer with, beside those that every path may."""
-    return {status: {"model": ErrorBody, "description": MEANING[status]} for status in (*statuses, 401, 403)}
+    every = (401, 403, 414, 503)
+    return {status: {"model": ErrorBody, "description": MEANING[status]} for status in (*statuses, *every)}
 
 
 MEANING = {
@@ -166,12 +169,15 @@ MEANING = {
     401: "The token is missing or wrong",
     403: "Refused: a path outside the roots, or a request of another site",
     404: "There is no such thing",
-    408: "The upload stood still for too long",
+    408: "The upload stood still, or came in too slowly",
     409: "Not yet: the job is not done",
     411: "The length is not said",
     413: "Larger than the server takes",
+    414: "A longer address than the server takes",
     415: "A kind of content the server does not read",
     416: "No such part of the file",
     422: "Not a video or picture, or a value out of range",
-    429: "The queue is full; see Retry-After",
+    429: "The queue is full, or too many do the same; see Retry-After",
+    503: "Too many requests at a time, or a worker is gone",
+    507: "The server's disk is full",
 }

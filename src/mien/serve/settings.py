@@ -39,6 +39,8 @@ class ServeSettings:
     """Name from `mien models`, a weights file, a folder with one, or hf://owner/repository@revision."""
     max_upload_mb: float = 500.0
     """Largest upload in megabytes."""
+    upload_minutes: float = 60.0
+    """Minutes an upload may take."""
     max_minutes: float = 60.0
     """Longest video in minutes."""
     max_pixels: int = 1 << 24
@@ -51,17 +53,19 @@ class ServeSettings:
     """Jobs at a time, each in a process of its own. More than one needs memory for as many models."""
     live: int = 4
     """Cameras at a time; they share one model."""
+    connections: int = 256
+    """Connections at a time; fewer where the system gives the process fewer file descriptors."""
     keep_hours: float = 24.0
     """Hours after which a finished job and its results are removed."""
     access_log: bool = False
     """Log a line for every request."""
 
     def __post_init__(self) -> None:
-        at_least = {"max_pixels": 1, "queue": 1, "concurrency": 1, "live": 0, "port": 0}
+        at_least = {"max_pixels": 1, "queue": 1, "concurrency": 1, "live": 0, "port": 0, "connections": 8}
         for name, least in at_least.items():
             if getattr(self, name) < least:
                 raise ConfigError(f"{name} of at least {least}", str(getattr(self, name)), "change it or leave it out")
-        for name in ("max_upload_mb", "max_minutes", "job_minutes", "keep_hours"):
+        for name in ("max_upload_mb", "upload_minutes", "max_minutes", "job_minutes", "keep_hours"):
             if not getattr(self, name) > 0:
                 raise ConfigError(f"{name} above 0", str(getattr(self, name)), "change it or leave it out")
         for root in self.root:

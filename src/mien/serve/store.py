@@ -1,18 +1,23 @@
-"""Jobs in SQLite: what was asked, how far it is, what came out. Every change is on disk before it is answered."""
+"""Jobs in SQLite: what was asked, how far it is, what came out; on disk before it is answered, if the disk has room."""
 
 from __future__ import annotations
 
 import json
+import logging
 import sqlite3
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, cast
 
+from mien.core.errors import ConfigError
 from mien.serve.schemas import Status
+
+log = logging.getLogger("mien.serve")
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS jobs (
@@ -32,6 +37,7 @@ CREATE TABLE IF NOT EXISTS jobs (
 );
 CREATE INDEX IF NOT EXISTS jobs_by_status ON jobs (status, number);
 """
+CHANGE = "UPDATE jobs SET status = ?, attempts = ?, started = ?, finished = ?, error = ?, result = ? WHERE id = ?"
 COLUMNS = "id, name, source, uploaded, options, status, attempts, created, started, finished, error, result"
 
 
@@ -69,25 +75,61 @@ class Job:
 class Store:
     """The table; safe to use from any thread.
 
+    A change to a job that the disk does not take (it is full) is kept in memory, holds for whoever asks, and is written
+    once that is possible, so that work goes on and ends. Only :meth:`add` fails. After a crash before that, the job
+    stands as the disk has it.
+
     Args:
         path: the database file; made if it is not there.
+
+    Raises:
+        ConfigError: it cannot be read or written.
     """
 
     def __init__(self, path: Path) -> None:
-        self._lock = threading.Lock()
-        self._database = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
-        # A write-ahead log outlives SIGKILL; FULL makes it outlive a power cut as well.
-        self._database.execute("PRAGMA journal_mode=WAL")
-        self._database.execute("PRAGMA synchronous=FULL")
-        self._database.executescript(SCHEMA)
+        self._lock = threading.RLock()
+        self._unsaved: dict[str, Job | None] = {}
+        try:
+            self._database = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
+            # A write-ahead log outlives SIGKILL; FULL makes it outlive a power cut as well.
+            self._database.execute("PRAGMA journal_mode=WAL")
+            self._database.execute("PRAGMA synchronous=FULL")
+            self._database.executescript(SCHEMA)
+        except sqlite3.Error as error:
+            fix = "make room there, or give another --data"
+            raise ConfigError("a database that can be read and written", f"{path}: {error}", fix) from error
 
     def close(self) -> None:
         """Close the file."""
         with self._lock:
+            self.save()
             self._database.close()
 
+    @property
+    def unsaved(self) -> int:
+        """Jobs whose last change is not on disk."""
+        return len(self._unsaved)
+
+    def save(self) -> None:
+        """Write what is not on disk yet, if the disk takes it now."""
+        with self._lock:
+            if not self._unsaved:
+                return
+            try:
+                with self._changes() as database:
+                    for id, job in self._unsaved.items():
+                        if job is None:
+                            database.execute("DELETE FROM jobs WHERE id = ?", (id,))
+                        else:
+                            facts = (job.status, job.attempts, job.started, job.finished)
+                            database.execute(CHANGE, (*facts, _text(job.error), _text(job.result), id))
+            except sqlite3.Error as error:
+                log.error("a change to a job waits for room on the disk: %s", error)
+                return
+            self._unsaved.clear()
+
     def add(self, job: Job) -> None:
-        """A new job at the end of the queue."""
+        """A new job at the end of the queue. Raises sqlite3.Error where the disk does not take it."""
         options = json.dumps(job.options)
         values = (job.id, job.name, job.source, job.uploaded, options, job.status, job.created)
         names = "id, name, source, uploaded, options, status, created"
@@ -102,9 +144,12 @@ class Store:
         """Some jobs, newest first."""
         return self._jobs("ORDER BY number DESC LIMIT ? OFFSET ?", limit, offset)
 
-    def with_status(self, status: Status) -> list[Job]:
+    def with_status(self, *statuses: Status) -> list[Job]:
         """All jobs that stand there, oldest first."""
-        return self._jobs("WHERE status = ? ORDER BY number", status)
+        with self._lock:
+            either, ids = (",".join("?" * len(some)) for some in (statuses, self._unsaved))
+            rest = f"WHERE status IN ({either}) OR id IN ({ids}) ORDER BY number"
+            return [job for job in self._jobs(rest, *statuses, *self._unsaved) if job.status in statuses]
 
     def finished_before(self, moment: float) -> list[Job]:
         """Jobs whose end lies further back."""
@@ -113,41 +158,54 @@ class Store:
     def counts(self) -> dict[str, int]:
         """How many jobs there are by status; statuses without a job are left out."""
         with self._lock:
+            if self._unsaved:
+                return Counter(job.status for job in self._jobs("ORDER BY number"))
             return dict(self._database.execute("SELECT status, COUNT(*) FROM jobs GROUP BY status"))
 
     def claim(self) -> Job | None:
         """The oldest waiting job, which now runs; None when none waits."""
-        with self._changes() as database:
-            row = database.execute("SELECT id FROM jobs WHERE status = 'queued' ORDER BY number LIMIT 1").fetchone()
-            if row is None:
+        with self._lock:
+            self.save()
+            job = next(iter(self.with_status("queued")), None)
+            if job is None:
                 return None
-            change = "UPDATE jobs SET status = 'running', started = ?, attempts = attempts + 1 WHERE id = ?"
-            database.execute(change, (time.time(), row[0]))
-        return self.get(row[0])
+            claimed = replace(job, status="running", started=time.time(), attempts=job.attempts + 1)
+            self._set(job.id, claimed)
+            return claimed
 
     def finish(
         self, job: str, status: Status, error: dict[str, str] | None = None, result: dict[str, Any] | None = None
     ) -> bool:
         """End a running job; False where it runs no more, because it was cancelled meanwhile."""
-        values = (status, time.time(), _text(error), _text(result), job)
-        change = "UPDATE jobs SET status = ?, finished = ?, error = ?, result = ? WHERE id = ? AND status = 'running'"
-        with self._changes() as database:
-            return database.execute(change, values).rowcount == 1
+        with self._lock:
+            now = self.get(job)
+            if now is None or now.status != "running":
+                return False
+            self._set(job, replace(now, status=status, finished=time.time(), error=error, result=result))
+            return True
 
     def cancel(self, job: str) -> None:
         """Mark a job for removal, whatever its status."""
-        with self._changes() as database:
-            database.execute("UPDATE jobs SET status = 'cancelled', finished = ? WHERE id = ?", (time.time(), job))
+        with self._lock:
+            now = self.get(job)
+            if now is not None:
+                self._set(job, replace(now, status="cancelled", finished=time.time()))
 
     def requeue(self, job: str) -> None:
         """Let a running job wait again."""
-        with self._changes() as database:
-            database.execute("UPDATE jobs SET status = 'queued', started = NULL WHERE id = ?", (job,))
+        with self._lock:
+            now = self.get(job)
+            if now is not None:
+                self._set(job, replace(now, status="queued", started=None))
 
     def remove(self, job: str) -> None:
         """Forget a job."""
-        with self._changes() as database:
-            database.execute("DELETE FROM jobs WHERE id = ?", (job,))
+        with self._lock:
+            self._set(job, None)
+
+    def _set(self, job: str, now: Job | None) -> None:
+        self._unsaved[job] = now
+        self.save()
 
     @contextmanager
     def _changes(self) -> Iterator[sqlite3.Connection]:
@@ -155,15 +213,17 @@ class Store:
             self._database.execute("BEGIN IMMEDIATE")
             try:
                 yield self._database
+                self._database.execute("COMMIT")
             except BaseException:
-                self._database.execute("ROLLBACK")
+                if self._database.in_transaction:  # a full disk ends some by itself
+                    self._database.execute("ROLLBACK")
                 raise
-            self._database.execute("COMMIT")
 
     def _jobs(self, rest: str, *values: object) -> list[Job]:
         with self._lock:
             rows = self._database.execute(f"SELECT {COLUMNS} FROM jobs {rest}", values).fetchall()
-        return [_job(row) for row in rows]
+            jobs = (self._unsaved.get(row[0], _job(row)) for row in rows)
+            return [job for job in jobs if job is not None]
 
 
 def _job(row: tuple[Any, ...]) -> Job:

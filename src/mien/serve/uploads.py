@@ -6,12 +6,15 @@ import asyncio
 import json
 import logging
 import secrets
+import shutil
+import time
 import unicodedata
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
+from anyio import CapacityLimiter, to_thread
 from fastapi import Request
 from python_multipart import MultipartParser
 from python_multipart.exceptions import MultipartParseError
@@ -24,8 +27,17 @@ from mien.serve.problems import RefusedError
 
 MOST_TEXT = 64 << 10
 """Bytes of all that is no file: fields, headers, JSON."""
+MOST_PARTS, MOST_TYPE = 64, 1024
+"""Parts of a multipart body; bytes of the header Content-Type."""
+PIECE = 256 << 10
+"""Bytes that are taken apart and written at once."""
 IDLE_SECONDS = 30.0
 """How long an upload may stand still."""
+LEAST_RATE = 16 << 10
+"""Bytes a second that an upload must come to on the whole, after its first :data:`IDLE_SECONDS`."""
+PARSE_SECONDS, PARSE_RATE = 2.0, 32 << 20
+"""CPU time to take a body apart: so much, and a second for so many bytes. Films need an eighth of that, one full of
+almost-boundaries ten times as much."""
 MOST_NAME = 200
 # The parser logs bytes of what it cannot read.
 logging.getLogger("python_multipart").setLevel(logging.CRITICAL)
@@ -47,44 +59,77 @@ class Arrival:
     size: int = 0
 
 
-async def receive(request: Request, folder: Path, most: int) -> Arrival:
+@dataclass(frozen=True)
+class Bounds:
+    """What an upload may take.
+
+    Attributes:
+        size: bytes of the file.
+        seconds: from its first byte to its last.
+        threads: take bodies apart and write them; the event loop does neither.
+    """
+
+    size: int
+    seconds: float
+    threads: CapacityLimiter
+
+
+async def receive(request: Request, folder: Path, bounds: Bounds) -> Arrival:
     """Read the body.
 
     Args:
         request: multipart/form-data or application/json.
         folder: uploads are written there.
-        most: bytes of a file.
+        bounds: what it may take.
 
     Raises:
-        RefusedError: 400 unreadable, 408 stood still, 413 too large, 415 another kind of content.
+        RefusedError: 400 unreadable, 408 stood still or too slow, 413 too large, 415 another kind of content,
+            507 larger than the disk has room for.
+        OSError: the disk takes nothing more.
     """
-    kind, parameters = parse_options_header(request.headers.get("content-type", ""))
+    given = request.headers.get("content-type", "")
+    kind, parameters = parse_options_header(given if len(given) <= MOST_TYPE else "")
     length = request.headers.get("content-length", "")
-    if length.isdecimal() and int(length) > most + MOST_TEXT:
-        raise _too_large(most)
+    size = int(length) if length.isdecimal() and len(length) < 20 else 0
+    if size > bounds.size + MOST_TEXT:
+        raise _too_large(bounds.size)
     if kind == b"application/json":
-        return Arrival(_json(b"".join([chunk async for chunk in _limited(request, MOST_TEXT)])))
+        return Arrival(_json(b"".join([chunk async for chunk in _limited(request, MOST_TEXT, bounds)])))
     if kind != b"multipart/form-data" or not parameters.get(b"boundary"):
         got = repr(kind.decode("ascii", "replace")[:80])
         raise RefusedError(415, "multipart/form-data or application/json", got, "upload a file, or name a path in JSON")
-    form = _Form(parameters[b"boundary"], folder, most)
+    folder.mkdir(parents=True, exist_ok=True)  # cleaners of caches take it now and then
+    if size > shutil.disk_usage(folder).free:
+        raise RefusedError(507, "room on the server's disk", "too little for this file", "send a smaller one")
+    form = _Form(parameters[b"boundary"], folder, bounds.size)
+    held = bytearray()
     try:
-        async for chunk in _limited(request, most + MOST_TEXT, most):
-            form.write(chunk)
+        async for chunk in _limited(request, bounds.size + MOST_TEXT, bounds, bounds.size):
+            held += chunk
+            if len(held) >= PIECE:
+                await to_thread.run_sync(form.write, bytes(held), limiter=bounds.threads)
+                held.clear()
+        await to_thread.run_sync(form.write, bytes(held), limiter=bounds.threads)
         return form.finish()
     except BaseException:
         form.discard()
         raise
 
 
-async def _limited(request: Request, most: int, named: int | None = None) -> AsyncIterator[bytes]:
-    read, chunks = 0, request.stream()
+async def _limited(request: Request, most: int, bounds: Bounds, named: int | None = None) -> AsyncIterator[bytes]:
+    read, waited, chunks, begun = 0, 0.0, request.stream(), time.monotonic()
     while True:
+        asked = time.monotonic()
+        left = min(bounds.seconds - (asked - begun), IDLE_SECONDS + read / LEAST_RATE - waited, IDLE_SECONDS)
         try:
-            chunk = await asyncio.wait_for(anext(chunks, None), IDLE_SECONDS)
+            if left <= 0:
+                raise TimeoutError
+            async with asyncio.timeout(left):
+                chunk = await anext(chunks, None)
+            waited += time.monotonic() - asked  # for the client; what we take to write it is not its fault
         except TimeoutError:
-            fix = "send it again over a steadier line"
-            raise RefusedError(408, "a body that comes in", f"nothing for {IDLE_SECONDS:g} s", fix) from None
+            got, fix = f"{read} bytes in {time.monotonic() - begun:.0f} s", "send it again over a faster, steadier line"
+            raise RefusedError(408, "a body that comes in", got, fix) from None
         except ClientDisconnect:
             raise RefusedError(400, "a whole body", "a connection that was closed", "send it again") from None
         if chunk is None:
@@ -116,7 +161,7 @@ class _Form:
 
     def __init__(self, boundary: bytes, folder: Path, most: int) -> None:
         self._arrival, self._folder, self._most = Arrival(), folder, most
-        self._text = MOST_TEXT
+        self._text, self._parts, self._seconds = MOST_TEXT, 0, PARSE_SECONDS
         self._header, self._value = (bytearray(), bytearray()), bytearray()
         self._disposition: dict[bytes, bytes] = {}
         self._file: IO[bytes] | None = None
@@ -139,10 +184,14 @@ class _Form:
 
     def write(self, chunk: bytes) -> None:
         """The next piece of the body."""
+        begun = time.thread_time()
         try:
             self._parser.write(chunk)
         except MultipartParseError as error:
             raise _unreadable() from error
+        self._seconds -= time.thread_time() - begun - len(chunk) / PARSE_RATE
+        if self._seconds < 0:
+            raise RefusedError(400, "a boundary that the file does not hold", "one that it is full of", "use another")
 
     def finish(self) -> Arrival:
         """What was in it."""
@@ -152,12 +201,19 @@ class _Form:
 
     def discard(self) -> None:
         """Remove what was written."""
-        if self._file is not None:
-            self._file.close()
-        if self._arrival.file is not None:
-            self._arrival.file.unlink(missing_ok=True)
+        try:
+            if self._file is not None:
+                self._file.close()  # writes what it still holds, which a full disk does not take
+        except OSError:
+            self._file = None
+        finally:
+            if self._arrival.file is not None:
+                self._arrival.file.unlink(missing_ok=True)
 
     def _part_begin(self) -> None:
+        self._parts += 1
+        if self._parts > MOST_PARTS:
+            raise RefusedError(413, f"at most {MOST_PARTS} parts", "more", "send file and options only")
         self._disposition, self._value = {}, bytearray()
 
     def _header_field(self, data: bytes, start: int, end: int) -> None:
@@ -238,6 +294,10 @@ def allowed_path(given: str, roots: tuple[Path, ...]) -> Path:
     if path is None or not inside(path, roots):
         fix = "upload the file, or start the server with --root" if not roots else "name a full path below a root"
         raise RefusedError(403, "a file below a root of the server", "another path", fix)
-    if not path.is_file():
+    try:
+        there = path.is_file()
+    except (OSError, ValueError):  # longer than a name may be, or in a folder that is closed to the server
+        there = False
+    if not there:
         raise RefusedError(422, "a file that exists", "none at this path", "check the path")
     return path

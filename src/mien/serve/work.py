@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from mien.core.errors import SourceError
 from mien.core.settings import limit_threads, thread_count
 from mien.serve.child import Answer, Tell
+from mien.serve.problems import cannot_store
 from mien.serve.settings import ServeSettings
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 FORMATS = (
     "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpeg,mpegts,mpegvideo,flv,asf,ogg,mxf,gif,h264,hevc,m4v,mjpeg,dv,"
-    "yuv4mpegpipe,ivf,obu,av1,rm,image2,jpeg_pipe,png_pipe,webp_pipe"
+    "yuv4mpegpipe,ivf,obu,av1,rm,image2,jpeg_pipe,png_pipe,webp_pipe,apng"
 )
 """Containers that hold their own pixels. Playlists (HLS, DASH, concat, SDP) name other files and addresses, which
 FFmpeg would open for whoever uploads one."""
@@ -48,7 +49,7 @@ class Question:
     uploaded: bool
 
 
-def plan(options: dict[str, Any]) -> tuple[AnalysisSettings, Outputs]:
+def settings_of(options: dict[str, Any]) -> tuple[AnalysisSettings, Outputs]:
     """The options in mien's own words. Raises ConfigError where they contradict each other."""
     from mien.analysis.batch import Outputs
     from mien.analysis.settings import AnalysisSettings
@@ -77,10 +78,13 @@ def analyst(settings: ServeSettings) -> Answer:
 
     def answer(question: Question, tell: Tell) -> dict[str, Any]:
         look_into(question.source, question.name, settings)
-        looks, outputs = plan(question.options)
+        looks, outputs = settings_of(question.options)
         progress = _Progress(tell, settings.max_minutes * 60, question.name)
         result = model.analyze(question.source, looks, progress)
-        return _write(_named(result, question.name), question, outputs)
+        try:
+            return _write(_named(result, question.name), question, outputs)
+        except OSError as error:
+            raise cannot_store(error) from error
 
     return answer
 

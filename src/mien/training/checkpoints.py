@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from mien.core.errors import WeightsError
 from mien.core.files import whole_file
+from mien.models.torch_file import read_torch
 
 
 class Checkpoints:
@@ -34,11 +35,15 @@ class Checkpoints:
 
     def latest(self, complain: Callable[[str], None]) -> dict[str, Any] | None:
         """The last state that is whole; ``complain`` hears of every torn one. None when there is none."""
-        for path in reversed(self._paths()):
-            if _is_whole(path):
-                state: dict[str, Any] = torch.load(path, weights_only=True)
+        paths = self._paths()
+        for path in reversed(paths):
+            try:
+                state: dict[str, Any] = read_torch(path)
+            except WeightsError as error:
+                before = "going on from the checkpoint before it" if path != paths[0] else "beginning anew"
+                complain(f"{path} is torn: {before} ({error.got.removeprefix(f'{path}: ')})")
+            else:
                 return state
-            complain(f"{path} is torn: going on from the checkpoint before it")
         return None
 
     def _paths(self) -> list[Path]:
@@ -49,12 +54,3 @@ def save_state(state: dict[str, Any], path: Path) -> None:
     """``torch.save`` to a file that appears whole."""
     with whole_file(path) as draft:
         torch.save(state, draft)
-
-
-def _is_whole(path: Path) -> bool:
-    """Torch's files are ZIP archives with a checksum a tensor: a cut or a flipped bit shows."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            return archive.testzip() is None
-    except (zipfile.BadZipFile, OSError):
-        return False

@@ -15,18 +15,18 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from mien.core.errors import DataError
 from mien.core.settings import thread_count
 from mien.data.ferplus import read_ferplus
 from mien.data.transforms import Augmentation, augment, warp
 from mien.models.landmarks import LANDMARK_SIZE, MobileFaceNet, fold
 from mien.models.preprocess import normalise
 from mien.models.record import Preprocessing
+from mien.models.torch_file import read_torch
 from mien.models.weights import write_tensors
 from mien.training.loop import FitPlan, Report, fit
+from mien.training.start import read_landmark_net
 from mien.training.task import Task, device_of
 
 EYE_CORNERS = (36, 45)  # outer corners in iBUG's 68 points: their distance normalises the error (inter-ocular NME)
@@ -58,18 +58,6 @@ class DistillRecipe:
     validation: int = 2048
 
 
-def load_teacher(path: Path) -> MobileFaceNet:
-    """A MobileFaceNet-68 from a safetensors file, in eval mode; raises DataError when the file does not fit."""
-    if not path.is_file():
-        raise DataError("a MobileFaceNet-68 .safetensors file", f"no file at {path}", "check the path")
-    teacher = MobileFaceNet()
-    try:
-        teacher.load_state_dict(load_file(path))
-    except RuntimeError as error:
-        raise DataError("MobileFaceNet-68 weights", f"{path}: {error}", "check the file") from error
-    return teacher.eval().requires_grad_(False)
-
-
 def point_error(ours: Float[Tensor, "n 68 2"], theirs: Float[Tensor, "n 68 2"]) -> Float[Tensor, " n"]:
     """Mean distance of the points over the distance of the outer eye corners (NME) of each face."""
     eyes = (theirs[:, EYE_CORNERS[0]] - theirs[:, EYE_CORNERS[1]]).norm(dim=-1)
@@ -82,7 +70,7 @@ class DistillTask(Task):
 
     Args:
         data: the FERPlus ``.npz``.
-        teacher: see :func:`load_teacher`.
+        teacher: see :func:`mien.training.start.read_landmark_net`.
         recipe: what the student is shown.
     """
 
@@ -105,7 +93,7 @@ class DistillTask(Task):
             {"params": [p for p in params if p.ndim < 2], "weight_decay": 0.0},
         ]
 
-    def loss(self, module: nn.Module, batch: Tensor, rng: torch.Generator) -> Tensor:
+    def loss(self, module: nn.Module, batch: Tensor, rng: torch.Generator) -> dict[str, Tensor]:
         """L1 on the points (in percent of the side) plus the squared error of the map in units of its own spread."""
         grey = augment(self.faces[batch].float() / 255, LANDMARK_SIZE, self.recipe.augmentation, rng)
         faces = grey.expand(-1, 3, -1, -1).contiguous(memory_format=torch.channels_last).to(device_of(module))
@@ -114,8 +102,7 @@ class DistillTask(Task):
         ours, our_map = module(normalise(faces, self.plan))
         by_point = F.smooth_l1_loss(ours.float() * 100, points.float() * 100)
         by_map = (((our_map.float() - landmark_map.float()) / self.map_scale.to(faces.device)) ** 2).mean()
-        loss: Tensor = by_point + self.recipe.map_weight * by_map
-        return loss
+        return {"points": by_point, "map": self.recipe.map_weight * by_map}
 
     def validate(self, module: nn.Module) -> dict[str, float]:
         """Median and mean point error against the teacher, and the share of the map's variance explained."""
@@ -173,8 +160,8 @@ class LandmarkRun:
         """Train; the path of the student's weights comes back."""
         torch.set_num_threads(thread_count())
         torch.manual_seed(self.fit.seed)
-        task = DistillTask(self.data, load_teacher(self.teacher), self.recipe)
-        best = torch.load(fit(task, self.fit, self.out, self.resume, report), weights_only=True)
+        task = DistillTask(self.data, read_landmark_net(self.teacher), self.recipe)
+        best = read_torch(fit(task, self.fit, self.out, self.resume, report))
         path = self.out / "landmarks.safetensors"
         state = {k: v.contiguous() for k, v in best["module"].items() if not k.endswith("num_batches_tracked")}
         write_tensors(state, {"figures": json.dumps(best["figures"])}, path)

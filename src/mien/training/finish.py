@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from jaxtyping import Float, Int
 
+from mien.core import checks
 from mien.core.files import whole_file
 from mien.core.softmax import softmax
 from mien.evaluation.calibration import bias_helps, fit_bias, temperature_alone, threshold_for
@@ -65,7 +66,12 @@ def figures(probabilities: Float[np.ndarray, "n c"], labels: Int[np.ndarray, " n
 
 
 def write_facts(run: Any, dataset: str, fold: int = 0, protocol: str = "clean") -> None:
-    """``run.json`` in the run's folder: every field of its dataclass, and what a later evaluation must know."""
+    """``run.json`` in the run's folder: every field of its dataclass, and what a later evaluation must know.
+
+    Raises:
+        ConfigError: a name that the weights cannot have; better said now than when they are written.
+    """
+    checks.file_name("--name", run.name)
     facts: dict[str, Any] = {"recipe": type(run).__name__, "dataset": dataset, "data": str(run.data.resolve())}
     facts |= {"fold": fold, "protocol": protocol, "fields": dataclasses.asdict(run)}
     with whole_file(run.out / "run.json") as draft:

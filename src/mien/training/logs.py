@@ -9,6 +9,7 @@ from typing import Any
 
 from torch import Tensor
 
+from mien.core.checks import parse_json
 from mien.core.errors import MissingDependencyError
 from mien.core.files import whole_file
 
@@ -52,16 +53,30 @@ class Log:
             self.board.add_images("batch", images[:16].float().clamp(0, 1).cpu(), done)
 
     def forget_after(self, done: int) -> None:
-        """Drop lines of steps that a resumed run will take again."""
-        if self.main and self.path.exists():
-            lines = [line for line in self.path.read_text().splitlines() if json.loads(line).get("done", 0) <= done]
-            with whole_file(self.path) as draft:
-                draft.write_text("".join(f"{line}\n" for line in lines))
+        """Drop lines of steps that will be taken again, and what is no line: a killed run may leave half of one."""
+        if not self.main or not self.path.exists():
+            return
+        lines = self.path.read_text("utf-8", errors="replace").splitlines()
+        steps = [_done(line) for line in lines]
+        if None in steps:
+            self.say({"warning": f"{self.path}: {steps.count(None)} torn lines are dropped"})
+        kept = [line for line, step in zip(lines, steps, strict=True) if step is not None and step <= done]
+        with whole_file(self.path) as draft:
+            draft.write_text("".join(f"{line}\n" for line in kept), "utf-8")
 
     def close(self) -> None:
         """Write what TensorBoard still holds back."""
         if self.board is not None:
             self.board.close()
+
+
+def _done(line: str) -> float | None:
+    """The steps that a line of the log speaks of; None for a torn one."""
+    try:
+        step = parse_json(line).get("done", 0)
+    except (ValueError, AttributeError):
+        return None
+    return step if isinstance(step, int | float) else None
 
 
 def _board(folder: Path) -> Any:

@@ -14,6 +14,7 @@ import json
 import math
 import multiprocessing
 import time
+from collections import defaultdict
 from collections.abc import Iterator
 from multiprocessing.context import BaseContext
 from pathlib import Path
@@ -24,12 +25,13 @@ import torch
 from torch import Tensor, distributed
 from torch.utils.data import DataLoader, Dataset, default_collate
 
-from mien.core.errors import ConfigError, InputError
+from mien.core.errors import ConfigError, InputError, WeightsError
 from mien.core.files import whole_file
 from mien.data.sampling import epoch_order
+from mien.models.torch_file import read_torch
 from mien.training import machine
-from mien.training.average import Average
 from mien.training.checkpoints import Checkpoints, save_state
+from mien.training.ema import Ema
 from mien.training.logs import Log, Report
 from mien.training.plan import FitPlan, learning_rate
 from mien.training.task import Task
@@ -97,9 +99,7 @@ class _Run:
         self.learning = [p for group in groups for p in group["params"]]
         adamw = torch.optim.AdamW(groups, lr=plan.peak_lr, betas=(plan.beta1, plan.beta2))
         self.optimizer: Any = self.fabric.setup_optimizers(adamw)
-        self.average = Average(self.net, plan.ema)
-        if task.extras is not None:
-            task.extras.to(self.fabric.device)
+        self.average = Ema(self.net, plan.ema)
         self.order: Tensor | None = None
         self.epoch = self.step = 0
         self.validated = -1
@@ -132,17 +132,21 @@ class _Run:
         self.module.train()
         stop = min(self.steps, self.total - self.epoch * self.steps)
         parts = self._parts(self.order, stop)
-        start, first, loss = time.monotonic(), self.step, 0.0
+        start, first = time.monotonic(), self.step
+        sums: defaultdict[str, float] = defaultdict(float)
         while self.step < stop:
-            loss += self._train_step(parts)
+            for name, value in self._train_step(parts).items():
+                sums[name] += value
             self.log.say({"done": self.done, "total": self.total})
             if self._due():
                 self.save()
             if self.step % self.plan.log_every == 0:
                 taken = self.step - first
                 line: dict[str, float] = {"done": self.done, "epoch": self.epoch, "step": self.step, "of": self.steps}
-                line |= {"loss": self._mean(loss / taken), "seconds_per_step": (time.monotonic() - start) / taken}
-                self.log.write(line)
+                losses = {name: self._mean(value / taken) for name, value in sums.items()}
+                line["loss"] = sum(losses.values())
+                line |= {f"loss.{name}": value for name, value in losses.items() if len(losses) > 1}
+                self.log.write({**line, "seconds_per_step": (time.monotonic() - start) / taken})
 
     def _mean(self, value: float) -> float:
         """Over all processes."""
@@ -191,19 +195,22 @@ class _Run:
                 raise batch
             yield self.fabric.to_device(batch)
 
-    def _train_step(self, parts: Iterator[tuple[Any, float]]) -> float:
+    def _train_step(self, parts: Iterator[tuple[Any, float]]) -> dict[str, float]:
         share = learning_rate(self.done, self.plan.epochs * self.steps, self.plan)
         for group, scale in zip(self.optimizer.param_groups, self.scales, strict=True):
             group["lr"] = self.plan.peak_lr * share * scale
         self.optimizer.zero_grad(set_to_none=True)
-        total = 0.0
+        total: defaultdict[str, float] = defaultdict(float)
         for part in range(self.plan.accumulate):
             batch, weight = next(parts)
             with self.fabric.no_backward_sync(self.module, enabled=part < self.plan.accumulate - 1):
                 with self.fabric.autocast():
-                    loss = self.task.loss(self.module, batch, self.rng) * weight
+                    losses = self.task.loss(self.module, batch, self.rng)
+                    terms = {name: loss * weight for name, loss in losses.items()}
+                    loss = torch.stack(list(terms.values())).sum() if len(terms) > 1 else next(iter(terms.values()))
                 self.fabric.backward(loss)
-            total += loss.item()
+            for name, term in terms.items():
+                total[name] += term.item()
         if self.step == 0:
             self.log.pictures(self.task.pictures(batch), self.done)
         self.fabric.clip_gradients(self.module, self.optimizer, max_norm=self.plan.clip, error_if_nonfinite=False)
@@ -235,7 +242,6 @@ class _Run:
             "module": machine.whole_state(self.net),
             "optimizer": machine.whole_optimizer_state(self.net, self.optimizer.optimizer),
             "scaler": self.fabric.strategy.precision.state_dict(),
-            "extras": self.task.extras.state_dict() if self.task.extras is not None else {},
             "generators": self._generators(),
             "order": self.order,
             "epoch": self.epoch,
@@ -251,10 +257,36 @@ class _Run:
         self.saved = time.monotonic()
 
     def load(self) -> None:
-        """Go back to where the last whole checkpoint was made."""
-        state = self.checkpoints.latest(lambda text: self.log.say({"warning": text}))
+        """Go back to where the last whole checkpoint was made.
+
+        Raises:
+            ConfigError: it is of another number of processes, or of another run.
+        """
+        state = self.checkpoints.latest(self._warn)
         if state is None:
+            self.log.forget_after(-1)
             return
+        try:
+            self._take(state)
+        except (LookupError, TypeError, ValueError, RuntimeError) as error:
+            got = f"{self.checkpoints.folder}: {(str(error).splitlines() or [''])[0][:200]}"
+            raise ConfigError("a checkpoint of this run", got, "resume with the options it was begun with") from error
+        if self.best > -math.inf and not self._has_best():
+            self._warn(f"{self.folder / 'best.pt'} is torn: the best of this epoch and those to come will be taken")
+            self.best, self.validated = -math.inf, -1
+        self.log.forget_after(self.done)
+
+    def _warn(self, text: str) -> None:
+        self.log.say({"warning": text})
+
+    def _has_best(self) -> bool:
+        try:
+            read_torch(self.folder / "best.pt")
+        except WeightsError:
+            return False
+        return True
+
+    def _take(self, state: dict[str, Any]) -> None:
         if len(state["generators"]) != self.fabric.world_size:
             got = f"{self.fabric.world_size}, and a checkpoint of {len(state['generators'])}"
             raise ConfigError("as many processes as before", got, "resume with the same devices and nodes")
@@ -263,8 +295,6 @@ class _Run:
         machine.load_whole_state(self.net, state["module"])
         machine.load_whole_optimizer_state(self.net, self.optimizer.optimizer, state["optimizer"])
         self.fabric.strategy.precision.load_state_dict(state["scaler"])
-        if self.task.extras is not None:
-            self.task.extras.load_state_dict(state["extras"])
         own, cpu, gpu = state["generators"][self.fabric.global_rank]
         self.rng.set_state(own)
         torch.set_rng_state(cpu)
@@ -272,7 +302,6 @@ class _Run:
             torch.cuda.set_rng_state(gpu)
         self.order, self.epoch, self.step = state["order"], state["epoch"], state["step"]
         self.validated, self.best = state["validated"], state["best"]
-        self.log.forget_after(self.done)
 
     def _generators(self) -> list[Any]:
         """The states of every process' generators, by rank."""

@@ -21,6 +21,7 @@ from torch.distributed.checkpoint.state_dict import (
 
 from mien.core.errors import ConfigError, MissingDependencyError
 from mien.models.vit import Block
+from mien.training.learner import Learner
 from mien.training.plan import FitPlan
 
 if TYPE_CHECKING:
@@ -82,8 +83,12 @@ def _shard(module: nn.Module, mesh: Any) -> nn.Module:
     for part in module.modules():
         if isinstance(part, Block):
             fully_shard(part, mesh=shards)
-    # Resharding the root too: weights are swapped for their average between forward passes.
-    fully_shard(module, mesh=shards, reshard_after_forward=True)
+    # The network is the root, not the learner around it: it is validated alone. Terms with weights are roots too.
+    roots = [module.net, *module.terms.values()] if isinstance(module, Learner) else [module]
+    for root in roots:
+        if any(True for _ in root.parameters()):
+            # Resharding the root too: weights are swapped for their average between forward passes.
+            fully_shard(root, mesh=shards, reshard_after_forward=True)
     return module
 
 

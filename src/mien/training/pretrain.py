@@ -26,6 +26,7 @@ from mien.data.sampling import item_generator
 from mien.models.preprocess import normalise
 from mien.models.pretrain import MaskedAutoencoder, MaskedAutoencoderConfig, reconstruction_loss
 from mien.models.record import Preprocessing
+from mien.models.torch_file import read_torch
 from mien.models.weights import write_tensors
 from mien.training.loop import FitPlan, Report, fit
 from mien.training.task import Task, device_of
@@ -112,12 +113,12 @@ class PretrainTask(Task):
             {"params": [p for p in learning if p.ndim not in (2, 4)], "weight_decay": 0.0},
         ]
 
-    def loss(self, module: nn.Module, batch: tuple[Tensor, Tensor], rng: torch.Generator) -> Tensor:
+    def loss(self, module: nn.Module, batch: tuple[Tensor, Tensor], rng: torch.Generator) -> dict[str, Tensor]:
         """See :func:`mien.models.pretrain.reconstruction_loss`."""
         images, noise = batch
         images = normalise(images, self.preprocessing)
         predicted, hidden = module(images, noise)
-        return reconstruction_loss(predicted, images, hidden, self.recipe.model.patch)
+        return {"reconstruction": reconstruction_loss(predicted, images, hidden, self.recipe.model.patch)}
 
     def validate(self, module: nn.Module) -> dict[str, float]:
         """The loss on held-out crops, whole, with the same patches hidden each time; its negative is the score."""
@@ -127,9 +128,10 @@ class PretrainTask(Task):
             noise = torch.rand(len(images), self.recipe.model.grid**2, generator=rng)
             device = device_of(module)
             with torch.no_grad():
-                total += self.loss(module, (images.to(device), noise.to(device)), rng).item() * len(images)
-        loss = total / len(self.held_out)
-        return {"score": -loss, "loss": loss}
+                (loss,) = self.loss(module, (images.to(device), noise.to(device)), rng).values()
+                total += loss.item() * len(images)
+        mean = total / len(self.held_out)
+        return {"score": -mean, "loss": mean}
 
     def _whole(self, numbers: list[int]) -> Float[Tensor, "n 3 s s"]:
         size = self.recipe.model.input_size
@@ -176,7 +178,7 @@ class PretrainRun:
 
     def write(self, best: Path, crops: int) -> Path:
         """Write the encoder of the best epoch with timm's names; how it came about stands in the file's header."""
-        state = torch.load(best, weights_only=True)
+        state = read_torch(best)
         model = MaskedAutoencoder(self.recipe.model)
         model.load_state_dict(state["module"])
         facts = {

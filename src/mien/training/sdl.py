@@ -19,6 +19,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor, distributed, nn
 
 from mien.core.errors import ConfigError
+from mien.training.terms import Answer, Step, Term
 
 PUBLISHED_SCHEDULE = ((0, 0.0), (30, 0.01), (50, 0.1), (60, 0.5), (80, 1.0))
 OFFICIAL_PERIOD, OFFICIAL_AFTER = 100, 20
@@ -26,7 +27,7 @@ OFFICIAL_PERIOD, OFFICIAL_AFTER = 100, 20
 
 
 @dataclass(frozen=True)
-class SdlPlan:
+class SdlSettings:
     """How the self-distillation loss is computed. Epochs count from 0.
 
     Attributes:
@@ -142,41 +143,50 @@ class Anchors(nn.Module):
             return torch.einsum("bck,bckn->bn", weights.view_as(cosines), probabilities)
 
 
-class SelfDistillation(nn.Module):
-    """The loss and its anchors, as one module beside the network: its state is what a resumed run needs.
-
-    A training step adds :meth:`loss` to its own loss and then, where ``plan.observes(epoch)``, hands :meth:`observe`
-    the same clips as they were before mixing, run through the network once more.
+class SelfDistillation(Term):
+    """The loss and its anchors, which are in its state: a resumed run goes on with them.
 
     Args:
-        plan: how.
+        settings: how.
         classes: number of classes.
         dim: of the head's feature.
     """
 
-    def __init__(self, plan: SdlPlan, classes: int, dim: int) -> None:
+    def __init__(self, settings: SdlSettings, classes: int, dim: int) -> None:
         super().__init__()
-        self.plan = plan
-        self.anchors = Anchors(classes, dim, plan.queue)
-        if plan.mode == "official":
-            rng = torch.Generator().manual_seed(plan.seed)
+        self.settings = settings
+        self.anchors = Anchors(classes, dim, settings.queue)
+        if settings.mode == "official":
+            rng = torch.Generator().manual_seed(settings.seed)
             self.anchors.features.copy_(torch.rand(self.anchors.features.shape, generator=rng))
             self.anchors.probabilities.copy_(torch.rand(self.anchors.probabilities.shape, generator=rng))
 
+    def reads_plain(self, epoch: int) -> bool:
+        """In the epochs whose clips become anchors."""
+        return self.settings.observes(epoch)
+
+    def forward(self, answer: Answer, step: Step) -> Float[Tensor, ""]:
+        """The loss against the anchors so far; then the clips, as before mixing, are put among them."""
+        loss = self.loss(answer.logits, answer.feature.detach(), step.epoch)
+        if self.training and self.settings.observes(step.epoch):
+            plain = step.plain()
+            self.observe(plain.feature, plain.logits, step.labels, step.epoch)
+        return loss
+
     def loss(self, logits: Float[Tensor, "b c"], features: Float[Tensor, "b d"], epoch: int) -> Float[Tensor, ""]:
-        """The weighted loss; 0 while it is off, by plan or because the anchors are not ready.
+        """The weighted loss; 0 while it is off, by its settings or because the anchors are not ready.
 
         Args:
             logits: with gradient.
             features: what the head reads, before dropout; no gradient flows through them.
             epoch: from 0.
         """
-        plan, weight = self.plan, self.plan.weight(epoch)
-        official = plan.mode == "official"
-        if plan.mode == "off" or weight == 0 or not (official or self.anchors.ready):
+        settings, weight = self.settings, self.settings.weight(epoch)
+        official = settings.mode == "official"
+        if settings.mode == "off" or weight == 0 or not (official or self.anchors.ready):
             return logits.new_zeros(())
-        targets = self.anchors.targets(features, plan.top_k, None if official else plan.temperature)
-        if official or plan.loss == "bce":
+        targets = self.anchors.targets(features, settings.top_k, None if official else settings.temperature)
+        if official or settings.loss == "bce":
             return weight * F.binary_cross_entropy_with_logits(logits.float(), targets)
         return weight * F.kl_div(logits.float().log_softmax(1), targets, reduction="batchmean")
 
@@ -186,7 +196,7 @@ class SelfDistillation(nn.Module):
     ) -> None:
         """Put clips that were not mixed among the anchors, those of all processes in the order of the joint batch.
 
-        Every process has to call it in the same step; epochs that the plan does not observe change nothing.
+        Every process has to call it in the same step; epochs that are not observed change nothing.
 
         Args:
             features: before dropout.
@@ -194,7 +204,7 @@ class SelfDistillation(nn.Module):
             labels: each clip's queue; below 0: none.
             epoch: from 0.
         """
-        if not self.plan.observes(epoch):
+        if not self.settings.observes(epoch):
             return
         probabilities = logits.float().softmax(1)
         self.anchors.update(*gather_items(features.float(), probabilities, labels))

@@ -6,11 +6,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from mien.data.datasets import find_dataset
+from mien.data.manifest import SET
 from mien.data.synthetic import Kind, write_synthetic
-from mien.training.clip_run import ClipRun
-from mien.training.clips import ClipRecipe
+from mien.training.labelled import LabelledRun
 from mien.training.logs import Report
 from mien.training.plan import FitPlan
+from mien.training.recipe import ClipRecipe
 
 
 @dataclass(frozen=True)
@@ -40,9 +41,11 @@ class SmokeRun:
     def run(self, report: Report | None = None) -> Path:
         """Draw, train; the path of the model's weights comes back."""
         data = self.out / "data"
-        if not (data / "manifest.csv").exists():
+        if not (data / SET).exists():  # it is written last
             half = self.clips // 2
             write_synthetic(data, self.kind, self.clips, half, half, self.recipe.frames, ambiguous=self.ambiguous)
             find_dataset("synthetic").read(data).save(data)
-        run = ClipRun(data, self.out, self.start, name="smoke", resume=self.resume, fit=self.fit, recipe=self.recipe)
+        run = LabelledRun(
+            data, self.out, self.start, name="smoke", resume=self.resume, fit=self.fit, recipe=self.recipe
+        )
         return run.run(report)

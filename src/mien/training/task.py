@@ -22,7 +22,6 @@ class Task(ABC):
             number of workers, devices and restarts. None: a batch is the item numbers alone.
         idle_parameters: some learning parameters take no part in the loss, as S2D's last prompt norm, which its
             checkpoints carry and nothing reads; several processes must know, or they wait for its gradient.
-        extras: state beside the module that a resumed run needs, such as SDL's anchors; None where there is none.
     """
 
     module: nn.Module
@@ -30,7 +29,6 @@ class Task(ABC):
     labels: Tensor | None = None
     data: Dataset[Any] | None = None
     idle_parameters: bool = False
-    extras: nn.Module | None = None
 
     def start_epoch(self, epoch: int) -> None:  # noqa: B027 - most tasks have nothing to prepare
         """Told before every epoch, from 0; for curricula."""
@@ -40,12 +38,12 @@ class Task(ABC):
         """Optimizer groups; ``scale`` in a group multiplies the learning rate. Asked once the module is set up."""
 
     @abstractmethod
-    def loss(self, module: nn.Module, batch: Any, rng: torch.Generator) -> Tensor:
-        """Mean loss of a batch, which is what ``data`` gave, stacked and moved to the module's device.
+    def loss(self, module: nn.Module, batch: Any, rng: torch.Generator) -> dict[str, Tensor]:
+        """Mean losses by name, which add up to what is learned from; the log names each.
 
         Args:
             module: call this one: it is ``self.module``, perhaps wrapped so that devices stay in step.
-            batch: see ``data``.
+            batch: what ``data`` gave, stacked and moved to the module's device.
             rng: of this device, on the CPU; all that is random is drawn from it or from torch's global one.
         """
 

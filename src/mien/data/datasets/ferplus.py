@@ -41,16 +41,25 @@ def read(root: Path) -> Manifest:
         DataError: another layout, or files that contradict each other.
     """
     if root.is_file() and root.suffix == ".npz":
-        return _archive(root)
+        return read_archive(root)
     if (root / PIXELS).is_file() and (root / VOTES).is_file():
         return _pair(root)
     archives = sorted(root.glob("*.npz")) if root.is_dir() else []
     if len(archives) == 1:
-        return _archive(archives[0])
+        return read_archive(archives[0])
     raise unknown_layout(root, LAYOUT)
 
 
-def _archive(path: Path) -> Manifest:
+def read_archive(path: Path, every_vote: bool = False) -> Manifest:
+    """The rows of one archive.
+
+    Args:
+        path: of the ``.npz``.
+        every_vote: train on every row with a vote for an expression, not only on those with a majority.
+
+    Raises:
+        DataError: missing, torn, or another layout.
+    """
     fix = "see docs/train-ferplus.md for how it is made"
     if not zipfile.is_zipfile(path):
         raise DataError(LAYOUT[1], f"{path}, which is another file or a torn one", fix)
@@ -62,23 +71,23 @@ def _archive(path: Path) -> Manifest:
     for split, cast in votes.items():
         if cast.ndim != 2 or cast.shape[1] != len(COLUMNS) - 2 or cast.dtype != np.uint8:
             raise DataError(LAYOUT[1], f"{split}_votes {cast.shape} {cast.dtype} in {path}", fix)
-    rows = [row for split, cast in votes.items() for row in _rows(cast, split, path.name)]
+    rows = [row for split, cast in votes.items() for row in _rows(cast, split, path.name, every_vote)]
     if not rows:
         raise DataError(LAYOUT[1], f"{path} without votes", fix)
     return Manifest("ferplus", LABELS, tuple(rows), path.parent, notes=("one archive of images and votes",))
 
 
-def _rows(votes: UInt8[np.ndarray, "n 10"], split: Split, name: str) -> Iterator[Row]:
-    for place, row in _majority_rows(votes, split):
+def _rows(votes: UInt8[np.ndarray, "n 10"], split: Split, name: str, every_vote: bool) -> Iterator[Row]:
+    for place, row in _voted_rows(votes, split, every_vote):
         yield Row(f"{split}-{place}", f"{name}#{split}_images/{place}", "array", *row)
 
 
-def _majority_rows(
-    votes: UInt8[np.ndarray, "n 10"], split: Split
+def _voted_rows(
+    votes: UInt8[np.ndarray, "n 10"], split: Split, every_vote: bool = False
 ) -> Iterator[tuple[int, tuple[str, Split, int, str, tuple[float, ...]]]]:
     """Number of every row that counts, and its label, split, fold, subject and votes."""
     shares = vote_shares(votes)
-    for place in np.flatnonzero(majority(votes)):
+    for place in np.flatnonzero(shares.any(1) if every_vote and split == "train" else majority(votes)):
         share = shares[place]
         yield int(place), (LABELS.labels[int(share.argmax())], split, 0, "", tuple(share.tolist()))
 
@@ -91,7 +100,7 @@ def _pair(root: Path) -> Manifest:
     for usage, split in USAGES.items():
         numbers = [number for number, (one, name, _) in enumerate(entries) if one == usage and name]
         votes = np.array([entries[number][2] for number in numbers], np.uint8).reshape(-1, len(COLUMNS) - 2)
-        for place, row in _majority_rows(votes, split):
+        for place, row in _voted_rows(votes, split):
             number = numbers[place]
             rows.append(Row(Path(entries[number][1]).stem, f"{PIXELS}#pixels/{number}", "array", *row))
     if not rows:

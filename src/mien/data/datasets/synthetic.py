@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import csv
-import json
 from pathlib import Path
 
-from mien.core.errors import DataError
+from mien.core import checks
+from mien.core.checks import parse_json
+from mien.core.errors import ConfigError, DataError
 from mien.core.labels import LabelSpace
+from mien.core.sheets import read_rows
 from mien.data.datasets import DataSet
-from mien.data.manifest import Manifest, Row
-from mien.data.synthetic import ABOUT, ITEMS
+from mien.data.manifest import MOST_SIDE, Manifest, Row
+from mien.data.synthetic import ABOUT, COLUMNS, ITEMS
 
 LAYOUT = (
     f"{ABOUT}: the classes and how the clips were drawn",
@@ -29,17 +30,19 @@ def read(raw: Path) -> Manifest:
     if not (raw / ABOUT).is_file() or not (raw / ITEMS).is_file():
         raise DataError(f"a folder with {ABOUT} and {ITEMS}", f"{raw} without them", fix)
     try:
-        about = json.loads((raw / ABOUT).read_text())
+        about = parse_json((raw / ABOUT).read_bytes())
         kind, labels = str(about["kind"]), LabelSpace(f"synthetic-{about['kind']}", tuple(about["labels"]))
         single = about["frames"] == 1
-        with (raw / ITEMS).open(newline="") as file:
-            rows = tuple(_row(cells, labels, single) for cells in csv.DictReader(file))
-    except (KeyError, TypeError, ValueError) as error:
+        rows = tuple(_row(cells, labels, single) for _, cells in read_rows(raw / ITEMS, COLUMNS))
+        size, ambiguous = about.get("size"), float(about.get("ambiguous") or 0)
+        if size is not None:
+            checks.whole("size", size, 1, MOST_SIDE)
+    except (KeyError, TypeError, ValueError, OSError, ConfigError) as error:
         raise DataError(f"{ABOUT} and {ITEMS} as mien writes them", f"{type(error).__name__}: {error}", fix) from error
     notes = [f"drawn faces, {kind} classes, seed {about.get('seed')}"]
-    if about.get("ambiguous"):
-        notes.append(f"{about['ambiguous']:.0%} of the training clips blend two expressions and are labelled with one")
-    return Manifest("synthetic", labels, rows, raw, about.get("size"), tuple(notes))
+    if ambiguous:
+        notes.append(f"{ambiguous:.0%} of the training clips blend two expressions and are labelled with one")
+    return Manifest("synthetic", labels, rows, raw, size, tuple(notes))
 
 
 def _row(cells: dict[str, str], labels: LabelSpace, single: bool) -> Row:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,8 @@ import numpy as np
 from jaxtyping import Float64, Int64
 
 from mien.core.errors import ConfigError, DataError
+from mien.core.names import printable
+from mien.core.sheets import read_rows
 from mien.core.types import Span
 from mien.report.result import RESULT_FILE
 from mien.report.tables import SCHEMA, read_json
@@ -96,7 +97,7 @@ def read_analysis(folder: Path) -> Analysis:
         tracks, times, probabilities = _read_frames(folder / FRAMES_FILE, labels)
         end = max((span.end for span in spans), default=0.0)
         return Analysis(
-            name=folder.resolve().name,
+            name=printable(folder.resolve().name),
             source=content["source"]["name"],
             labels=labels,
             spans=spans,
@@ -112,10 +113,7 @@ def read_analysis(folder: Path) -> Analysis:
 def _read_frames(
     path: Path, labels: Sequence[str]
 ) -> tuple[Int64[np.ndarray, " n"], Float64[np.ndarray, " n"], Float64[np.ndarray, "n c"]]:
-    with path.open(encoding="utf-8", newline="") as file:
-        rows = csv.reader(file)
-        header = next(rows, [])
-        wanted = [header.index(name) for name in ("track", "time", *(f"p_{label}" for label in labels))]
-        cells = [[row[place] or "nan" for place in wanted] for row in rows]
+    wanted = ("track", "time", *(f"p_{label}" for label in labels))
+    cells = [[row[name] or "nan" for name in wanted] for _, row in read_rows(path, wanted)]
     table = np.array(cells, np.float64).reshape(len(cells), len(wanted))
     return table[:, 0].astype(np.int64), table[:, 1], table[:, 2:]

@@ -8,7 +8,6 @@ is counted apart.
 
 from __future__ import annotations
 
-import csv
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from jaxtyping import Float64, Int64
 
 from mien.core.errors import ConfigError, DataError
 from mien.core.labels import LabelSpace
+from mien.core.sheets import read_rows
 from mien.core.types import UNCLEAR
 from mien.report.plots.analyses import Analysis
 from mien.report.plots.matrix import draw_matrix
@@ -79,15 +79,7 @@ def read_labels(path: Path, analyses: Sequence[Analysis]) -> list[Stretch]:
     Raises:
         DataError: no such file, a column is missing, or a line that cannot be used; it names the line.
     """
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.DictReader(file)
-            missing = [name for name in COLUMNS if name not in (reader.fieldnames or ())]
-            if missing:
-                raise DataError(f"columns {', '.join(COLUMNS)}", f"{path}: no {', '.join(missing)}", "add them")
-            return [_stretch(row, reader.line_num, path, analyses) for row in reader]
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError("a CSV file of labels", f"{path}: {error}", "check the path") from error
+    return [_stretch(row, line, path, analyses) for line, row in read_rows(path, COLUMNS, ragged=True)]
 
 
 def _stretch(row: dict[str, str], line: int, path: Path, analyses: Sequence[Analysis]) -> Stretch:

@@ -1,0 +1,83 @@
+"""The shape of an S2D network as its weights' record tells it. No torch here: ``mien models`` must start fast."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from mien.core import checks
+from mien.core.errors import ConfigError
+
+ADAPTER_HEADS = 8
+"""Of the attention over frames in every temporal adapter."""
+MOST_SIDE, MOST_DIM, MOST_DEPTH, MOST_CLASSES, MOST_FRAMES = 2048, 8192, 256, 10_000, 4096
+"""Far above any network there is: a record that claims more is damaged, and building it would take all memory."""
+
+
+@dataclass(frozen=True)
+class S2DConfig:
+    """The shape of an S2D network.
+
+    Attributes:
+        input_size: side of the square input in pixels, a multiple of ``patch``.
+        patch: side of a patch in pixels.
+        dim: token width, a multiple of ``heads``.
+        depth: number of transformer blocks, each with a prompter.
+        heads: attention heads.
+        classes: number of expressions.
+        frames: clip length of the video model's temporal embedding; None: the image model.
+        prompts: False leaves the landmark prompters out: a plain ViT, for ablations.
+        dropout: rate before the head, in [0, 1).
+        drop_path: stochastic depth rate of the last block, in [0, 1).
+        adapter_ratio: width inside a temporal adapter as a share of ``dim``; that width is a multiple of its 8 heads.
+    """
+
+    input_size: int = 224
+    patch: int = 16
+    dim: int = 768
+    depth: int = 12
+    heads: int = 12
+    classes: int = 7
+    frames: int | None = None
+    prompts: bool = True
+    dropout: float = 0.5
+    drop_path: float = 0.0
+    adapter_ratio: float = 0.25
+
+    def __post_init__(self) -> None:
+        self._demand_ranges()
+        if self.input_size % self.patch:
+            raise ConfigError(
+                f"input_size a multiple of patch {self.patch}", str(self.input_size), "change one of them"
+            )
+        if self.dim % self.heads:
+            raise ConfigError(f"dim a multiple of heads {self.heads}", str(self.dim), "change one of them")
+        if self.frames is not None and (self.adapter_width < 1 or self.adapter_width % ADAPTER_HEADS):
+            got = f"{self.dim} x {self.adapter_ratio:g}"
+            raise ConfigError(f"a multiple of {ADAPTER_HEADS} as width of the adapters", got, "change one of them")
+        if self.frames is not None and not self.prompts:
+            raise ConfigError("prompts with frames (the adapters share their norms)", "frames only", "set prompts")
+
+    def _demand_ranges(self) -> None:
+        checks.whole("input_size", self.input_size, 1, MOST_SIDE)
+        checks.whole("patch", self.patch, 1, MOST_SIDE)
+        checks.whole("dim", self.dim, 1, MOST_DIM)
+        checks.whole("depth", self.depth, 1, MOST_DEPTH)
+        checks.whole("heads", self.heads, 1, MOST_DIM)
+        checks.whole("classes", self.classes, 1, MOST_CLASSES)
+        if self.frames is not None:
+            checks.whole("frames", self.frames, 1, MOST_FRAMES)
+        checks.demand(isinstance(self.prompts, bool), "prompts", "true or false", self.prompts)
+        for name in ("dropout", "drop_path"):
+            checks.real(name, getattr(self, name), 0, 1)
+            checks.demand(getattr(self, name) < 1, name, "below 1", getattr(self, name))
+        checks.real("adapter_ratio", self.adapter_ratio, 0, 4)
+
+    @property
+    def grid(self) -> int:
+        """Patches along a side."""
+        return self.input_size // self.patch
+
+    @property
+    def adapter_width(self) -> int:
+        """Width inside a temporal adapter."""
+        return round(self.dim * self.adapter_ratio)

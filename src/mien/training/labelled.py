@@ -1,0 +1,254 @@
+"""Learning expressions from labelled items, whatever they come from: one task and one run for every recipe.
+
+S2D's two stages (arXiv 2312.05447; s2d-spec, "Recipes"): stage 1 trains the image model whole, an image being a clip of
+one frame; stage 2 freezes it and learns the temporal adapters, the prompters, the norms and the head.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from mien.core.errors import ConfigError, DataError
+from mien.core.settings import thread_count
+from mien.core.softmax import softmax
+from mien.data.datasets.ferplus import read_archive
+from mien.data.manifest import Manifest, load_manifest
+from mien.data.mixing import mix
+from mien.data.splits import hold_out
+from mien.models.find import find_weights
+from mien.models.landmarks import fold
+from mien.models.record import ModelRecord
+from mien.models.s2d import S2D
+from mien.models.torch_file import read_torch
+from mien.models.weights import Recognizer, load_weights, save_weights
+from mien.training.finish import calibrate, figures, uncalibrated, write_facts
+from mien.training.learner import Inputs, Learner, net_state
+from mien.training.loop import FitPlan, Report, fit
+from mien.training.recipe import ClipRecipe, FaceRecipe, Judged, MovingRecipe, Recipe
+from mien.training.sources import Batch
+from mien.training.start import is_bare, parameter_groups, start_recognizer
+from mien.training.task import Task, device_of
+from mien.training.terms import Setting
+
+UNKNOWN_LICENCE = "not stated: it depends on the data and on the weights this began with"
+
+
+class LabelledTask(Task):
+    """Labelled items and the network that learns them.
+
+    Args:
+        train: training rows.
+        held_out: rows that every epoch is judged by.
+        recognizer: the networks to begin with, see :func:`mien.training.start.start_recognizer`.
+        recipe: how.
+        seed: of everything random about items that are read from files.
+    """
+
+    def __init__(self, train: Manifest, held_out: Manifest, recognizer: Recognizer, recipe: Recipe, seed: int) -> None:
+        self.recipe, self.recognizer = recipe, recognizer
+        self.preprocessing = recognizer.preprocessing
+        landmarks = recognizer.landmarks
+        self._eyes = Recognizer(recognizer.s2d, None if landmarks is None else fold(landmarks), self.preprocessing)
+        self.source = recipe.source(train, self._eyes, seed)
+        self.held_out = recipe.held_out(held_out, self._eyes)
+        s2d = recognizer.s2d
+        s2d.learn_only(recipe.learn)
+        s2d.checkpoint_blocks = recipe.checkpoint_blocks
+        self.items, self.data, self.labels = len(self.source), self.source.loaded, self.source.labels
+        self.idle_parameters = s2d.config.prompts
+        counts = torch.bincount(self.labels.clamp(min=0), minlength=len(train.labels))
+        self.learner = Learner(s2d, recipe.parts(Setting(train.labels, s2d.config.dim, counts)))
+        self.module: nn.Module = self.learner
+        self.start_epoch(0)
+
+    def start_epoch(self, epoch: int) -> None:
+        """Set the epoch's input size."""
+        sizes = self.recipe.sizes
+        self.epoch = epoch
+        self.size = sizes[min(epoch, len(sizes) - 1)] if sizes else self.preprocessing.input_size
+        self.source.size = max(self.size, self.learner.size)
+
+    def groups(self, weight_decay: float) -> list[dict[str, Any]]:
+        """See :func:`mien.training.start.parameter_groups`; what terms learn, they learn at the full rate."""
+        recipe = self.recipe
+        groups = parameter_groups(self.recognizer.s2d, weight_decay, recipe.layer_decay, recipe.prompt_rate)
+        own = [parameter for parameter in self.learner.terms.parameters() if parameter.requires_grad]
+        return groups + ([{"params": own, "weight_decay": weight_decay}] if own else [])
+
+    def loss(self, module: nn.Module, batch: Any, rng: torch.Generator) -> dict[str, Tensor]:
+        """Every term of the recipe, weighed."""
+        given = self.source.batch(batch, rng)
+        clips, targets = mix(given.clips, given.targets, self.recipe.mixing, rng)
+        device = device_of(module)
+        clips, targets, labels = clips.to(device), targets.to(device), given.labels.to(device)
+        mixed = clips is not given.clips and self.recipe.mixing.changes_clips
+        plain = self.inputs(given.clips.to(device)) if mixed and self.learner.wants_plain(self.epoch) else None
+        parts: dict[str, Tensor] = module(self.inputs(clips), clips, targets, labels, self.epoch, plain)
+        return parts
+
+    def inputs(self, clips: Tensor) -> Inputs:
+        """What the network takes of clips in [0, 1]."""
+        frames = self._eyes.frames_of(clips, self.size)
+        return Inputs(frames, self._eyes.to(frames.device).landmark_map(frames.flatten(0, 1)))
+
+    def judge(self, net: nn.Module) -> Judged:
+        """A network's answers to the held-out items."""
+        return self.recipe.judge(Recognizer(net, self._eyes.landmarks, self.preprocessing).eval(), self.held_out)  # type: ignore[arg-type]
+
+    def validate(self, module: nn.Module) -> dict[str, float]:
+        """WAR, UAR and loss on the held-out items."""
+        assert isinstance(module, Learner)
+        judged = self.judge(module.net)
+        probabilities = softmax(judged.logits)
+        loss = float(-(judged.targets * np.log(probabilities.clip(1e-12))).sum(1).mean())
+        found = {**figures(probabilities, judged.labels), "loss": loss}
+        return {**found, "score": -loss if self.recipe.score == "loss" else found[self.recipe.score]}
+
+    def pictures(self, batch: Any) -> Tensor | None:
+        """The first frames of the clips, as augmented; of items in memory none."""
+        return batch[0][:, 0] if isinstance(batch, Batch | tuple | list) else None
+
+
+@dataclass(frozen=True)
+class LabelledRun:
+    """Train on any set of labelled images or clips, from its rows to calibrated weights.
+
+    Attributes:
+        data: folder of a set prepared by `mien prepare`; or the FERPlus .npz.
+        out: folder of the run; gets NAME.safetensors and run.json.
+        start: what to begin with: weights of mien (a name, a file, a folder, hf://owner/repository@revision) or a plain
+            ViT's .safetensors; none: random numbers. Of a deeper model blocks are taken at even distances, for another
+            input size positions are resampled.
+        backbone: a plain ViT's .safetensors (timm names) to begin with, where there is no start.
+        landmarks: whose landmark net to take where the start brings none: landmarks.safetensors of a landmark run, or
+            weights of mien.
+        fold: of a set with folds.
+        protocol: clean chooses epoch and calibration on training data held out; official as published: every epoch is
+            judged on the test split and the best one reported. Never compare one with the other.
+        name: of the weights.
+        licence: of the weights; empty: the start's where the labels' part of it stays as it is, else not stated.
+        resume: go on from the last checkpoint.
+        fit: optimisation.
+        recipe: model, items and loss.
+    """
+
+    data: Path | None = None
+    out: Path = Path("runs/clips")
+    start: str | None = None
+    backbone: Path | None = None
+    landmarks: str = "s2d-small"
+    fold: int = 0
+    protocol: Literal["clean", "official"] = "clean"
+    name: str = "model"
+    licence: str = ""
+    resume: bool = False
+    fit: FitPlan = field(default_factory=FitPlan)
+    recipe: ClipRecipe | FaceRecipe | MovingRecipe = field(default_factory=ClipRecipe)
+
+    def run(self, report: Report | None = None) -> Path:
+        """Train; the path of the model's weights comes back."""
+        torch.set_num_threads(thread_count())
+        torch.manual_seed(self.fit.seed)
+        train, held_out = self.rows()
+        if self.recipe.learn == "temporal":
+            self._demand_image_model(train)
+        task = LabelledTask(train, held_out, self.first(train), self.recipe, self.fit.seed)
+        write_facts(self, train.name, self.fold, self.protocol)
+        return self.write(task, fit(task, self.fit, self.out, self.resume, report))
+
+    def rows(self) -> tuple[Manifest, Manifest]:
+        """Training rows, and those that every epoch is judged by.
+
+        Raises:
+            ConfigError: no such fold, or no data.
+            DataError: labels are missing.
+        """
+        if self.data is None:
+            raise ConfigError("--data with a prepared set", "no --data", "make one with `mien prepare`")
+        whole = self._whole(self.data)
+        if self.fold not in whole.folds:
+            raise ConfigError(
+                f"a fold of {whole.name}: {', '.join(map(str, whole.folds))}", str(self.fold), "add --fold"
+            )
+        whole = whole.select(fold=self.fold)
+        if (whole.indices() < 0).any():
+            raise DataError("a label for every item", f"{self.data} with items that have none", "leave them out")
+        if self.protocol == "official":
+            return whole.select("train"), whole.select("test")
+        whole = hold_out(whole, seed=self.fit.seed)
+        return whole.select("train"), whole.select("valid")
+
+    def _whole(self, data: Path) -> Manifest:
+        if data.suffix == ".npz":
+            return read_archive(data, every_vote=self.recipe.every_vote)
+        if self.recipe.every_vote:
+            raise ConfigError("the FERPlus .npz for --recipe.no-majority-only", str(data), "prepared rows have one")
+        return load_manifest(data)
+
+    def first(self, rows: Manifest) -> Recognizer:
+        """The networks to begin with."""
+        config, changes = self.recipe.shape()
+        start = self.start or (None if self.backbone is None else str(self.backbone))
+        preprocessing = self.recipe.preprocessing(rows)
+        return start_recognizer(
+            config, changes, rows.labels, start, self.landmarks, preprocessing, self.recipe.zero_init
+        )
+
+    def _demand_image_model(self, rows: Manifest) -> None:
+        """Where temporal parts alone learn, what they begin with must know the labels."""
+        if self.start is not None and not is_bare(Path(self.start)):
+            recognizer, record = load_weights(find_weights(self.start))
+            if record.labels.labels == rows.labels.labels and record.is_image_model and recognizer.landmarks:
+                return
+        expected = f"an image model with the labels of {rows.name} and a landmark net to start from"
+        raise ConfigError(expected, str(self.start), "choose another --start")
+
+    def write(self, task: LabelledTask, best: Path) -> Path:
+        """Write the best epoch's weights, calibrated on the held-out items of the clean protocol."""
+        # A network of its own: the task's may be split over devices that are gone by now.
+        s2d = S2D(task.recognizer.s2d.config)
+        s2d.load_state_dict(net_state(read_torch(best)["module"]))
+        recognizer = Recognizer(s2d, task.recognizer.landmarks, task.preprocessing).cpu().eval()
+        judged = task.judge(s2d)
+        if self.protocol == "clean":
+            calibration, split = calibrate(judged.logits, judged.labels), "valid"
+            calibration.put_into(s2d)
+        else:
+            calibration, split = uncalibrated(softmax(judged.logits), judged.labels), "official_test"
+        rows = task.source.rows
+        begun = f"{self.recipe.judged_as(rows.name)}_{split}"
+        scores = {f"{begun}_{name}": value for name, value in calibration.figures.items()}
+        if self.recipe.learn == "temporal":
+            # Fresh temporal parts add nothing: this is the image model, averaged over the frames.
+            fresh = task.judge(replace(self, recipe=replace(self.recipe, zero_init=True)).first(rows).s2d)
+            averaged = calibrate(fresh.logits, fresh.labels).figures
+            scores |= {f"{begun}_{name}_averaging": value for name, value in averaged.items()}
+        record = ModelRecord(
+            name=self.name,
+            labels=rows.labels,
+            preprocessing=task.preprocessing,
+            config={},
+            frames=self.recipe.frames_in_use,
+            temperature=calibration.temperature,
+            threshold=calibration.threshold,
+            trained_on=f"{rows.name}, {task.items} items, from {self.start or self.backbone or 'random numbers'}",
+            dataset=rows.name,
+            fold=self.fold,
+            protocol=self.protocol,
+            licence=self.licence or self._licence_of_start(),
+            scores={name: round(value, 4) for name, value in scores.items()},
+        )
+        path = self.out / f"{self.name}.safetensors"
+        save_weights(recognizer, record, path, torch.float16)
+        return path
+
+    def _licence_of_start(self) -> str:
+        if self.recipe.learn != "temporal" or self.start is None:
+            return UNKNOWN_LICENCE
+        return load_weights(find_weights(self.start))[1].licence or UNKNOWN_LICENCE

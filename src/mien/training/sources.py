@@ -1,0 +1,216 @@
+"""What a run learns from: files read ahead by workers, faces in memory, or clips made of such faces.
+
+A source hands out batches of clips with their targets and labels. Whatever is random about an item depends on the run's
+seed and on how manyth showing it is (files), or is drawn from the device's generator (in memory).
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float, Int64, UInt8
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from mien.clips.indices import random_window
+from mien.core.errors import DataError
+from mien.data.clip_transforms import ClipAugmentation, augment_clip
+from mien.data.manifest import Manifest
+from mien.data.moving import Motion, laid_on, moving_clips
+from mien.data.pixels import frame_count, read_clip
+from mien.data.sampling import item_generator
+from mien.data.transforms import Augmentation, augment
+from mien.models.preprocess import to_colour
+from mien.models.record import Preprocessing
+from mien.models.weights import Recognizer
+
+POINTS_AT_ONCE = 16
+"""The landmark net's maps of so many faces stay in the cache; those of 256 take 2.5 times as long."""
+CONVERTED_AT_ONCE = 4096
+
+
+class Batch(NamedTuple):
+    """Items as the network's input begins.
+
+    Attributes:
+        clips: in [0, 1], one channel of luma or three.
+        targets: shares of the labels; NaN where nobody labelled.
+        labels: -1 for none.
+    """
+
+    clips: Float[Tensor, "b t _ s s"]
+    targets: Float[Tensor, "b c"]
+    labels: Int64[Tensor, " b"]
+
+
+class Source(ABC):
+    """Labelled items.
+
+    Attributes:
+        rows: of the set.
+        targets: of the items.
+        labels: of the items.
+        loaded: items for the loop's workers; None: :meth:`batch` makes all of a batch from its numbers.
+        size: side of the clips in pixels; the task sets it for every epoch.
+    """
+
+    loaded: Dataset[Batch] | None = None
+
+    def __init__(self, rows: Manifest, size: int) -> None:
+        self.rows, self.size = rows, size
+        self.targets = torch.from_numpy(rows.targets())
+        self.targets[self.targets.sum(1) == 0] = float("nan")
+        self.labels = torch.from_numpy(rows.indices())
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    @abstractmethod
+    def batch(self, given: Batch | Int64[Tensor, " b"], rng: torch.Generator) -> Batch:
+        """A batch of what the loop hands over: what ``loaded`` gave, or the numbers of the items."""
+
+
+class Files(Source, Dataset[Batch]):
+    """Items read from their files when they are due, each augmented for itself; a clip is a stretch of its frames.
+
+    A key is (item, draw); what is random depends on ``seed`` and ``draw`` alone.
+
+    Args:
+        rows: the items.
+        size: side of the clips.
+        frames: of a clip.
+        rate: every how many frames one is taken.
+        augmentation: changes.
+        seed: of everything random.
+    """
+
+    def __init__(
+        self, rows: Manifest, size: int, frames: int, rate: int, augmentation: ClipAugmentation, seed: int
+    ) -> None:
+        super().__init__(rows, size)
+        self.frames, self.rate, self.augmentation, self.seed = frames, rate, augmentation, seed
+
+    @property
+    def loaded(self) -> Dataset[Batch]:  # type: ignore[override]
+        """The items themselves."""
+        return self
+
+    def __getitem__(self, key: tuple[int, int]) -> Batch:
+        item, draw = key
+        row, place = self.rows.rows[item], np.random.default_rng((self.seed, draw))
+        chosen = random_window(frame_count(self.rows, row), self.frames, self.rate, place)
+        clip = torch.from_numpy(read_clip(self.rows, row, chosen))
+        images = augment_clip(clip, self.size, self.augmentation, item_generator(self.seed, draw))
+        return Batch(images, self.targets[item], self.labels[item])
+
+    def batch(self, given: Batch | Int64[Tensor, " b"], rng: torch.Generator) -> Batch:
+        """As it came."""
+        assert isinstance(given, tuple)
+        return Batch(*given)
+
+
+class Faces(Source):
+    """Single faces of one size, in memory, augmented a batch at a time: what small crops are quickest as.
+
+    Args:
+        rows: images.
+        preprocessing: grey ones are kept as one channel.
+        augmentation: changes.
+    """
+
+    def __init__(self, rows: Manifest, preprocessing: Preprocessing, augmentation: Augmentation) -> None:
+        super().__init__(rows, preprocessing.input_size)
+        self.images, self.augmentation = faces_of(rows, preprocessing), augmentation
+
+    def batch(self, given: Batch | Int64[Tensor, " b"], rng: torch.Generator) -> Batch:
+        """Clips of one frame."""
+        assert isinstance(given, Tensor)
+        images = augment(self.images[given].float() / 255, self.size, self.augmentation, rng)
+        return Batch(images[:, None], self.targets[given], self.labels[given])
+
+
+@dataclass(frozen=True)
+class Movement:
+    """How single faces become clips.
+
+    Attributes:
+        frames: of a clip.
+        motion: what moves, and how far.
+    """
+
+    frames: int = 4
+    motion: Motion = field(default_factory=Motion)
+
+
+class MovingFaces(Source):
+    """Clips made of single faces, some of which change into another face: what they show is what the middle shows.
+
+    Args:
+        rows: images.
+        recognizer: whose landmark net finds how faces are laid on each other.
+        movement: how.
+    """
+
+    def __init__(self, rows: Manifest, recognizer: Recognizer, movement: Movement) -> None:
+        super().__init__(rows, recognizer.preprocessing.input_size)
+        self.movement, self.images = movement, faces_of(rows, recognizer.preprocessing)
+        crops = self.images.expand(-1, 3, -1, -1)
+        self.points = torch.cat([recognizer.points(part) for part in crops.split(POINTS_AT_ONCE)])  # type: ignore[no-untyped-call]
+        names = rows.labels.labels
+        neutral = names.index("neutral") if "neutral" in names else -2
+        self.neutral = torch.from_numpy(np.flatnonzero(self.labels.numpy() == neutral))
+
+    def batch(self, given: Batch | Int64[Tensor, " b"], rng: torch.Generator) -> Batch:
+        """Clips of some faces, each perhaps coming from or going over to another."""
+        assert isinstance(given, Tensor)
+        others = torch.randint(len(self), (len(given),), generator=rng)
+        if len(self.neutral):
+            neutral = self.neutral[torch.randint(len(self.neutral), (len(given),), generator=rng)]
+            wanted = torch.rand(len(given), generator=rng) < self.movement.motion.neutral
+            others = torch.where(wanted, neutral, others)
+        with torch.autocast("cpu", enabled=False):  # the arithmetic of places and pixels stays in float32
+            clips, share = moving_clips(
+                self.images[given].float() / 255,
+                self.images[others].float() / 255,
+                laid_on(self.points[given], self.points[others]),
+                self.movement.frames,
+                self.size,
+                self.movement.motion,
+                rng,
+            )
+        targets = torch.lerp(self.targets[others], self.targets[given], share[:, None])
+        return Batch(clips, targets, targets.argmax(1))
+
+
+def faces_of(rows: Manifest, preprocessing: Preprocessing) -> UInt8[Tensor, "n c h w"]:
+    """All images of a set in memory; one channel of luma where the network is shown grey ones.
+
+    Raises:
+        DataError: an item that is no single image, or images of several sizes.
+    """
+    images = []
+    for row in rows.rows:
+        if row.kind not in ("image", "array"):
+            raise DataError("single faces", f"{row.id}, a {row.kind}", "use the recipe for clips")
+        images.append(read_clip(rows, row)[0])
+        if images[-1].shape != images[0].shape:
+            got = f"{images[-1].shape[1:]} and {images[0].shape[1:]} in {rows.name}"
+            raise DataError("faces of one size", got, "crop them with `mien prepare`, or use the recipe for clips")
+    whole = torch.from_numpy(np.stack(images))
+    if preprocessing.colour == "rgb":
+        return whole
+    parts = whole.split(CONVERTED_AT_ONCE)  # type: ignore[no-untyped-call]
+    return torch.cat([to_colour(part.float(), preprocessing).round().to(torch.uint8) for part in parts])
+
+
+def resized(clips: Float[Tensor, "b t c h w"], size: int) -> Float[Tensor, "b t c s s"]:
+    """Clips of another side, without aliasing; as they are if it is theirs."""
+    if clips.shape[-1] == size:
+        return clips
+    images = F.interpolate(clips.flatten(0, 1), (size, size), mode="bilinear", antialias=True)
+    return images.view(*clips.shape[:3], size, size)

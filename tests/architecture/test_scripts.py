@@ -1,0 +1,22 @@
+"""Benchmarks and tools are run by hand: what they import must be there all the same."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+
+@pytest.mark.parametrize("folder", ["benchmarks", "tools"])
+def test_every_script_can_be_imported(root: Path, folder: str) -> None:
+    names = sorted(path.stem for path in (root / folder).glob("*.py"))
+    assert len(names) > 5
+    ran = subprocess.run(
+        [sys.executable, "-c", f"import importlib; [importlib.import_module(name) for name in {names!r}]"],
+        cwd=root / folder,
+        capture_output=True,
+        text=True,
+    )
+    assert ran.returncode == 0, ran.stderr[-3000:]
