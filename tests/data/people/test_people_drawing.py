@@ -9,6 +9,7 @@ import pytest
 
 from mien.core.errors import ConfigError
 from mien.data.people.camera import Views, five_points, rotation
+from mien.data.people.drawing import Drawn
 from mien.data.people.light import Lamp, Lighting
 from mien.data.people.model import MorphableHead
 from mien.data.people.sensor import Sensor
@@ -30,11 +31,16 @@ def plain_stage(studio: Studio, pose: tuple[float, float, float] = (0, 0, 0)) ->
     return Set(views, Lighting(around, around, (lamp,), 0.5), wall, sensor, (), None)
 
 
-def drawn(studio: Studio, moves: dict[str, float], pose: tuple[float, float, float] = (0, 0, 0)):
+def drawn(
+    studio: Studio,
+    moves: dict[str, float],
+    pose: tuple[float, float, float] = (0, 0, 0),
+    shape: np.ndarray | None = None,
+) -> Drawn:
     coefficients = np.zeros(len(studio.head.names), np.float32)
     for name, value in moves.items():
         coefficients[studio.head.names.index(name)] = value
-    person = dataclasses.replace(studio.person(0), shape=studio.head.neutral)
+    person = dataclasses.replace(studio.person(0), shape=studio.head.neutral if shape is None else shape)
     return studio.pen.draw(person, coefficients, plain_stage(studio, pose), 0, np.random.default_rng(0))
 
 
@@ -83,6 +89,26 @@ def test_gaze_is_told_and_seen(studio: Studio) -> None:
         darkness = [255 - one.image[window].astype(float).sum((0, 1)) / 9 for one in (left, right)]
         middle = [float((d * np.arange(9)).sum() / d.sum()) for d in darkness]
         assert middle[0] < middle[1]
+
+
+def test_an_eyeball_that_pierces_its_lid_is_not_seen(studio: Studio) -> None:
+    """The tiny head's lids are shut at rest, and its balls stand 0.3 cm out of them."""
+    shape = studio.head.neutral.copy()
+    shape[np.concatenate(studio.pen.balls), 2] -= 0.15
+    ahead, glance = (drawn(studio, moves, shape=shape).image for moves in ({}, {"eyeLookOut_L": 1.0}))
+    assert (ahead == glance).all()
+
+
+def test_eyes_that_are_wider_open_have_further_to_shut(studio: Studio) -> None:
+    wide = studio.head.neutral.copy()
+    marks = studio.head.landmarks[36:48]
+    wide[marks, 1] *= 1.5
+
+    def fall(shape: np.ndarray) -> float:
+        up, down = (drawn(studio, moves, shape=shape).landmarks[37, 1] for moves in ({}, {"eyeBlink_R": 1.0}))
+        return float(down - up)
+
+    assert fall(wide) == pytest.approx(1.5 * fall(studio.head.neutral), rel=0.1)
 
 
 def test_an_item_is_the_same_whoever_asks_and_in_whatever_order(head: MorphableHead, studio: Studio) -> None:

@@ -16,6 +16,7 @@ from mien.data.people.look import Painter, Person
 from mien.data.people.model import (
     BACK,
     BALLS,
+    EYES,
     LASHES,
     LID_SHADOW,
     MOUTH,
@@ -35,10 +36,14 @@ OVER = 2
 """Pixels of the screen along one of the crop; edges are smoothed by their mean."""
 LEAST_SCREEN = 144
 """Pixels below which a screen's eyes have too few of them."""
-NECK = -14.0
+NECK = -17.0
 """Centimetres below the eyes where crops have ended."""
 CLOSED = 0.14
 """Centimetres between the lips up to which teeth cannot be seen."""
+SUNK = 0.3
+"""Centimetres by which lids win over an eyeball: shapes mix linearly, and some persons' balls pierce their lids."""
+MOST_SHUTTING = 1.6
+"""Factor by which lids may go further than the model's mean person needs."""
 GAZE = (35.0, 28.0)
 """Degrees across and up that an eye turns at coefficient 1."""
 
@@ -105,6 +110,7 @@ class Pen:
         self.veils = [(head.triangles(LID_SHADOW), 0.12), (head.triangles(LASHES), 0.0)]
         self.black = np.full_like(head.neutral, 0.01)
         self.balls = [head.vertices(ball) for ball in BALLS]
+        self.both_balls = np.concatenate(self.balls)
         self.reached = self._reached()
         self.strands = _strands()
         self.moves = _sparse(head.expression)
@@ -133,7 +139,7 @@ class Pen:
             forward = self.head.neutral[teeth, 2]
             reached[teeth] = 0.05 + 0.4 * ramp(forward, forward.max() - 2.6, forward.max() - 0.2)
         for ball in self.balls:
-            reached[ball] = 0.6
+            reached[ball] = 0.45  # lids and brows hide much of the room
         return reached
 
     def gaze(self, coefficients: Coefficients) -> Float32[np.ndarray, "2 2"]:
@@ -160,8 +166,7 @@ class Pen:
             noise: draws the sensor's.
         """
         head, lighting = self.head, stage.lighting
-        shape = kernels.moved(person.shape, *self.moves, np.asarray(coefficients, np.float32))
-        self._sink(shape, coefficients)
+        shape = kernels.moved(person.shape, *self.moves, self._shutting(person, coefficients))
         turn = rotation(*(float(angle) for angle in stage.views.pose[frame]))
         points = kernels.turned(shape, turn)
         placed = place(points, points[head.landmarks], stage.views, frame, self.size, self.over)
@@ -180,7 +185,9 @@ class Pen:
         extra, balls = self._eyes(person, shape, turn, coefficients)
         depth = np.full((self.side, self.side), kernels.FAR, np.float32)
         owner = np.full((self.side, self.side), -1, np.int32)
-        kernels.cover(placed.screen, solid, depth, owner)
+        behind = placed.screen.copy()
+        behind[self.both_balls, 2] -= SUNK
+        kernels.cover(behind, solid, depth, owner)
         glint = _glint(lighting, gain)
         kernels.shade(placed.screen, solid, self.kind, owner, colour, extra, self.strands, balls, glint, image)
         for triangles, share in self.veils:
@@ -193,10 +200,14 @@ class Pen:
         pose = np.array([yaw, pitch, placed.roll], np.float32)
         return Drawn(crop, placed.landmarks, pose, self.gaze(coefficients))
 
-    def _sink(self, shape: Float32[np.ndarray, "n 3"], coefficients: Coefficients) -> None:
-        """Draw the balls back a little, more behind closing lids: some persons' would stand out of them."""
-        for ball, blink in zip(self.balls, self.blinks, strict=True):
-            shape[ball, 2] -= 0.04 + 0.3 * (0.0 if blink is None else max(float(coefficients[blink]) - 0.3, 0.0))
+    def _shutting(self, person: Person, coefficients: Coefficients) -> Coefficients:
+        """Movements with lids that go as far as this person's eyes are open: the model's shut those of the mean."""
+        out = np.array(coefficients, np.float32)
+        for blink, eye in zip(self.blinks, EYES, strict=True):
+            if blink is not None:
+                mean, own = (_opening(shape[self.head.landmarks[eye]]) for shape in (self.head.neutral, person.shape))
+                out[blink] *= min(max(own / max(mean, 1e-3), 1.0), MOST_SHUTTING)
+        return out
 
     def _open(self, shape: Float32[np.ndarray, "n 3"]) -> bool:
         """Whether anything of the mouth's inside can be seen."""
@@ -235,6 +246,11 @@ class Pen:
             axis = np.array([math.sin(across) * math.cos(up), math.sin(up), math.cos(across) * math.cos(up)])
             balls[number] = [*(turn @ axis), iris.radius, iris.radius * iris.pupil, *iris.colour, *iris.rim, 1.0]
         return extra, balls
+
+
+def _opening(eye: Float32[np.ndarray, "6 3"]) -> float:
+    """Centimetres between the lids, of the eye's six landmarks."""
+    return float((eye[1:3, 1] - eye[5:3:-1, 1]).mean())
 
 
 def _glint(lighting: Lighting, gain: float) -> Float32[np.ndarray, 4]:

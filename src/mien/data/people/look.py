@@ -23,15 +23,15 @@ Colours = Float32[np.ndarray, "s 3"]
 
 LIGHTEST = np.array([0.80, 0.56, 0.45], np.float32)
 MELANIN = np.array([1.0, 1.22, 1.45], np.float32)
-"""How much faster green and blue darken than red, fitted by eye to tone charts."""
+"""How much faster green and blue darken than red, chosen by eye."""
 BLOOD = np.array([0.15, 1.0, 0.8], np.float32)
 DARKEST = 1.9
 GUMS, INSIDE = np.array([0.3, 0.09, 0.09], np.float32), np.array([0.12, 0.03, 0.03], np.float32)
-ENAMEL, WHITE = np.array([0.72, 0.66, 0.55], np.float32), np.array([0.56, 0.50, 0.47], np.float32)
+ENAMEL, WHITE = np.array([0.66, 0.60, 0.50], np.float32), np.array([0.46, 0.41, 0.385], np.float32)
 IRISES = np.array([[0.22, 0.38, 0.6], [0.25, 0.4, 0.22], [0.38, 0.42, 0.45]], np.float32)
 BROWN = np.array([0.30, 0.15, 0.07], np.float32)
 CUT = 2.2
-"""Standard deviations at which a direction of identity is cut: beyond, heads leave what scans have shown."""
+"""Standard deviations at which a direction of identity is cut: beyond, heads began to look like nobody."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -174,6 +174,6 @@ def _iris(rng: Generator) -> Iris:
     if rng.random() < 0.65:
         colour = BROWN * np.float32(rng.uniform(0.15, 1.1))
     else:
-        colour = IRISES[rng.integers(len(IRISES))] * np.float32(rng.uniform(0.5, 1.1))
+        colour = IRISES[rng.integers(len(IRISES))] * np.float32(rng.uniform(0.3, 0.75))
     rim = colour * np.float32(rng.uniform(0.2, 0.6))
     return Iris(colour, rim, float(rng.uniform(0.44, 0.52)), float(rng.uniform(0.3, 0.55)))
