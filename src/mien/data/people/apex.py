@@ -20,8 +20,8 @@ LABELS = LABEL_SPACES["ferplus"]
 NEUTRAL = LABELS.index("neutral")
 
 HALF_SEEN = {"happiness": 0.27, "surprise": 0.36, "contempt": 0.42}
-"""Strength at which half of the raters name an expression; .45 for the others. Smiles are named soonest, negative
-expressions latest: so it is for graded pictures in the literature; the numbers are ours."""
+"""Strength at which half of the raters are said to name an expression; .45 for the others. A choice, not a
+measurement: smiles soonest, negative expressions latest. Rate some of the pictures before you lean on it."""
 LATEST, WIDTH, SUREST = 0.45, 0.2, 0.93
 """Half-way strength of the rest; half of the range in which answers turn; largest share of one expression."""
 

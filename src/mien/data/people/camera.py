@@ -19,7 +19,7 @@ UNMOVED = np.array([[1.0, 0, 0], [0, 1, 0]])
 PIXELS = 20.0
 """Of the frame a centimetre: only numbers, as nothing is drawn in the frame itself."""
 YAW, PITCH, ROLL = (14.0, 40.0), (8.0, 24.0), (5.0, 16.0)
-"""Standard deviation and bound in degrees. Beyond about 45 degrees of yaw mien abstains."""
+"""Standard deviation and bound in degrees. mien abstains beyond 50 degrees of yaw, as it estimates it."""
 BIAS, UNSTEADY = 0.16, 0.04
 """Centimetres by which a detector's points are wrong in a whole clip, and from frame to frame."""
 

@@ -21,7 +21,7 @@ Kind = Literal["held", "onset", "offset", "passing", "blend"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 CHANCES = (0.2, 0.25, 0.15, 0.25, 0.15)
 ONSET, OFFSET, STAY = (0.15, 0.7), (0.3, 1.2), (0.3, 1.8)
-"""Seconds that an expression takes to come and to go, and that it stays, as measured of faces in films."""
+"""Seconds that an expression takes to come and to go, and that it stays: a choice, quicker to come than to go."""
 LAG = 0.05
 """Seconds (standard deviation) by which a movement comes before or after the others."""
 

@@ -60,7 +60,7 @@ def shadowed(
     bias: float,
     soft: float,
 ) -> Float32[np.ndarray, " n"]:
-    """As :func:`lit`, ten times as quick: the first ``casting`` points cast the shadows, each over 2 x 2 pixels.
+    """As :func:`lit`, twice as quick: the first ``casting`` points cast the shadows, each over 2 x 2 pixels.
 
     Where ``facing`` (the cosine towards the light, and what it wraps around) is not above 0 the answer is 0.
 
