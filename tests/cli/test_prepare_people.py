@@ -22,9 +22,10 @@ def test_the_command_says_what_it_made_and_draws_a_sheet(mien, tmp_path: Path) -
     page = cv2.imread(str(sheet))
     assert page.shape[1] > 14 * 100
     assert page.std() > 20
-    ran = mien("prepare", "people", "--model", head_file, *asked[:-1], tmp_path / "sheet.gif2")
+    ran = mien("prepare", "people", "--model", head_file, "--count", 8, "-o", tmp_path / "more", "--sheet", "a.gif2")
     assert ran.code == 1
     assert "--sheet" in ran.err
+    assert not (tmp_path / "more").exists()
 
 
 def test_a_model_that_is_missing_is_said_before_anything_is_written(mien, tmp_path: Path) -> None:

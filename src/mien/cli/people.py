@@ -14,8 +14,9 @@ from mien.cli.console import print_json, print_line, print_table
 from mien.cli.parsing import parse
 from mien.cli.problems import OK, STOPPED, note
 from mien.cli.progress import StageProgress
+from mien.core.errors import ConfigError
 from mien.core.settings import thread_count
-from mien.data.people.settings import PeopleSettings
+from mien.data.people.settings import SHEETS, PeopleSettings
 
 if TYPE_CHECKING:
     from mien.data.manifest import Manifest
@@ -45,6 +46,10 @@ class PreparePeople:
     """Print what was made as a line of JSON instead of a table."""
     settings: PeopleSettings = field(default_factory=PeopleSettings)
     """What is drawn."""
+
+    def __post_init__(self) -> None:
+        if self.sheet is not None and self.sheet.suffix.lower() not in SHEETS:
+            raise ConfigError("a sheet called .png or .jpg", str(self.sheet), "choose another --sheet")
 
 
 def main(args: Sequence[str]) -> int:

@@ -128,3 +128,41 @@ def test_mixtures_bring_their_votes_into_the_manifest(head_file: Path, tmp_path:
 def test_labels_that_are_missing_are_said(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="mien prepare people"):
         load_exact(tmp_path)
+
+
+def test_a_part_whose_labels_are_torn_or_whose_pictures_are_gone_is_drawn_anew(
+    made: Path, head_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writing, "PEOPLE_A_PART", 3)
+    write_people(head_file, tmp_path, 16, SMALL)
+    torn = tmp_path / "parts" / "000000.npz"
+    torn.write_bytes(torn.read_bytes()[:1000])
+    (tmp_path / "pictures" / "0000" / "0000013.jpg").unlink()
+    told: list[int] = []
+    write_people(head_file, tmp_path, 16, SMALL, progress=lambda _, done, total: told.append(done))
+    assert told == [12, 16]  # items 6 to 11 stayed, 0 to 5 and 12 to 15 were drawn
+    assert files(tmp_path) == files(made)
+    assert len(load_exact(tmp_path)) == 16
+
+
+def test_another_set_is_not_written_over(made: Path, head_file: Path, tmp_path: Path) -> None:
+    manifest = load_manifest(made)
+    manifest.save(tmp_path)
+    before = (tmp_path / "set.json").read_bytes()
+    with pytest.raises(ConfigError, match="another set"):
+        write_people(head_file, tmp_path, 4, SMALL)
+    assert (tmp_path / "set.json").read_bytes() == before
+    assert not (tmp_path / "people.json").exists()
+
+
+@pytest.mark.parametrize("text", ["[1]", "{", "null"])
+def test_notes_of_a_set_that_are_none_are_said(head_file: Path, tmp_path: Path, text: str) -> None:
+    (tmp_path / "people.json").write_text(text)
+    with pytest.raises(ConfigError, match=r"people\.json"):
+        write_people(head_file, tmp_path, 4, SMALL)
+
+
+def test_without_workers_nothing_is_begun(head_file: Path, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="worker"):
+        write_people(head_file, tmp_path / "set", 4, SMALL, workers=0)
+    assert not (tmp_path / "set").exists()

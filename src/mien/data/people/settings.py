@@ -6,6 +6,9 @@ from dataclasses import dataclass
 
 from mien.core.errors import ConfigError
 
+SHEETS = (".png", ".jpg", ".jpeg")
+"""What the name of a sheet may end in."""
+
 
 @dataclass(frozen=True)
 class PeopleSettings:

@@ -12,6 +12,7 @@ from mien.core.errors import ConfigError
 from mien.core.files import whole_file
 from mien.data.manifest import Manifest, Row
 from mien.data.people.exact import Exact
+from mien.data.people.settings import SHEETS
 from mien.data.pixels import read_clip
 
 Page = UInt8[np.ndarray, "h w 3"]
@@ -52,7 +53,7 @@ def write_sheet(manifest: Manifest, exact: Exact, path: Path) -> None:
     page = draw_sheet(manifest, exact)
     try:
         with whole_file(path) as draft:
-            if path.suffix.lower() not in (".png", ".jpg", ".jpeg") or not cv2.imwrite(str(draft), page[..., ::-1]):
+            if path.suffix.lower() not in SHEETS or not cv2.imwrite(str(draft), page[..., ::-1]):
                 raise ConfigError("a sheet called .png or .jpg", str(path), "choose another --sheet")
     except OSError as error:
         raise ConfigError("a place for the sheet", f"{path}: {error.strerror}", "choose another --sheet") from error

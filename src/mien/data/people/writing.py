@@ -20,7 +20,7 @@ from jaxtyping import UInt8
 
 from mien.core.errors import ConfigError, DataError
 from mien.core.files import whole_file
-from mien.data.manifest import Kind, Manifest, Row
+from mien.data.manifest import SET, Kind, Manifest, Row
 from mien.data.people.apex import LABELS, Source
 from mien.data.people.exact import EXACT, Exact, exact_of, joined, load_exact
 from mien.data.people.mixtures import load_mixtures
@@ -67,13 +67,18 @@ class Writer:
         """Numbers of the items of a part."""
         return range(part * self.size, min((part + 1) * self.size, self.count))
 
-    def done(self, part: int) -> Exact | None:
-        """The labels of a part that is written whole, or None."""
+    def done(self, part: int) -> bool:
+        """Whether the labels of a part and all its pictures are there; what is torn or was removed is drawn anew."""
         path = self.labels_file(part)
         if not path.is_file():
-            return None
-        labels = load_exact(path)
-        return labels if len(labels) >= len(self.wanted(part)) else None
+            return False
+        try:
+            labels = load_exact(path)
+        except DataError:
+            return False
+        numbers, frames = self.wanted(part), self.settings.frames
+        pictures = (self.out / picture for number in numbers for picture in picture_files(number, frames))
+        return len(labels) >= len(numbers) and all(picture.is_file() for picture in pictures)
 
     def __call__(self, part: int) -> int:
         """Draw and write a part; answers how many items it has. Its labels come last."""
@@ -127,7 +132,7 @@ def write_people(
         progress: told of stage, items done, items in all.
 
     Raises:
-        ConfigError: a count out of range, or a folder with a set of other settings.
+        ConfigError: a count or workers out of range, or a folder with a set of other settings or another kind.
         DataError: a model or mixtures that cannot be read.
         MissingDependencyError: Numba is not installed.
         KeyboardInterrupt: Ctrl-C; finished parts stay.
@@ -135,11 +140,13 @@ def write_people(
     settings = settings or PeopleSettings()
     if not 1 <= count <= MOST:
         raise ConfigError(f"a count from 1 to {MOST:,}", str(count), "change --count")
+    if workers < 1:
+        raise ConfigError("at least 1 worker", str(workers), "use 1, or the number of your CPU cores")
     writer = Writer(model, mixtures, settings, out, count)
     _demand_readable(writer)
     _demand_same(out, _facts(model, mixtures, settings))
     parts = range(-(-count // writer.size))
-    todo = [part for part in parts if writer.done(part) is None]
+    todo = [part for part in parts if not writer.done(part)]
     finished = count - sum(len(writer.wanted(part)) for part in todo)
     for _, drawn in spread(writer, todo, workers):
         finished += drawn
@@ -154,18 +161,20 @@ def write_people(
 
 def write_pictures(item: Item, out: Path) -> None:
     """The frames of an item as JPEGs."""
-    path = out / picture_path(item.number, len(item.images))
-    if len(item.images) > 1 and path.is_dir():
-        for draft in path.glob(".*"):  # of a run that was killed
-            draft.unlink()
-    for number, image in enumerate(item.images):
-        _write(path if len(item.images) == 1 else path / f"{number:03d}.jpg", image)
+    for path, image in zip(picture_files(item.number, len(item.images)), item.images, strict=True):
+        _write(out / path, image)
 
 
 def picture_path(number: int, frames: int) -> Path:
     """Where the picture, or the folder of a clip's frames, lies in a set."""
     name = f"{number:07d}" if frames > 1 else f"{number:07d}.jpg"
     return Path(PICTURES, f"{number // 1000:04d}", name)
+
+
+def picture_files(number: int, frames: int) -> list[Path]:
+    """Where each frame of an item lies in a set."""
+    path = picture_path(number, frames)
+    return [path] if frames == 1 else [path / f"{frame:03d}.jpg" for frame in range(frames)]
 
 
 def _write(path: Path, image: UInt8[np.ndarray, "3 s s"]) -> None:
@@ -226,10 +235,16 @@ def _demand_same(out: Path, facts: dict[str, Any]) -> None:
     path = out / ABOUT
     try:
         if not path.is_file():
+            if (out / SET).exists():
+                raise ConfigError(
+                    "a new folder, or one of rendered people", f"another set in {out}", "choose another -o"
+                )
             with whole_file(path) as draft:
                 draft.write_text(json.dumps(facts, indent=2) + "\n")
             return
         before = json.loads(path.read_text())
+        if not isinstance(before, dict):
+            raise ValueError(f"a {type(before).__name__}")
     except OSError as error:
         raise ConfigError("a folder for the set", f"{out}: {error.strerror}", "choose another -o") from error
     except ValueError as error:
