@@ -70,7 +70,7 @@ def main(args: Sequence[str]) -> int:
 
     demand_writable(options.out, "the pictures")
     model, methods = load_model(options.model, folded=False), methods_of(options.method)
-    if options.method == "all" and not model.network.s2d.config.prompts:
+    if options.method == "all" and not model.network.net.needs:
         methods = [method for method in methods if method.name != "fovea"]
     progress = FrameProgress(1)
     report_frame = partial(progress, options.source)

@@ -53,7 +53,7 @@ class Fovea(Method):
         return even(torch.stack(weights).mean(0).double().cpu().numpy())
 
     def _chosen(self, model: LoadedModel) -> list[Prompter]:
-        config = model.network.s2d.config
+        config = readable(model).config
         if not config.prompts:
             raise ConfigError("a model with prompters", f"{model.record.name}, a plain ViT", "use --method rollout")
         if self.block is not None and not 0 <= self.block < config.depth:

@@ -128,7 +128,7 @@ class Recipe(ABC):
     def judge(self, recognizer: Recognizer, items: Manifest | MovingFaces) -> Judged:
         """Through the path that use takes, always the same views."""
         assert isinstance(items, Manifest)
-        config = {"frames": recognizer.s2d.config.frames}
+        config = {"frames": recognizer.net.config.frames}
         record = ModelRecord("in training", items.labels, recognizer.preprocessing, config, self.frames_in_use)
         found = predict_clips(LoadedModel(recognizer, record), items, views=self.views)
         wanted = dict(zip((row.id for row in items.rows), items.targets(), strict=True))
