@@ -51,6 +51,10 @@ class Method(ABC):
         """
         return on_crop(np.asarray(self.places(model, images, label), np.float64), images.shape[-1])
 
+    def can_ask(self, model: LoadedModel) -> bool:
+        """Whether the model has the part that this method looks at."""
+        return True
+
     @abstractmethod
     def places(
         self, model: LoadedModel, images: UInt8[np.ndarray, "t 3 s s"], label: int

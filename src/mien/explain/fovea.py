@@ -38,6 +38,10 @@ class Fovea(Method):
     def __init__(self, block: int | None = None) -> None:
         self.block = block
 
+    def can_ask(self, model: LoadedModel) -> bool:
+        """Prompters."""
+        return model.record.network == "s2d" and bool(model.network.net.needs)
+
     def places(
         self, model: LoadedModel, images: UInt8[np.ndarray, "t 3 s s"], label: int
     ) -> Float[np.ndarray, "t g g"]:

@@ -43,7 +43,6 @@ class CnnConfig:
     dropout: float = 0.3
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "widths", tuple(self.widths))  # JSON has lists
         checks.demand(0 < len(self.widths) <= MOST_STAGES, "widths", f"1 to {MOST_STAGES} stages", self.widths)
         for width in self.widths:
             checks.whole("widths", width, 1, MOST_WIDTH)
@@ -62,6 +61,11 @@ class CnnConfig:
     def dim(self) -> int:
         """Of the feature."""
         return self.widths[-1]
+
+    @classmethod
+    def tiny(cls, classes: int) -> CnnConfig:
+        """A small one, for tests."""
+        return cls(28, (4, 8), 1, classes, 0.0)
 
     def fits(self, side: int) -> bool:
         """Any side of which a place is left."""

@@ -51,6 +51,10 @@ class NetConfig(Protocol):
     def dim(self) -> int:
         """Of the feature."""
 
+    @classmethod
+    def tiny(cls, classes: int) -> NetConfig:
+        """A small one, for tests."""
+
     def fits(self, side: int) -> bool:
         """Whether it takes inputs of this side, in pixels."""
 

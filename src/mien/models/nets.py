@@ -38,13 +38,14 @@ NETS: Registry[Entry] = Registry(
 
 
 def config_of(network: str, fields: dict[str, Any]) -> Any:
-    """The configuration that a record tells of.
+    """The configuration that a record tells of; JSON's lists are tuples there.
 
     Raises:
         ConfigError: no such network, or values out of their range.
         TypeError: other fields.
     """
-    return NETS[network].config.found()(**fields)
+    known = {name: tuple(value) if isinstance(value, list) else value for name, value in fields.items()}
+    return NETS[network].config.found()(**known)
 
 
 def build(config: Any) -> Any:

@@ -82,6 +82,11 @@ class S2DConfig:
         """Patches along a side."""
         return self.input_size // self.patch
 
+    @classmethod
+    def tiny(cls, classes: int) -> S2DConfig:
+        """A small one with all parts of the image model, for tests."""
+        return cls(28, 14, 32, 2, 2, classes=classes, dropout=0.0)
+
     def fits(self, side: int) -> bool:
         """Sides of whole patches, few enough for attention over them."""
         return side % self.patch == 0 and 0 < side <= MOST_GRID * self.patch
