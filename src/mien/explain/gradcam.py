@@ -29,11 +29,17 @@ class GradCam(Method):
     title = "Grad-CAM"
     unit = "logit a place"
 
+    def can_ask(self, model: LoadedModel) -> bool:
+        """A last map."""
+        return type(model.network.net).last_map is not Net.last_map
+
     def places(
         self, model: LoadedModel, images: UInt8[np.ndarray, "t 3 s s"], label: int
     ) -> Float[np.ndarray, "t g g"]:
         """The map of every frame; the places of tokens in reading order."""
         net = model.network.net
+        if not self.can_ask(model):
+            raise ConfigError("a network with a last map", model.record.network, "use another method")
         if not isinstance(net, Net):
             fix = "load it with load_model(name, folded=False)"
             raise ConfigError("a model with readable parts", "a folded one", fix)

@@ -18,12 +18,13 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from mien.core import checks
 from mien.models.net import Answer, Net
+from mien.models.nets import MOST_SIDE, NetConfig
 
-MOST_WIDTH, MOST_STAGES, MOST_SIDE = 4096, 8, 2048
+MOST_WIDTH, MOST_STAGES = 4096, 8
 
 
 @dataclass(frozen=True)
-class CnnConfig:
+class CnnConfig(NetConfig):
     """The shape of the network.
 
     Attributes:
@@ -53,12 +54,7 @@ class CnnConfig:
         checks.demand(self.fits(self.input_size), "input_size", f"at least {2 ** len(self.widths)}", self.input_size)
 
     @property
-    def frames(self) -> None:
-        """It has no temporal parts: the frames of a clip are averaged."""
-        return None
-
-    @property
-    def dim(self) -> int:
+    def dim(self) -> int:  # type: ignore[override]
         """Of the feature."""
         return self.widths[-1]
 
@@ -80,7 +76,6 @@ class Cnn(Net):
         config: the network's shape.
     """
 
-    Config = CnnConfig
     decayed = (2, 4)
 
     def __init__(self, config: CnnConfig) -> None:

@@ -1,12 +1,13 @@
 """What every network is: from normalised frames to logits and a feature, whatever a paper puts in between.
 
-A network of yours is one file with a :class:`Net` and its configuration, and one line in :data:`mien.models.nets.NETS`.
+A network of yours is one file with a :class:`Net` and its :class:`mien.models.nets.NetConfig`, and one line in
+:data:`mien.models.nets.NETS`.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Any, ClassVar, Literal, NamedTuple, Protocol
+from typing import Any, ClassVar, Literal, NamedTuple
 
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -26,45 +27,11 @@ class Answer(NamedTuple):
     feature: Float[Tensor, "b d"]
 
 
-class NetConfig(Protocol):
-    """The shape of a network: a frozen dataclass that stands in the record of its weights.
-
-    Attributes:
-        network: name in :data:`mien.models.nets.NETS`.
-    """
-
-    network: ClassVar[str]
-
-    @property
-    def classes(self) -> int:
-        """Number of classes."""
-
-    @property
-    def input_size(self) -> int:
-        """Side of the square input in pixels."""
-
-    @property
-    def frames(self) -> int | None:
-        """Clip length of the temporal parts; None where there are none, and frames are averaged."""
-
-    @property
-    def dim(self) -> int:
-        """Of the feature."""
-
-    @classmethod
-    def tiny(cls, classes: int) -> NetConfig:
-        """A small one, for tests."""
-
-    def fits(self, side: int) -> bool:
-        """Whether it takes inputs of this side, in pixels."""
-
-
 class Net(nn.Module, ABC):
     """A paper's network.
 
     Attributes:
-        Config: the class of its configuration.
-        config: its own.
+        config: its shape, a :class:`mien.models.nets.NetConfig`.
         needs: what it wants beside the frames, by the name of :meth:`forward`'s argument; only that is made.
         decayed: numbers of dimensions of the parameters that weight decay is for.
         head: the last layer, from the feature to the logits: its rows are the classes.
@@ -72,7 +39,6 @@ class Net(nn.Module, ABC):
             network can.
     """
 
-    Config: ClassVar[type]
     config: Any
     needs: frozenset[str] = frozenset()
     decayed: ClassVar[tuple[int, ...]] = (2,)
@@ -85,9 +51,9 @@ class Net(nn.Module, ABC):
     ) -> Answer:
         """Logits and feature of b clips of t frames, normalised as the weights demand."""
 
-    @abstractmethod
     def layers(self) -> list[list[nn.Parameter]]:
-        """All parameters but the added ones, shallow to deep, the head in the last: for layer decay."""
+        """All parameters but the added ones, shallow to deep, the head in the last: for layer decay. Here one layer."""
+        return [list(self.parameters())]
 
     def added(self) -> list[nn.Parameter]:
         """Parameters that were put beside a pretrained trunk; they learn at a rate of their own."""

@@ -3,9 +3,39 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from mien.core.registry import Place, Registry
+
+MOST_SIDE = 2048
+"""Of an input, in pixels, whatever the network."""
+
+
+class NetConfig:
+    """The shape of a network, as it stands in the record of its weights: a frozen dataclass on this class.
+
+    Attributes:
+        network: name in :data:`NETS`.
+        input_size: side of the square input in pixels.
+        classes: number of classes.
+        dim: of the feature.
+        frames: clip length of the temporal parts; None where there are none, and frames are averaged.
+    """
+
+    network: ClassVar[str]
+    input_size: int
+    classes: int
+    dim: int
+    frames: int | None = None
+
+    def fits(self, side: int) -> bool:
+        """Whether the network takes inputs of this side, in pixels."""
+        return 0 < side <= MOST_SIDE
+
+    @classmethod
+    def tiny(cls, classes: int) -> Any:
+        """A small one, for tests; here as it is."""
+        return cls(classes=classes)  # type: ignore[call-arg]  # a dataclass by then
 
 
 @dataclass(frozen=True)
@@ -14,7 +44,7 @@ class Entry:
 
     Attributes:
         net: its class, a :class:`mien.models.net.Net`.
-        config: the class of its configuration, a :class:`mien.models.net.NetConfig`.
+        config: the class of its :class:`NetConfig`.
         faster: a function of a network and a torch dtype: the same function for use alone, quicker; empty: none.
     """
 

@@ -23,8 +23,7 @@ from jaxtyping import Float
 from mien.core import checks
 from mien.core.errors import ConfigError, WeightsError
 from mien.core.labels import LabelSpace
-from mien.models.nets import config_of
-from mien.models.shape import MOST_SIDE
+from mien.models.nets import MOST_SIDE, config_of
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)

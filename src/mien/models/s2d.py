@@ -35,8 +35,6 @@ class S2D(Net):
 
     """
 
-    Config = S2DConfig
-
     def __init__(self, config: S2DConfig, zero_init: bool = True) -> None:
         super().__init__()
         c = self.config = config

@@ -7,17 +7,18 @@ from typing import ClassVar
 
 from mien.core import checks
 from mien.core.errors import ConfigError
+from mien.models.nets import MOST_SIDE, NetConfig
 
 ADAPTER_HEADS = 8
 """Of the attention over frames in every temporal adapter."""
 MOST_GRID = 64
 """Patches along a side; their attention costs the fourth power."""
-MOST_SIDE, MOST_DIM, MOST_DEPTH, MOST_CLASSES, MOST_FRAMES = 2048, 8192, 256, 10_000, 4096
+MOST_DIM, MOST_DEPTH, MOST_CLASSES, MOST_FRAMES = 8192, 256, 10_000, 4096
 """Far above any network there is: a record that claims more is damaged, and building it would take all memory."""
 
 
 @dataclass(frozen=True)
-class S2DConfig:
+class S2DConfig(NetConfig):
     """The shape of an S2D network.
 
     Attributes:

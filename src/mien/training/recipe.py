@@ -23,7 +23,7 @@ from mien.data.pixels import read_clip
 from mien.data.transforms import Augmentation
 from mien.evaluation.views import predict_clips
 from mien.models.cnn import CnnConfig
-from mien.models.net import NetConfig
+from mien.models.nets import NetConfig
 from mien.models.record import ModelRecord, Preprocessing
 from mien.models.shape import S2DConfig
 from mien.models.weights import Recognizer

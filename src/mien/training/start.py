@@ -17,8 +17,8 @@ from mien.core.errors import ConfigError, DataError
 from mien.core.labels import LabelSpace
 from mien.models.find import find_weights
 from mien.models.landmarks import MobileFaceNet
-from mien.models.net import Net, NetConfig
-from mien.models.nets import build
+from mien.models.net import Net
+from mien.models.nets import NetConfig, build
 from mien.models.record import Preprocessing
 from mien.models.s2d import S2D, to_video
 from mien.models.shape import S2DConfig
