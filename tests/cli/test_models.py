@@ -17,6 +17,7 @@ from mien.models.weights import add_scores
 def shipped(tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A package that ships the small model alone."""
     monkeypatch.setattr(record, "SHIPPED", tmp_path)
+    monkeypatch.setattr("mien.models.find.SHIPPED", tmp_path)
     return Path(shutil.copy(tiny, tmp_path / "tiny.safetensors"))
 
 
@@ -58,6 +59,7 @@ def test_a_file_of_something_else(mien, shipped, tmp_path) -> None:
 
 def test_no_weights_at_all(mien, tmp_path, monkeypatch) -> None:
     monkeypatch.setattr("mien.models.record.SHIPPED", tmp_path)
+    monkeypatch.setattr("mien.models.find.SHIPPED", tmp_path)
     ran = mien("models")
     assert (ran.code, ran.out) == (1, "")
     assert "install mien again" in ran.err

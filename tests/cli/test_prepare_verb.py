@@ -33,7 +33,7 @@ def raw(tmp_path: Path, portrait: np.ndarray, monkeypatch: pytest.MonkeyPatch) -
         return Manifest("own", LABELS, rows, root, notes=("labels are words",))
 
     own = DataSet("own", LABELS, read, {0: {"train": 3, "test": 2}})
-    monkeypatch.setitem(datasets.MODULES, "own", "own")
+    monkeypatch.setitem(datasets.DATASETS._items, "own", {"own": own})  # type: ignore[attr-defined]
     monkeypatch.setattr("mien.data.prepare.find_dataset", lambda name: own if name == "own" else find(name))
     return folder
 

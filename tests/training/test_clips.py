@@ -18,6 +18,7 @@ from mien.data.datasets import find_dataset
 from mien.data.manifest import Manifest
 from mien.data.mixing import Mixing
 from mien.data.synthetic import write_synthetic
+from mien.models.net import parameter_groups
 from mien.models.record import ModelRecord, Preprocessing
 from mien.models.s2d import S2D
 from mien.models.vit import VisionTransformer
@@ -28,7 +29,7 @@ from mien.training.loop import FitPlan, fit
 from mien.training.recipe import ClipRecipe
 from mien.training.sdl import SdlSettings
 from mien.training.sources import Files
-from mien.training.start import parameter_groups, start_recognizer
+from mien.training.start import start_recognizer
 
 FIT = FitPlan(epochs=2, batch=4, lr=1e-3, precision="fp32", accelerator="cpu", log_every=1)
 VIDEO = ClipRecipe(model="s2d-micro", frames=2, temporal=True)

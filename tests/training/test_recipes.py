@@ -18,6 +18,7 @@ from mien.evaluation.report import make_report
 from mien.evaluation.runs import open_run
 from mien.evaluation.views import predict_clips
 from mien.models.landmarks import MobileFaceNet
+from mien.models.net import parameter_groups
 from mien.models.record import ModelRecord, Preprocessing
 from mien.models.s2d import S2D, S2DConfig
 from mien.models.vit import VisionTransformer
@@ -28,7 +29,7 @@ from mien.training.labelled import LabelledRun
 from mien.training.loop import FitPlan
 from mien.training.recipes import RECIPES
 from mien.training.recipes.shipped import FERPLUS, FERPLUS_VIDEO
-from mien.training.start import load_backbone, parameter_groups
+from mien.training.start import load_backbone
 
 TINY = S2DConfig(28, 14, 32, 2, 2, classes=8, dropout=0.0)
 FIT = FitPlan(epochs=1, batch=16, lr=1e-3, precision="fp32")

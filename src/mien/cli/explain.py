@@ -38,9 +38,9 @@ class Explain:
     """A video or picture, or whatever else `mien analyze` takes."""
     out: Annotated[Path, tyro.conf.arg(aliases=["-o"])]
     """Folder for the results; made if it is not there."""
-    method: Literal["rollout", "fovea", "occlusion", "all"] = "all"
-    """rollout: where attention comes from in the end. fovea: where the prompters look closer. occlusion: what the label
-    loses while a place is hidden; the slowest, and the only one that asks about this label."""
+    method: Literal["rollout", "fovea", "gradcam", "occlusion", "all"] = "all"
+    """rollout: where attention comes from in the end. fovea: where the prompters look closer. gradcam: what speaks for
+    the label in the last map. occlusion: what the label loses while a place is hidden; the slowest."""
     track: int | None = None
     """Number of the only face to explain, as `mien analyze` has it. None: all."""
     at: float | None = None
@@ -69,9 +69,8 @@ def main(args: Sequence[str]) -> int:
     from mien.report.tables import write_json
 
     demand_writable(options.out, "the pictures")
-    model, methods = load_model(options.model, folded=False), methods_of(options.method)
-    if options.method == "all" and not model.network.s2d.config.prompts:
-        methods = [method for method in methods if method.name != "fovea"]
+    model = load_model(options.model, folded=False)
+    methods = methods_of(options.method, model)
     progress = FrameProgress(1)
     report_frame = partial(progress, options.source)
     chosen = choose_clips(options.source, model, options.settings, options.at, options.track, progress=report_frame)

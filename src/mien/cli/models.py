@@ -12,8 +12,8 @@ import tyro
 
 from mien.cli.console import print_json, print_line, print_table
 from mien.cli.parsing import parse
-from mien.core.errors import ConfigError, WeightsError
-from mien.core.registry import did_you_mean
+from mien.core.errors import WeightsError
+from mien.models.find import find_weights
 from mien.models.record import SHIPPED, ModelRecord, read_record, shipped_records
 
 RECALL, HALF = "_recall_", 0.5
@@ -24,7 +24,7 @@ class Models:
     """The models that come with mien: labels, licence, training data, scores."""
 
     name: Annotated[str | None, tyro.conf.Positional] = None
-    """A model's name or a weights file, for everything about it; leave it out for the list."""
+    """A model's name, a weights file, or a folder with one, for everything about it; leave it out for the list."""
     json: bool = False
     """Print JSON."""
 
@@ -48,18 +48,13 @@ def main(args: Sequence[str]) -> int:
 
 
 def find_record(name: str) -> ModelRecord:
-    """The record of shipped weights by name, or of a weights file.
+    """The record of weights, by whatever names them for an analysis: a name, a file, a folder with one, a hub address.
 
     Raises:
-        ConfigError: neither.
-        WeightsError: a file that is not of mien.
+        ConfigError: an unknown name.
+        WeightsError: not weights of mien.
     """
-    shipped = {record.name: record for record in shipped_records()}
-    if name in shipped:
-        return shipped[name]
-    if Path(name).is_file() or name.endswith(".safetensors"):
-        return read_record(Path(name))
-    raise ConfigError("the name of a model or a weights file", repr(name), did_you_mean(name, list(shipped)))
+    return read_record(find_weights(name))
 
 
 def record_facts(record: ModelRecord) -> dict[str, Any]:

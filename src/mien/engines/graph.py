@@ -13,12 +13,11 @@ from torch import Tensor, nn
 
 from mien.models.landmarks import LANDMARK_SIZE, MAP_SIDE
 from mien.models.preprocess import normalise, to_colour
-from mien.models.shape import S2DConfig
 from mien.models.zoo import LoadedModel
 
 
 class ClipGraph(nn.Module):
-    """Preprocessing, landmark net, S2D and calibration.
+    """Preprocessing, landmark net, network and calibration.
 
     Args:
         model: loaded weights.
@@ -26,11 +25,12 @@ class ClipGraph(nn.Module):
 
     def __init__(self, model: LoadedModel) -> None:
         super().__init__()
-        given, grid = model.record.preprocessing, S2DConfig(**model.record.config).grid
+        given = model.record.preprocessing
         self.preprocessing, self.temperature = given, model.record.temperature
-        self.s2d, self.landmarks = model.network.s2d, model.network.landmarks
+        self.net, self.landmarks = model.network.net, model.network.landmarks
         self.to_input = Resize(given.crop_size, given.input_size, antialias=given.crop_size > given.input_size)
         self.to_landmarks = Resize(given.input_size, LANDMARK_SIZE, align_corners=True)
+        grid = model.network.net.config.grid if self.landmarks is not None else MAP_SIDE
         # Where the grid divides the map's side, S2D takes the mean of areas, which is the same everywhere.
         self.to_grid = Resize(MAP_SIDE, grid, antialias=True) if MAP_SIDE % grid else nn.Identity()
 
@@ -42,7 +42,7 @@ class ClipGraph(nn.Module):
         landmark_map = None
         if self.landmarks is not None:
             landmark_map = self.to_grid(self.landmarks.landmark_map(self.to_landmarks(frames)))
-        logits = self.s2d(frames.view(b, t, *frames.shape[1:]), landmark_map)[0]
+        logits = self.net(frames.view(b, t, *frames.shape[1:]), landmark_map)[0]
         return (logits / self.temperature).softmax(-1), logits
 
 

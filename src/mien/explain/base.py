@@ -51,6 +51,10 @@ class Method(ABC):
         """
         return on_crop(np.asarray(self.places(model, images, label), np.float64), images.shape[-1])
 
+    def can_ask(self, model: LoadedModel) -> bool:
+        """Whether the model has the part that this method looks at."""
+        return True
+
     @abstractmethod
     def places(
         self, model: LoadedModel, images: UInt8[np.ndarray, "t 3 s s"], label: int
@@ -76,9 +80,12 @@ def readable(model: LoadedModel) -> S2D:
     """The network whose parts can be listened to. Raises ConfigError for one folded for speed."""
     from mien.models.s2d import S2D
 
-    if not isinstance(model.network.s2d, S2D):
+    net = model.network.net
+    if model.record.network != "s2d":
+        raise ConfigError("an S2D network for this method", model.record.network, "use --method gradcam or occlusion")
+    if not isinstance(net, S2D):
         raise ConfigError("a model with readable parts", "a folded one", "load it with load_model(name, folded=False)")
-    return model.network.s2d
+    return net
 
 
 @contextmanager

@@ -14,6 +14,7 @@ from mien.core.types import UNCLEAR, FaceClip
 from mien.explain.action_units import ACTION_UNITS, Expectation, Region, expectation
 from mien.explain.base import Method
 from mien.explain.fovea import Fovea
+from mien.explain.gradcam import GradCam
 from mien.explain.moments import time_importance
 from mien.explain.occlusion import Occlusion
 from mien.explain.regions import Overlap, RegionScore, overlap, region_masks, region_scores
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from mien.models.zoo import LoadedModel
 
 METHODS: Registry[type[Method]] = Registry(
-    "method of explanation", {method.name: method for method in (Rollout, Fovea, Occlusion)}
+    "method of explanation", {method.name: method for method in (Rollout, Fovea, GradCam, Occlusion)}
 )
 NOTE = (
     "Where a model's answer comes from, and how that agrees with published action units of posed expressions. "
@@ -132,9 +133,12 @@ def significant(value: float) -> float:
     return float(f"{value:.{DIGITS}g}")
 
 
-def methods_of(name: str) -> list[Method]:
-    """The method of that name, or all of them. Raises ConfigError for a stranger."""
-    return [kind() for kind in METHODS.values()] if name == "all" else [METHODS[name]()]
+def methods_of(name: str, model: LoadedModel | None = None) -> list[Method]:
+    """The method of that name, or ``all`` that can ask this model. Raises ConfigError for a stranger."""
+    if name != "all":
+        return [METHODS[name]()]
+    methods = [kind() for kind in METHODS.values()]
+    return [method for method in methods if model is None or method.can_ask(model)]
 
 
 def explain_clip(

@@ -38,6 +38,10 @@ class Fovea(Method):
     def __init__(self, block: int | None = None) -> None:
         self.block = block
 
+    def can_ask(self, model: LoadedModel) -> bool:
+        """Prompters."""
+        return model.record.network == "s2d" and bool(model.network.net.needs)
+
     def places(
         self, model: LoadedModel, images: UInt8[np.ndarray, "t 3 s s"], label: int
     ) -> Float[np.ndarray, "t g g"]:
@@ -53,7 +57,7 @@ class Fovea(Method):
         return even(torch.stack(weights).mean(0).double().cpu().numpy())
 
     def _chosen(self, model: LoadedModel) -> list[Prompter]:
-        config = model.network.s2d.config
+        config = readable(model).config
         if not config.prompts:
             raise ConfigError("a model with prompters", f"{model.record.name}, a plain ViT", "use --method rollout")
         if self.block is not None and not 0 <= self.block < config.depth:

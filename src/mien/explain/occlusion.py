@@ -3,7 +3,7 @@
 A square of the clip's mean colour slides over the face; a place is worth what the label's probability loses while the
 square is centred there (bilinear between the centres tried). The square hides the same place in all frames at once: the
 crops are aligned, so it is the same part of the face, and a part that is hidden in one frame only would be made up for
-by the others. So the map is the same for every frame. Of the methods here it alone depends on the label. A gain in
+by the others. So the map is the same for every frame. It depends on the label, as Grad-CAM does. A gain in
 probability counts as 0.
 """
 

@@ -29,6 +29,10 @@ class Rollout(Method):
     title = "attention\nrollout"
     unit = "times an even spread"
 
+    def can_ask(self, model: LoadedModel) -> bool:
+        """A transformer."""
+        return model.record.network == "s2d"
+
     def places(
         self, model: LoadedModel, images: UInt8[np.ndarray, "t 3 s s"], label: int
     ) -> Float[np.ndarray, "t g g"]:

@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Shaped, UInt8
 
 from mien.core.errors import ConfigError, SourceError
-from mien.core.registry import Registry
+from mien.core.registry import Place, Registry
 from mien.core.types import Face, Frame
 
 
@@ -55,25 +55,14 @@ class FrameDetector(Protocol):
         ...
 
 
-def _mtcnn(**options: object) -> Detector:
-    from mien.faces.mtcnn import Mtcnn
-
-    return Mtcnn(**options)  # type: ignore[arg-type]
-
-
-def _yunet(**options: object) -> Detector:
-    from mien.faces.yunet import YuNet
-
-    return YuNet(**options)  # type: ignore[arg-type]
-
-
-def _given(**options: object) -> Detector:
-    from mien.faces.given import GivenBoxes
-
-    return GivenBoxes(**options)  # type: ignore[arg-type]
-
-
-DETECTORS: Registry[Callable[..., Detector]] = Registry("detector", {"mtcnn": _mtcnn, "yunet": _yunet, "given": _given})
+DETECTORS: Registry[Callable[..., Detector]] = Registry(
+    "detector",
+    {
+        "mtcnn": Place("mien.faces.mtcnn:Mtcnn"),
+        "yunet": Place("mien.faces.yunet:YuNet"),
+        "given": Place("mien.faces.given:GivenBoxes"),
+    },
+)
 """Builders by name: ``DETECTORS["yunet"](path="yunet.onnx")``."""
 
 

@@ -22,6 +22,7 @@ from jaxtyping import Float, Float64
 from torch import Tensor, nn
 
 from mien.core.errors import ConfigError
+from mien.models.net import Answer
 from mien.models.prompts import HIDDEN, Prompter, fovea, resize_map
 from mien.models.s2d import S2D
 from mien.models.shape import ADAPTER_HEADS
@@ -72,8 +73,8 @@ class FoldedS2D(nn.Module):
         self.head = _linear(*_exact(s2d.head))
 
     def forward(
-        self, video: Float[Tensor, "b t 3 h w"], landmark_map: Float[Tensor, "bt 128 u v"] | None
-    ) -> tuple[Float[Tensor, "b c"], Float[Tensor, "b d"]]:
+        self, video: Float[Tensor, "b t 3 h w"], landmark_map: Float[Tensor, "bt 128 u v"] | None = None
+    ) -> Answer:
         """Logits and feature of b clips; arguments and errors of :meth:`S2D.forward`."""
         b, t, _, h, w = video.shape
         patch = self.config.patch
@@ -95,7 +96,7 @@ class FoldedS2D(nn.Module):
             for part in _passes(x):
                 block(part)
         feature = self.norm(x[:, 0].float()).view(b, t, -1).mean(1)
-        return self.head(feature), feature
+        return Answer(self.head(feature), feature)
 
 
 class LinearGelu(nn.Linear):

@@ -2,7 +2,7 @@
 
 The record is JSON in the safetensors header under ``mien``, so preprocessing, label order and calibration cannot drift
 away from the numbers they belong to. Whatever reads one, from weights or from an exported file, takes it through
-:func:`parse_record`; what its values may be is said by the classes here and by :class:`mien.models.shape.S2DConfig`.
+:func:`parse_record`; what its values may be is said by the classes here and by the network's configuration.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from jaxtyping import Float
 from mien.core import checks
 from mien.core.errors import ConfigError, WeightsError
 from mien.core.labels import LabelSpace
-from mien.models.shape import MOST_SIDE, S2DConfig
+from mien.models.nets import MOST_SIDE, config_of
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -31,8 +31,6 @@ FORMAT = 1
 SHIPPED = Path(__file__).parents[1] / "weights"
 MOST_CLIP_FRAMES, MOST_CLIP_BYTES = 1024, 1 << 29
 """Of the crops of one clip, which are in memory for every face in sight."""
-MOST_GRID = 64
-"""Patches along a side; their attention costs the fourth power."""
 LEAST_TEMPERATURE, MOST_TEMPERATURE = 1e-3, 1e3
 LEAST_STD, MOST_PIXEL = 1e-3, 1e3
 GET_AGAIN = "get the file again, or update mien"
@@ -76,7 +74,7 @@ class ModelRecord:
         name: as ``mien models`` lists it, and the files that are made of the weights are called.
         labels: the classes, in the order of the logits.
         preprocessing: how frames become input.
-        config: fields of :class:`mien.models.shape.S2DConfig`.
+        config: fields of the network's configuration, such as :class:`mien.models.shape.S2DConfig`.
         frames: how many frames a clip has in use.
         temperature: logits are divided by it before the softmax (calibration, Guo et al., arXiv 1706.04599).
         threshold: probability under which the default analysis answers "unclear".
@@ -90,6 +88,7 @@ class ModelRecord:
         parameters: number of parameters, landmark net included.
         sha256: of the file; empty until it is written.
         source: file the record was read from.
+        network: which it is, by its name in :data:`mien.models.nets.NETS`.
     """
 
     name: str
@@ -108,6 +107,7 @@ class ModelRecord:
     parameters: int = 0
     sha256: str = ""
     source: str = ""
+    network: str = "s2d"
 
     def __post_init__(self) -> None:
         checks.file_name("name", self.name)
@@ -132,12 +132,14 @@ class ModelRecord:
     @property
     def is_image_model(self) -> bool:
         """Whether a clip's logits are exactly the mean of its frames' logits (no temporal parts)."""
-        return "frames" in self.config and self.config["frames"] is None
+        return bool(self.config) and self.config.get("frames") is None
 
     def to_json(self) -> str:
         """The header's text; hash and path are facts about a file and stay out."""
         body = dataclasses.asdict(self)
         del body["sha256"], body["source"]
+        if self.network == "s2d":
+            del body["network"]  # as always: what read such a file still does
         return json.dumps({"format": FORMAT, **body})
 
 
@@ -170,10 +172,9 @@ def parse_record(text: str, source: str, sha256: str) -> ModelRecord:
 
 def _demand_one_network(record: ModelRecord) -> None:
     """Raise ConfigError where the labels or the input are not those of the network."""
-    shape, side = S2DConfig(**record.config), record.preprocessing.input_size
+    shape, side = config_of(record.network, record.config), record.preprocessing.input_size
     checks.demand(shape.classes == len(record.labels), "labels", f"{shape.classes}, one an output", len(record.labels))
-    fits = side % shape.patch == 0 and side <= MOST_GRID * shape.patch
-    checks.demand(fits, "input_size", f"1 to {MOST_GRID} patches of {shape.patch} pixels", side)
+    checks.demand(shape.fits(side), "input_size", f"a side that the network takes, as {shape.input_size}", side)
 
 
 def demand_answers(record: ModelRecord, logits: Float[np.ndarray, "b c"]) -> None:

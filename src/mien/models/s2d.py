@@ -7,9 +7,9 @@ the released video model (s2d-spec, "Architecture"), so its checkpoints load thr
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from typing import Literal
+from typing import cast
 
 import torch
 from jaxtyping import Float
@@ -17,29 +17,28 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from mien.core.errors import ConfigError
+from mien.models.net import Answer, Learns, Net
 from mien.models.prompts import LandmarkEmbed, Prompter
 from mien.models.shape import S2DConfig
 from mien.models.temporal import TemporalAdapter, resize_time
-from mien.models.vit import NORM_EPS, VisionTransformer
+from mien.models.vit import NORM_EPS, Block, VisionTransformer
 
 __all__ = ["S2D", "S2DConfig", "to_video"]
 
 
-class S2D(nn.Module):
+class S2D(Net):
     """Normalised frames and their landmark map to logits and the head's feature.
 
     Args:
         config: the network's shape.
         zero_init: fresh temporal adapters and embedding add nothing (see :mod:`mien.models.temporal`).
 
-    Attributes:
-        checkpoint_blocks: set it to compute every block again in the backward pass instead of keeping its activations.
     """
 
     def __init__(self, config: S2DConfig, zero_init: bool = True) -> None:
         super().__init__()
         c = self.config = config
-        self.checkpoint_blocks = False
+        self.needs = frozenset({"landmark_map"} if c.prompts else ())
         self.backbone = VisionTransformer(c.input_size, c.patch, c.dim, c.depth, c.heads, c.drop_path)
         if c.prompts:
             self.landmark_embed = LandmarkEmbed(c.dim)
@@ -57,21 +56,20 @@ class S2D(nn.Module):
         nn.init.zeros_(self.head.bias)
 
     def forward(
-        self, video: Float[Tensor, "b t 3 h w"], landmark_map: Float[Tensor, "bt 128 u v"] | None
-    ) -> tuple[Float[Tensor, "b c"], Float[Tensor, "b d"]]:
+        self, frames: Float[Tensor, "b t 3 h w"], landmark_map: Float[Tensor, "bt 128 u v"] | None = None
+    ) -> Answer:
         """Logits and feature of b clips.
 
         Args:
-            video: frames normalised as the weights demand; h = w = a multiple of the patch.
+            frames: normalised as the weights demand; h = w = a multiple of the patch.
             landmark_map: conv_4 of the landmark net for the b x t frames, frames fastest; None without prompts.
         """
-        b, t, _, h, w = video.shape
+        b, t, _, h, w = frames.shape
         if h != w or h % self.config.patch:
             raise ConfigError(f"square frames, side a multiple of {self.config.patch}", f"{h}x{w}", "resize them")
-        x = self.tokens(video.flatten(0, 1), landmark_map, t, last=1)
+        x = self.tokens(frames.flatten(0, 1), landmark_map, t, last=1)
         feature = self.backbone.norm(x[:, 0]).view(b, t, -1).mean(1)
-        logits: Tensor = self.head(self.dropout(feature))
-        return logits, feature
+        return Answer(self.head(self.dropout(feature)), feature)
 
     def tokens(
         self,
@@ -129,7 +127,23 @@ class S2D(nn.Module):
         yield from (self.temporal_embed, self.backbone.norm, self.head, self.landmark_embed)
         yield from (self.prompters, self.prompt_norms, self.adapters)
 
-    def learn_only(self, what: Literal["all", "stage2", "temporal"]) -> None:
+    def layers(self) -> list[list[nn.Parameter]]:
+        """The embeddings, every block, the last norm with the head."""
+        trunk = self.backbone
+        layers = [[*trunk.patch_embed.parameters(), trunk.cls_token, trunk.pos_embed]]
+        layers += [list(block.parameters()) for block in trunk.blocks]
+        return [*layers, [*trunk.norm.parameters(), *self.head.parameters()]]
+
+    def added(self) -> list[nn.Parameter]:
+        """Everything of prompts, adapters and the temporal embedding."""
+        names = ("prompt", "landmark_embed", "adapters", "temporal_embed")
+        return [parameter for name, parameter in self.named_parameters() if name.startswith(names)]
+
+    def last_map(self) -> tuple[nn.Module, int]:
+        """What the last block attends to, the class token first: after it the class token is all there is."""
+        return cast(Block, self.backbone.blocks[-1]).norm1, 1
+
+    def learn_only(self, what: Learns) -> None:
         """Freeze what a stage leaves as it is.
 
         Args:
@@ -137,16 +151,10 @@ class S2D(nn.Module):
                 positions (under 10 % is left to learn); ``temporal`` all but the adapters and the temporal embedding.
         """
         self.requires_grad_(what == "all")
-        parts = (
-            {"all": (), "stage2": (), "temporal": ()}
-            if self.config.frames is None
-            else {
-                "all": (),
-                "stage2": tuple(self.stage2_modules()),
-                "temporal": (self.adapters, self.temporal_embed),
-            }
-        )
-        for part in parts[what]:
+        parts: Iterable[nn.Module | nn.Parameter] = ()
+        if what != "all":
+            parts = self.stage2_modules() if what == "stage2" else (self.adapters, self.temporal_embed)
+        for part in parts:
             part.requires_grad_(True)
 
 

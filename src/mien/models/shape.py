@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from mien.core import checks
 from mien.core.errors import ConfigError
+from mien.models.nets import MOST_SIDE, NetConfig
 
 ADAPTER_HEADS = 8
 """Of the attention over frames in every temporal adapter."""
-MOST_SIDE, MOST_DIM, MOST_DEPTH, MOST_CLASSES, MOST_FRAMES = 2048, 8192, 256, 10_000, 4096
+MOST_GRID = 64
+"""Patches along a side; their attention costs the fourth power."""
+MOST_DIM, MOST_DEPTH, MOST_CLASSES, MOST_FRAMES = 8192, 256, 10_000, 4096
 """Far above any network there is: a record that claims more is damaged, and building it would take all memory."""
 
 
 @dataclass(frozen=True)
-class S2DConfig:
+class S2DConfig(NetConfig):
     """The shape of an S2D network.
 
     Attributes:
@@ -30,6 +34,8 @@ class S2DConfig:
         drop_path: stochastic depth rate of the last block, in [0, 1).
         adapter_ratio: width inside a temporal adapter as a share of ``dim``; that width is a multiple of its 8 heads.
     """
+
+    network: ClassVar[str] = "s2d"
 
     input_size: int = 224
     patch: int = 16
@@ -76,6 +82,15 @@ class S2DConfig:
     def grid(self) -> int:
         """Patches along a side."""
         return self.input_size // self.patch
+
+    @classmethod
+    def tiny(cls, classes: int) -> S2DConfig:
+        """A small one with all parts of the image model, for tests."""
+        return cls(28, 14, 32, 2, 2, classes=classes, dropout=0.0)
+
+    def fits(self, side: int) -> bool:
+        """Sides of whole patches, few enough for attention over them."""
+        return side % self.patch == 0 and 0 < side <= MOST_GRID * self.patch
 
     @property
     def adapter_width(self) -> int:

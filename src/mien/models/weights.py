@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from pathlib import Path
+from typing import Any
 
 import torch
 from jaxtyping import Float, UInt8
@@ -15,27 +16,41 @@ from torch import Tensor, nn
 from mien.core.errors import WeightsError
 from mien.core.files import whole_file
 from mien.models.landmarks import MobileFaceNet, landmark_input
+from mien.models.net import Net
+from mien.models.nets import build, config_of
 from mien.models.preprocess import normalise, to_frames, to_unit
 from mien.models.record import ModelRecord, Preprocessing, read_record
-from mien.models.s2d import S2D
-from mien.models.shape import S2DConfig
 
 FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 """What weights may be stored as."""
 
 
 class Recognizer(nn.Module):
-    """Aligned uint8 crops to logits: preprocessing, landmark net, S2D.
+    """Aligned uint8 crops to logits: preprocessing, landmark net, network.
+
+    The network is a part by its own name, ``s2d`` or another of :data:`mien.models.nets.NETS`, which its tensors have
+    before theirs in a file; whatever its name, it is :attr:`net`.
 
     Args:
-        s2d: image or video model.
-        landmarks: the landmark net; None for a model without prompts.
+        net: image or video model.
+        landmarks: the landmark net; None for a model that needs no map of it.
         preprocessing: how crops become input.
     """
 
-    def __init__(self, s2d: S2D, landmarks: MobileFaceNet | None, preprocessing: Preprocessing) -> None:
+    def __init__(self, net: Net, landmarks: MobileFaceNet | None, preprocessing: Preprocessing) -> None:
         super().__init__()
-        self.s2d, self.landmarks, self.preprocessing = s2d, landmarks, preprocessing
+        self.network: str = net.config.network
+        self.put(net)
+        self.landmarks, self.preprocessing = landmarks, preprocessing
+
+    @property
+    def net(self) -> Any:
+        """The network: a :class:`mien.models.net.Net`, or what was :meth:`put` in the place of one."""
+        return getattr(self, self.network)
+
+    def put(self, net: nn.Module) -> None:
+        """Put another network of the same function in its place."""
+        setattr(self, self.network, net)
 
     def forward(self, clips: UInt8[Tensor, "b t 3 h w"]) -> Float[Tensor, "b c"]:
         """Logits of b clips of t aligned RGB crops."""
@@ -49,7 +64,7 @@ class Recognizer(nn.Module):
 
     def logits(self, frames: Float[Tensor, "b t 3 s s"]) -> Float[Tensor, "b c"]:
         """Logits of frames that are already normalised (training comes in here, after its augmentation)."""
-        logits: Tensor = self.s2d(frames, self.landmark_map(frames.flatten(0, 1)))[0]
+        logits: Tensor = self.net(frames, self.landmark_map(frames.flatten(0, 1)))[0]
         return logits
 
     def landmark_map(self, images: Float[Tensor, "n 3 s s"]) -> Float[Tensor, "n 128 14 14"] | None:
@@ -89,7 +104,8 @@ def save_weights(
     """
     record = dataclasses.replace(
         record,
-        config=dataclasses.asdict(recognizer.s2d.config),
+        network=recognizer.network,
+        config=dataclasses.asdict(recognizer.net.config),
         preprocessing=recognizer.preprocessing,
         parameters=sum(p.numel() for p in recognizer.parameters()),
     )
@@ -151,8 +167,9 @@ def load_weights(path: Path) -> tuple[Recognizer, ModelRecord]:
     record = read_record(path)
     state = read_tensors(path)
     with torch.device("meta"):  # no random numbers are drawn only to be overwritten
-        config = S2DConfig(**record.config)
-        recognizer = Recognizer(S2D(config), MobileFaceNet() if config.prompts else None, record.preprocessing)
+        net: Net = build(config_of(record.network, record.config))
+        landmarks = MobileFaceNet() if "landmark_map" in net.needs else None
+        recognizer = Recognizer(net, landmarks, record.preprocessing)
     wanted = recognizer.state_dict()
     counters = {k: torch.zeros((), dtype=torch.int64) for k in wanted if k.endswith("num_batches_tracked")}
     wrong = sorted(wanted.keys() - counters.keys() ^ state.keys()) or [

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, ClassVar, Literal, cast
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import torch
@@ -16,13 +16,13 @@ from mien.core.forks import forked, library_work
 from mien.core.registry import Registry
 from mien.core.settings import cpu_count, thread_count
 from mien.core.softmax import softmax
-from mien.models.fast import fold_s2d
 from mien.models.find import find_weights
 from mien.models.landmarks import fold
 from mien.models.memory import keep_freed_memory
+from mien.models.net import Net
+from mien.models.nets import NETS
 from mien.models.packed import pack
 from mien.models.record import ModelRecord, demand_answers
-from mien.models.s2d import S2D
 from mien.models.shape import S2DConfig
 from mien.models.weights import Recognizer, load_weights
 
@@ -165,10 +165,11 @@ def _load(
         network, record = load_weights(path)
         if network.landmarks is not None:
             network.landmarks = fold(network.landmarks)
-        if folded:
-            fast = fold_s2d(network.s2d, getattr(torch, precision))
-            # Not an S2D, but one in all that use asks of it: the call and the config.
-            network.s2d = cast(S2D, pack(fast) if torch.device(device).type == "cpu" else fast)
+        faster = NETS[network.network].faster
+        if folded and faster:
+            # Not the same class, but the same in all that use asks of it: the call and the config.
+            fast: Net = faster.found()(network.net, getattr(torch, precision))
+            network.put(pack(fast) if torch.device(device).type == "cpu" else fast)
         return LoadedModel(network.to(device), record, precision, threads)
 
 

@@ -16,7 +16,7 @@ from mien.core.files import whole_file
 from mien.core.softmax import softmax
 from mien.evaluation.calibration import bias_helps, fit_bias, temperature_alone, threshold_for
 from mien.evaluation.metrics import confusion, expected_calibration_error, uar, war
-from mien.models.s2d import S2D
+from mien.models.net import Net
 
 ABSTAIN_PRECISION = 0.95
 """Share of right answers, on the validation split, among those at or above the default threshold."""
@@ -38,10 +38,10 @@ class Calibration:
     threshold: float
     figures: dict[str, float]
 
-    def put_into(self, s2d: S2D) -> None:
+    def put_into(self, net: Net) -> None:
         """Add the bias to the head's, so that the network's logits need their temperature only."""
         with torch.no_grad():
-            s2d.head.bias.add_(torch.from_numpy(self.bias * self.temperature).to(s2d.head.bias))
+            net.head.bias.add_(torch.from_numpy(self.bias * self.temperature).to(net.head.bias))
 
 
 def calibrate(logits: Float[np.ndarray, "n c"], labels: Int[np.ndarray, " n"]) -> Calibration:

@@ -23,8 +23,9 @@ from mien.data.mixing import mix
 from mien.data.splits import hold_out
 from mien.models.find import find_weights
 from mien.models.landmarks import fold
+from mien.models.net import Net, parameter_groups
+from mien.models.nets import build
 from mien.models.record import ModelRecord
-from mien.models.s2d import S2D
 from mien.models.torch_file import read_torch
 from mien.models.weights import Recognizer, load_weights, save_weights
 from mien.training.finish import calibrate, figures, uncalibrated, write_facts
@@ -32,7 +33,7 @@ from mien.training.learner import Inputs, Learner, net_state
 from mien.training.loop import FitPlan, Report, fit
 from mien.training.recipe import ClipRecipe, FaceRecipe, Judged, MovingRecipe, Recipe
 from mien.training.sources import Batch
-from mien.training.start import is_bare, parameter_groups, start_recognizer
+from mien.training.start import is_bare, start_recognizer
 from mien.training.task import Task, device_of
 from mien.training.terms import Setting
 
@@ -54,16 +55,16 @@ class LabelledTask(Task):
         self.recipe, self.recognizer = recipe, recognizer
         self.preprocessing = recognizer.preprocessing
         landmarks = recognizer.landmarks
-        self._eyes = Recognizer(recognizer.s2d, None if landmarks is None else fold(landmarks), self.preprocessing)
+        self._eyes = Recognizer(recognizer.net, None if landmarks is None else fold(landmarks), self.preprocessing)
         self.source = recipe.source(train, self._eyes, seed)
         self.held_out = recipe.held_out(held_out, self._eyes)
-        s2d = recognizer.s2d
-        s2d.learn_only(recipe.learn)
-        s2d.checkpoint_blocks = recipe.checkpoint_blocks
+        net = recognizer.net
+        net.learn_only(recipe.learn)
+        net.checkpoint_blocks = recipe.checkpoint_blocks
         self.items, self.data, self.labels = len(self.source), self.source.loaded, self.source.labels
-        self.idle_parameters = s2d.config.prompts
+        self.idle_parameters = bool(net.needs)
         counts = torch.bincount(self.labels.clamp(min=0), minlength=len(train.labels))
-        self.learner = Learner(s2d, recipe.parts(Setting(train.labels, s2d.config.dim, counts)))
+        self.learner = Learner(net, recipe.parts(Setting(train.labels, net.config.dim, counts)))
         self.module: nn.Module = self.learner
         self.start_epoch(0)
 
@@ -75,9 +76,9 @@ class LabelledTask(Task):
         self.source.size = max(self.size, self.learner.size)
 
     def groups(self, weight_decay: float) -> list[dict[str, Any]]:
-        """See :func:`mien.training.start.parameter_groups`; what terms learn, they learn at the full rate."""
+        """See :func:`mien.models.net.parameter_groups`; what terms learn, they learn at the full rate."""
         recipe = self.recipe
-        groups = parameter_groups(self.recognizer.s2d, weight_decay, recipe.layer_decay, recipe.prompt_rate)
+        groups = parameter_groups(self.recognizer.net, weight_decay, recipe.layer_decay, recipe.prompt_rate)
         own = [parameter for parameter in self.learner.terms.parameters() if parameter.requires_grad]
         return groups + ([{"params": own, "weight_decay": weight_decay}] if own else [])
 
@@ -212,13 +213,13 @@ class LabelledRun:
     def write(self, task: LabelledTask, best: Path) -> Path:
         """Write the best epoch's weights, calibrated on the held-out items of the clean protocol."""
         # A network of its own: the task's may be split over devices that are gone by now.
-        s2d = S2D(task.recognizer.s2d.config)
-        s2d.load_state_dict(net_state(read_torch(best)["module"]))
-        recognizer = Recognizer(s2d, task.recognizer.landmarks, task.preprocessing).cpu().eval()
-        judged = task.judge(s2d)
+        net: Net = build(task.recognizer.net.config)
+        net.load_state_dict(net_state(read_torch(best)["module"]))
+        recognizer = Recognizer(net, task.recognizer.landmarks, task.preprocessing).cpu().eval()
+        judged = task.judge(net)
         if self.protocol == "clean":
             calibration, split = calibrate(judged.logits, judged.labels), "valid"
-            calibration.put_into(s2d)
+            calibration.put_into(net)
         else:
             calibration, split = uncalibrated(softmax(judged.logits), judged.labels), "official_test"
         rows = task.source.rows
@@ -226,7 +227,7 @@ class LabelledRun:
         scores = {f"{begun}_{name}": value for name, value in calibration.figures.items()}
         if self.recipe.learn == "temporal":
             # Fresh temporal parts add nothing: this is the image model, averaged over the frames.
-            fresh = task.judge(replace(self, recipe=replace(self.recipe, zero_init=True)).first(rows).s2d)
+            fresh = task.judge(replace(self, recipe=replace(self.recipe, zero_init=True)).first(rows).net)
             averaged = calibrate(fresh.logits, fresh.labels).figures
             scores |= {f"{begun}_{name}_averaging": value for name, value in averaged.items()}
         record = ModelRecord(

@@ -22,6 +22,8 @@ from mien.data.moving import Motion
 from mien.data.pixels import read_clip
 from mien.data.transforms import Augmentation
 from mien.evaluation.views import predict_clips
+from mien.models.cnn import CnnConfig
+from mien.models.nets import NetConfig
 from mien.models.record import ModelRecord, Preprocessing
 from mien.models.shape import S2DConfig
 from mien.models.weights import Recognizer
@@ -110,7 +112,7 @@ class Recipe(ABC):
         return False
 
     @abstractmethod
-    def shape(self) -> tuple[S2DConfig | None, dict[str, Any]]:
+    def shape(self) -> tuple[NetConfig | None, dict[str, Any]]:
         """The network's shape, None for that of the weights it starts from; and what to change of it."""
 
     @abstractmethod
@@ -128,7 +130,7 @@ class Recipe(ABC):
     def judge(self, recognizer: Recognizer, items: Manifest | MovingFaces) -> Judged:
         """Through the path that use takes, always the same views."""
         assert isinstance(items, Manifest)
-        config = {"frames": recognizer.s2d.config.frames}
+        config = {"frames": recognizer.net.config.frames}
         record = ModelRecord("in training", items.labels, recognizer.preprocessing, config, self.frames_in_use)
         found = predict_clips(LoadedModel(recognizer, record), items, views=self.views)
         wanted = dict(zip((row.id for row in items.rows), items.targets(), strict=True))
@@ -190,7 +192,7 @@ class ClipRecipe(Recipe):
         """As in training."""
         return self.frames
 
-    def shape(self) -> tuple[S2DConfig | None, dict[str, Any]]:
+    def shape(self) -> tuple[NetConfig | None, dict[str, Any]]:
         """See :class:`Recipe`."""
         changes: dict[str, Any] = {name: getattr(self, name) for name in ("dropout", "drop_path", "prompts")}
         return CONFIGS[self.model] if self.model else None, changes | ({"frames": self.frames} if self.temporal else {})
@@ -219,7 +221,7 @@ class FaceRecipe(Recipe):
         frames: of a clip in use: the image model averages them.
     """
 
-    model: S2DConfig = field(default_factory=S2DConfig)
+    model: S2DConfig | CnnConfig = field(default_factory=S2DConfig)
     augmentation: Augmentation = field(default_factory=Augmentation)
     majority_only: bool = True
     frames: int = 4
@@ -239,7 +241,7 @@ class FaceRecipe(Recipe):
         """See :class:`Recipe`."""
         return not self.majority_only
 
-    def shape(self) -> tuple[S2DConfig | None, dict[str, Any]]:
+    def shape(self) -> tuple[NetConfig | None, dict[str, Any]]:
         """See :class:`Recipe`."""
         return self.model, {}
 
@@ -284,7 +286,7 @@ class MovingRecipe(Recipe):
         """See :class:`Recipe`."""
         return not self.majority_only
 
-    def shape(self) -> tuple[S2DConfig | None, dict[str, Any]]:
+    def shape(self) -> tuple[NetConfig | None, dict[str, Any]]:
         """That of the image model it starts from, with time."""
         return None, {"frames": self.frames}
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -17,6 +17,8 @@ from mien.core.errors import ConfigError, DataError
 from mien.core.labels import LabelSpace
 from mien.models.find import find_weights
 from mien.models.landmarks import MobileFaceNet
+from mien.models.net import Net
+from mien.models.nets import NetConfig, build
 from mien.models.record import Preprocessing
 from mien.models.s2d import S2D, to_video
 from mien.models.shape import S2DConfig
@@ -106,7 +108,7 @@ def read_landmark_net(path: Path) -> MobileFaceNet:
 
 
 def start_recognizer(
-    config: S2DConfig | None,
+    config: NetConfig | None,
     changes: dict[str, Any],
     labels: LabelSpace,
     start: str | None,
@@ -134,11 +136,14 @@ def start_recognizer(
         return _from_weights(config, changes, labels, start, preprocessing, zero_init)
     if config is None:
         raise ConfigError("--recipe.model, or --start with weights of mien", "neither", "give one of them")
-    s2d = S2D(replace(config, **changes), zero_init)
+    wanted: Any = replace(config, **changes)  # type: ignore[type-var]
+    net: Net = S2D(wanted, zero_init) if isinstance(wanted, S2DConfig) else build(wanted)
     if start is not None:
-        load_backbone(s2d, Path(start))
-    net = load_landmarks(landmarks).requires_grad_(False) if s2d.config.prompts else None
-    return Recognizer(s2d, net, replace(preprocessing, input_size=s2d.config.input_size))
+        if not isinstance(net, S2D):
+            raise ConfigError("weights of mien to start from", start, "a plain ViT starts an s2d network only")
+        load_backbone(net, Path(start))
+    eyes = load_landmarks(landmarks).requires_grad_(False) if "landmark_map" in net.needs else None
+    return Recognizer(net, eyes, replace(preprocessing, input_size=wanted.input_size))
 
 
 def is_bare(path: Path) -> bool:
@@ -157,7 +162,7 @@ FREE = ("dropout", "drop_path", "input_size", "depth", "frames", "classes", "ada
 
 
 def _from_weights(
-    config: S2DConfig | None,
+    config: NetConfig | None,
     changes: dict[str, Any],
     labels: LabelSpace,
     start: str,
@@ -166,28 +171,48 @@ def _from_weights(
 ) -> Recognizer:
     old, record = load_weights(find_weights(start))
     old.requires_grad_(True)
-    has = old.s2d.config
-    wanted = replace(config or has, **changes)
-    if wanted.prompts != has.prompts:
+    has: Any = old.net.config
+    begun: Any = config or has
+    wanted: Any = replace(begun, **changes)
+    if bool(build_on_paper(wanted).needs) != bool(old.net.needs):
         raise ConfigError("weights that have prompts exactly if the recipe does", start, "change --recipe.prompts")
-    if replace(wanted, **{name: getattr(has, name) for name in FREE}) != has or wanted.depth > has.depth:
+    free = {name: getattr(has, name) for name in FREE if name in {one.name for one in fields(has)}}
+    deeper = getattr(wanted, "depth", 0) > getattr(has, "depth", 0)
+    if type(wanted) is not type(has) or replace(wanted, **free) != has or deeper:
         expected = f"weights with the recipe's shape, {wanted}"
         raise ConfigError(expected, f"{start}: {has}", "change --recipe.model, or leave it out")
-    frames = wanted.frames if has.frames is None else None
-    s2d = S2D(replace(wanted, frames=has.frames, adapter_ratio=has.adapter_ratio))
-    # The first and the last are always among them. s2d-small cut to six blocks in this way is right about 81 % of 512
-    # validation images before any training (70 px); its first six blocks alone about 70 %.
-    keep = [round(place * (has.depth - 1) / max(wanted.depth - 1, 1)) for place in range(wanted.depth)]
-    state = old.s2d.state_dict() if wanted.depth == has.depth else state_of_blocks(old.s2d, keep)
-    state["backbone.pos_embed"] = resize_positions(state["backbone.pos_embed"], wanted.grid)
-    _keep_head(s2d.head, state, record.labels, labels)
-    s2d.load_state_dict(state)
-    if frames is not None:
-        s2d = to_video(s2d, frames, zero_init)
+    net = _grown(old.net, wanted, record.labels, labels, zero_init)
     if old.landmarks is not None:
         old.landmarks.requires_grad_(False)
     given = replace(record.preprocessing, crop_size=preprocessing.crop_size, input_size=wanted.input_size)
-    return Recognizer(s2d, old.landmarks, given)
+    return Recognizer(net, old.landmarks, given)
+
+
+def _grown(old: Net, wanted: Any, had: LabelSpace, labels: LabelSpace, zero_init: bool) -> Net:
+    """A network of the wanted shape with the weights of another: of a deeper S2D some blocks, with time on top."""
+    frames = None
+    if isinstance(old, S2D):
+        has = old.config
+        frames = wanted.frames if has.frames is None else None
+        wanted = replace(wanted, frames=has.frames, adapter_ratio=has.adapter_ratio)
+        # The first and the last are always among them. s2d-small cut to six blocks in this way is right about 81 % of
+        # 512 validation images before any training (70 px); its first six blocks alone about 70 %.
+        keep = [round(place * (has.depth - 1) / max(wanted.depth - 1, 1)) for place in range(wanted.depth)]
+        state = old.state_dict() if wanted.depth == has.depth else state_of_blocks(old, keep)
+        state["backbone.pos_embed"] = resize_positions(state["backbone.pos_embed"], wanted.grid)
+    else:
+        state = old.state_dict()
+    net: Net = build(wanted)
+    _keep_head(net.head, state, had, labels)
+    net.load_state_dict(state)
+    return net if frames is None else to_video(cast(S2D, net), frames, zero_init)
+
+
+def build_on_paper(config: NetConfig) -> Net:
+    """A network without numbers, to ask what it is."""
+    with torch.device("meta"):
+        net: Net = build(config)
+    return net
 
 
 def _keep_head(head: nn.Linear, state: dict[str, torch.Tensor], old: LabelSpace, new: LabelSpace) -> None:
@@ -197,24 +222,3 @@ def _keep_head(head: nn.Linear, state: dict[str, torch.Tensor], old: LabelSpace,
         if place is not None:
             weight[row], bias[row] = state["head.weight"][place], state["head.bias"][place]
     state["head.weight"], state["head.bias"] = weight, bias
-
-
-def parameter_groups(s2d: S2D, weight_decay: float, layer_decay: float, prompt_rate: float) -> list[dict[str, Any]]:
-    """Optimizer groups of what learns, by depth: block i's rate is scaled by ``layer_decay`` ** (depth - i).
-
-    Embeddings get one more; the last norm and the head learn at the full rate; everything of prompts, adapters and the
-    temporal embedding at ``prompt_rate`` of it. Weight decay is for matrices only.
-    """
-    trunk, depth = s2d.backbone, s2d.config.depth
-    added = ("prompt", "landmark_embed", "adapters", "temporal_embed")
-    prompts = [p for name, p in s2d.named_parameters() if name.startswith(added)]
-    layers = [[*trunk.patch_embed.parameters(), trunk.cls_token, trunk.pos_embed]]
-    layers += [list(block.parameters()) for block in trunk.blocks]
-    layers += [[*trunk.norm.parameters(), *s2d.head.parameters()], prompts]
-    scales = [layer_decay ** (depth + 1 - i) for i in range(depth + 2)] + [prompt_rate]
-    groups: list[dict[str, Any]] = []
-    for params, scale in zip(layers, scales, strict=True):
-        learning = [p for p in params if p.requires_grad]
-        groups.append({"params": [p for p in learning if p.ndim == 2], "weight_decay": weight_decay, "scale": scale})
-        groups.append({"params": [p for p in learning if p.ndim != 2], "weight_decay": 0.0, "scale": scale})
-    return [group for group in groups if group["params"]]

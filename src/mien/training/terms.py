@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from mien.core.errors import ConfigError
 from mien.core.labels import LabelSpace
-from mien.core.registry import Registry
+from mien.core.registry import Place, Registry
 from mien.models.find import find_weights
 from mien.models.weights import load_weights
 
@@ -103,23 +103,6 @@ class SoftLabels(Term):
         return F.cross_entropy(logits.float(), targets.float()) if len(targets) else logits.float().sum()
 
 
-class AdjustedLabels(SoftLabels):
-    """The same of logits shifted by the log share of every class (Menon et al., arXiv 2007.07314, eq. 10).
-
-    What the network learns is then free of the training set's shares: its answers suit classes that are equally likely.
-    """
-
-    def __init__(self, setting: Setting) -> None:
-        super().__init__(setting)
-        counts = setting.counts.float().clamp(min=0.5)
-        self.register_buffer("prior", (counts / counts.sum()).log(), persistent=False)
-
-    def forward(self, answer: Answer, step: Step) -> Float[Tensor, ""]:
-        """As :class:`SoftLabels`."""
-        shifted = answer._replace(logits=answer.logits.float() + self.prior)  # type: ignore[operator]
-        return super().forward(shifted, step)
-
-
 class Teacher(Term):
     """Cross-entropy against what a trained image model sees in the same clips (Hinton et al., arXiv 1503.02531).
 
@@ -149,7 +132,13 @@ class Teacher(Term):
         return F.cross_entropy(answer.logits.float(), targets)
 
 
-TERMS: Registry[Callable[[Setting], Term]] = Registry("loss term", {"labels": SoftLabels, "adjusted": AdjustedLabels})
+TERMS: Registry[Callable[[Setting], Term]] = Registry(
+    "loss term",
+    {
+        "labels": SoftLabels,
+        "adjusted": Place("mien.training.adjusted:AdjustedLabels"),
+    },
+)
 """Terms that are built of a :class:`Setting` alone; a recipe names them as ``name`` or ``name=weight``."""
 
 

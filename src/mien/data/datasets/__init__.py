@@ -5,14 +5,12 @@ Every module of this package has a dictionary ``DATASETS``: its :class:`DataSet`
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from mien.core.errors import ConfigError
 from mien.core.labels import LabelSpace
-from mien.core.registry import did_you_mean
+from mien.core.registry import Place, Registry
 from mien.data.manifest import Manifest
 
 
@@ -42,7 +40,7 @@ class DataSet:
     layout: tuple[str, ...] = ()
 
 
-MODULES = {
+_MODULES = {
     "rafdb": "rafdb",
     "affectnet7": "affectnet",
     "affectnet8": "affectnet",
@@ -57,13 +55,12 @@ MODULES = {
     "folder": "folder",
     "synthetic": "synthetic",
 }
-"""In which module each is; only that one is loaded."""
+DATASETS: Registry[Mapping[str, DataSet]] = Registry(
+    "data set", {name: Place(f"mien.data.datasets.{module}:DATASETS") for name, module in _MODULES.items()}
+)
+"""In whose dictionary each is; only the module that is asked for is loaded."""
 
 
 def find_dataset(name: str) -> DataSet:
     """The data set called ``name``. Raises ConfigError with the near spellings for a stranger."""
-    if name not in MODULES:
-        raise ConfigError("a known data set", repr(name), did_you_mean(name, list(MODULES)))
-    module = importlib.import_module(f"mien.data.datasets.{MODULES[name]}")
-    found: DataSet = module.DATASETS[name]
-    return found
+    return DATASETS[name][name]

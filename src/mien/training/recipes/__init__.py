@@ -13,6 +13,7 @@ _HERE = "mien.training.recipes"
 _ENTRIES = {
     "landmarks": (f"{_HERE}.shipped:LANDMARKS", "distil the 68-point landmark net from a teacher on FERPlus faces"),
     "ferplus": (f"{_HERE}.shipped:FERPLUS", "the small image model that ships: FERPlus, crowd votes as soft labels"),
+    "cnn": (f"{_HERE}.floor:CNN", "the floor: a plain convolutional network from nothing, FERPlus at 48 px"),
     "ferplus-video": (f"{_HERE}.shipped:FERPLUS_VIDEO", "a video model of it: temporal adapters, on faces that move"),
     "images": (f"{_HERE}.yours:IMAGES", "fine-tune the shipped image model on your own labelled faces"),
     "videos": (f"{_HERE}.yours:VIDEOS", "a video model of it on your own labelled clips; the image part stays"),

@@ -1,0 +1,89 @@
+"""What every network is: from normalised frames to logits and a feature, whatever a paper puts in between.
+
+A network of yours is one file with a :class:`Net` and its :class:`mien.models.nets.NetConfig`, and one line in
+:data:`mien.models.nets.NETS`.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Any, ClassVar, Literal, NamedTuple
+
+from jaxtyping import Float
+from torch import Tensor, nn
+
+Learns = Literal["all", "stage2", "temporal"]
+
+
+class Answer(NamedTuple):
+    """What a network says to b clips.
+
+    Attributes:
+        logits: of the classes.
+        feature: what the head reads, before dropout: the mean over the frames. Both are linear in it.
+    """
+
+    logits: Float[Tensor, "b c"]
+    feature: Float[Tensor, "b d"]
+
+
+class Net(nn.Module, ABC):
+    """A paper's network.
+
+    Attributes:
+        config: its shape, a :class:`mien.models.nets.NetConfig`.
+        needs: what it wants beside the frames, by the name of :meth:`forward`'s argument; only that is made.
+        decayed: numbers of dimensions of the parameters that weight decay is for.
+        head: the last layer, from the feature to the logits: its rows are the classes.
+        checkpoint_blocks: compute every block again in the backward pass instead of keeping its activations, where the
+            network can.
+    """
+
+    config: Any
+    needs: frozenset[str] = frozenset()
+    decayed: ClassVar[tuple[int, ...]] = (2,)
+    head: nn.Linear
+    checkpoint_blocks: bool = False
+
+    @abstractmethod
+    def forward(
+        self, frames: Float[Tensor, "b t 3 h w"], landmark_map: Float[Tensor, "bt 128 u v"] | None = None
+    ) -> Answer:
+        """Logits and feature of b clips of t frames, normalised as the weights demand."""
+
+    def layers(self) -> list[list[nn.Parameter]]:
+        """All parameters but the added ones, shallow to deep, the head in the last: for layer decay. Here one layer."""
+        return [list(self.parameters())]
+
+    def added(self) -> list[nn.Parameter]:
+        """Parameters that were put beside a pretrained trunk; they learn at a rate of their own."""
+        return []
+
+    def learn_only(self, what: Learns) -> None:
+        """Freeze what a stage leaves as it is; ``all`` freezes nothing. Raises ValueError for a stage it has not."""
+        if what != "all":
+            raise ValueError(f"{type(self).__name__} has no {what}")
+        self.requires_grad_(True)
+
+    def last_map(self) -> tuple[nn.Module, int]:
+        """The module whose output is the last one with places, and how many of its leading tokens are no places.
+
+        For Grad-CAM. Its output is (n, places, channels), or (n, channels, height, width).
+        """
+        raise NotImplementedError
+
+
+def parameter_groups(net: Net, weight_decay: float, layer_decay: float, added_rate: float) -> list[dict[str, Any]]:
+    """Optimizer groups of what learns, by depth: the rate falls by ``layer_decay`` a layer from the last one down.
+
+    What was added beside a trunk learns at ``added_rate``.
+    """
+    layers = net.layers()
+    scales = [layer_decay ** (len(layers) - 1 - place) for place in range(len(layers))]
+    groups: list[dict[str, Any]] = []
+    for params, scale in zip([*layers, net.added()], [*scales, added_rate], strict=True):
+        learning = [p for p in params if p.requires_grad]
+        for decays in (True, False):
+            some = [p for p in learning if (p.ndim in net.decayed) == decays]
+            groups.append({"params": some, "weight_decay": weight_decay if decays else 0.0, "scale": scale})
+    return [group for group in groups if group["params"]]

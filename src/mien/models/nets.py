@@ -1,0 +1,83 @@
+"""The networks there are, by the name that records of weights have. No torch here: reading a record must start fast."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from mien.core.registry import Place, Registry
+
+MOST_SIDE = 2048
+"""Of an input, in pixels, whatever the network."""
+
+
+class NetConfig:
+    """The shape of a network, as it stands in the record of its weights: a frozen dataclass on this class.
+
+    Attributes:
+        network: name in :data:`NETS`.
+        input_size: side of the square input in pixels.
+        classes: number of classes.
+        dim: of the feature.
+        frames: clip length of the temporal parts; None where there are none, and frames are averaged.
+    """
+
+    network: ClassVar[str]
+    input_size: int
+    classes: int
+    dim: int
+    frames: int | None = None
+
+    def fits(self, side: int) -> bool:
+        """Whether the network takes inputs of this side, in pixels."""
+        return 0 < side <= MOST_SIDE
+
+    @classmethod
+    def tiny(cls, classes: int) -> Any:
+        """A small one, for tests; here as it is."""
+        return cls(classes=classes)  # type: ignore[call-arg]  # a dataclass by then
+
+
+@dataclass(frozen=True)
+class Entry:
+    """Where a network is to be found.
+
+    Attributes:
+        net: its class, a :class:`mien.models.net.Net`.
+        config: the class of its :class:`NetConfig`.
+        faster: a function of a network and a torch dtype: the same function for use alone, quicker; empty: none.
+    """
+
+    net: Place
+    config: Place
+    faster: Place = Place()
+
+
+def _entry(net: str, config: str, faster: str = "") -> Entry:
+    return Entry(Place(f"mien.models.{net}"), Place(f"mien.models.{config}"), Place(faster and f"mien.models.{faster}"))
+
+
+NETS: Registry[Entry] = Registry(
+    "network",
+    {
+        "s2d": _entry("s2d:S2D", "shape:S2DConfig", "fast:fold_s2d"),
+        "cnn": _entry("cnn:Cnn", "cnn:CnnConfig", "cnn:fold_cnn"),
+    },
+)
+"""A network of yours is a file and a line here; a weights file names the line, never an import path."""
+
+
+def config_of(network: str, fields: dict[str, Any]) -> Any:
+    """The configuration that a record tells of; JSON's lists are tuples there.
+
+    Raises:
+        ConfigError: no such network, or values out of their range.
+        TypeError: other fields.
+    """
+    known = {name: tuple(value) if isinstance(value, list) else value for name, value in fields.items()}
+    return NETS[network].config.found()(**known)
+
+
+def build(config: Any) -> Any:
+    """A fresh network of a configuration."""
+    return NETS[config.network].net.found()(config)
