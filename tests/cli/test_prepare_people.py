@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import cv2
+import pytest
 
 from tiny_head import write_head
 
@@ -46,3 +47,11 @@ def test_without_numba_the_package_to_install_is_said(tmp_path: Path) -> None:
     assert ran.returncode == 1
     assert "mien[people]" in ran.stderr
     assert not (tmp_path / "s").exists()
+
+
+@pytest.mark.parametrize("args", [["--help"], ["prepare", "--help"], ["prepare", "people", "--help"]])
+def test_what_draws_nothing_does_not_load_numba(args: list[str]) -> None:
+    program = f"import sys, mien; sys.modules['numba'] = None; from mien.cli.main import main; sys.exit(main({args!r}))"
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert ran.returncode == 0, ran.stderr
+    assert "prepare" in ran.stdout
