@@ -9,6 +9,7 @@ import pytest
 
 from mien.core.errors import ConfigError
 from mien.data.people.camera import Views, five_points, rotation
+from mien.data.people.covers import Canvas, Glasses
 from mien.data.people.drawing import Drawn
 from mien.data.people.light import Lamp, Lighting
 from mien.data.people.model import MorphableHead
@@ -109,6 +110,20 @@ def test_eyes_that_are_wider_open_have_further_to_shut(studio: Studio) -> None:
         return float(down - up)
 
     assert fall(wide) == pytest.approx(1.5 * fall(studio.head.neutral), rel=0.1)
+
+
+def test_rims_are_as_thick_in_every_frame_of_a_clip(studio: Studio) -> None:
+    """The crop's scale sways with the mouth's points; a pen that followed it would jump from 1 to 2 pixels."""
+    marks = (drawn(studio, {}).landmarks.astype(np.float64) + 0.5) * 4
+    glasses = Glasses(2.2, 1.7, 3.0, 0.125, (0.0, 0.0, 0.0), 0.0, 0.0)
+
+    def ink(unit: float) -> float:
+        image = np.ones((4 * SIDE, 4 * SIDE, 3), np.float32)
+        glasses.paint(Canvas(image, marks, unit, 1.0, 0))
+        return float((1 - image).sum())
+
+    drawn_ = [ink(unit) for unit in (11.0, 11.5, 12.0, 12.5)]
+    assert max(drawn_) < 1.25 * min(drawn_)
 
 
 def test_an_item_is_the_same_whoever_asks_and_in_whatever_order(head: MorphableHead, studio: Studio) -> None:

@@ -13,6 +13,9 @@ import cv2
 import numpy as np
 from jaxtyping import Float32, Float64
 
+from mien.data.people.model import EYE_DISTANCE
+from mien.faces.align import TEMPLATE
+
 Generator = np.random.Generator
 Reflectance = Float32[np.ndarray, "3"]
 Linear = Float32[np.ndarray, "h w 3"]
@@ -24,6 +27,8 @@ COVERS = ("none", "mask", "hand", "microphone", "strands")
 CLOTHS = np.array([[0.35, 0.55, 0.7], [0.75, 0.75, 0.75], [0.03, 0.03, 0.03]])
 TOUCHED = (8, 4, 12, 54, 48, 57, 46, 37, 2, 14)
 """Landmarks that hands rest on."""
+CENTIMETRE = float(TEMPLATE[1, 0] - TEMPLATE[0, 0]) / EYE_DISTANCE
+"""As a share of the crop's side, of a face that is turned to the camera."""
 SHARES = (0.80, 0.04, 0.06, 0.04, 0.06)
 """How often each is drawn where covers are wanted."""
 
@@ -50,6 +55,10 @@ class Canvas:
         """A reflectance as it looks in this light."""
         red, green, blue = (float(channel) * self.white for channel in colour)
         return red, green, blue
+
+    def pen(self, wide: float) -> int:
+        """Pixels of a line ``wide`` centimetres, as an aligned face has them: the same in every frame of a clip."""
+        return max(1, round(wide * len(self.image) * CENTIMETRE))
 
     def line(self, start: Point, end: Point, colour: Colour, pen: float) -> None:
         """A line of ``pen`` pixels, round at its ends."""
@@ -111,7 +120,7 @@ class Glasses:
             for outline in outlines:
                 cv2.fillPoly(layer, [_whole(outline[3:12])], canvas.tint((1.0, 1.0, 1.0)), cv2.LINE_AA)
             canvas.blend(layer, self.glare)
-        pen, colour = max(1, round(self.thick * unit)), canvas.tint(self.colour)
+        pen, colour = canvas.pen(self.thick), canvas.tint(self.colour)
         bridge = [outlines[0][0], (centres[0] + centres[1]) / 2 - 0.1 * unit * down, outlines[1][14]]
         for line, closed in ((outlines[0], True), (outlines[1], True), (np.array(bridge), False)):
             cv2.polylines(canvas.image, [_whole(line)], closed, colour, pen, cv2.LINE_AA)
@@ -153,11 +162,11 @@ class FaceMask:
             middle = top + share * (marks[8] - top)
             ends = [outline[0] + share * (marks[4] - outline[0]), outline[2] + share * (marks[12] - outline[2])]
             line = np.array([ends[0], middle + np.array([0, 0.4 * unit]), ends[1]])
-            cv2.polylines(cloth, [_curve(line)], False, dark, max(1, int(0.12 * unit)), cv2.LINE_AA)
+            cv2.polylines(cloth, [_curve(line)], False, dark, canvas.pen(0.12), cv2.LINE_AA)
         weight = mask[..., None].astype(np.float32) / 255
         canvas.image[:] += weight * (cloth - canvas.image)
         for start, end in ((outline[0], marks[0]), (outline[2], marks[16])):
-            canvas.line(start, end, canvas.tint((0.8, 0.8, 0.8)), 0.15 * unit)
+            canvas.line(start, end, canvas.tint((0.8, 0.8, 0.8)), canvas.pen(0.15))
 
 
 @dataclass(frozen=True)
@@ -242,7 +251,7 @@ class Strands:
         for number, (curve, width) in enumerate(self.curves):
             line = _curve(np.array(curve).reshape(3, 2) * side)
             colour = canvas.tint(_times(self.colour, 0.7 + 0.15 * (number % 5)))
-            cv2.polylines(canvas.image, [line], False, colour, max(1, round(width * canvas.unit)), cv2.LINE_AA)
+            cv2.polylines(canvas.image, [line], False, colour, canvas.pen(width), cv2.LINE_AA)
 
 
 def draw_glasses(rng: Generator) -> Glasses:
