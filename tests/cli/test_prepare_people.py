@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -55,3 +56,10 @@ def test_what_draws_nothing_does_not_load_numba(args: list[str]) -> None:
     ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert ran.returncode == 0, ran.stderr
     assert "prepare" in ran.stdout
+
+
+def test_without_a_place_for_machine_code_it_is_made_anew(tmp_path: Path) -> None:
+    program = "from mien.data.people.compiled import compiled; print(compiled(lambda x: x + 1)(2))"
+    nowhere = {**os.environ, "NUMBA_CACHE_DIR": "", "NUMBA_CACHE_LOCATOR_CLASSES": "ZipCacheLocator"}
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, env=nowhere)
+    assert ran.stdout == "3\n", ran.stderr

@@ -23,5 +23,8 @@ Loop = TypeVar("Loop", bound=Callable[..., Any])
 
 
 def compiled(function: Loop) -> Loop:
-    """``function`` as machine code, kept from run to run."""
-    return cast(Loop, njit(cache=True, fastmath=True)(function))
+    """``function`` as machine code, kept from run to run where there is a place that can be written to."""
+    try:
+        return cast(Loop, njit(cache=True, fastmath=True)(function))
+    except RuntimeError:  # Numba found no such place
+        return cast(Loop, njit(fastmath=True)(function))
