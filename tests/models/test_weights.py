@@ -104,11 +104,6 @@ def test_figures_that_are_none_are_told(recognizer: Recognizer, tmp_path: Path, 
         read_record(path)
 
 
-def state_of(recognizer: Recognizer) -> list[torch.Tensor]:
-    state = recognizer.state_dict()
-    return [state[name] for name in sorted(state) if not name.endswith("num_batches_tracked")]
-
-
 @pytest.mark.parametrize("cut", [0, 4, 100, -10])
 def test_a_torn_file_is_refused(recognizer: Recognizer, tmp_path: Path, cut: int) -> None:
     path = tmp_path / "toy.safetensors"
