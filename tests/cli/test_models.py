@@ -10,7 +10,7 @@ import pytest
 
 from mien.cli.models import headline, readable
 from mien.models import record
-from mien.models.weights import add_scores
+from mien.models.figures import keep_figures
 
 
 @pytest.fixture
@@ -80,7 +80,8 @@ def test_scores_for_people() -> None:
 def test_what_a_model_mostly_misses_is_said(mien, tiny, tmp_path) -> None:
     path = Path(shutil.copy(tiny, tmp_path / "own.safetensors"))
     assert "mostly missed" not in mien("models", path).out
-    add_scores(path, {"s_test_recall_fear": 0.5, "s_test_recall_anger": 0.9, "s_valid_recall_disgust": 0.1})
+    figures = {"s_test_recall_fear": 0.5, "s_test_recall_anger": 0.9, "s_valid_recall_disgust": 0.1}
+    keep_figures(path, "own", hashlib.sha256(path.read_bytes()).hexdigest(), figures)
     (line,) = [line for line in mien("models", path).out.splitlines() if "mostly missed" in line]
     assert line.split("mostly missed")[1].strip() == "fear"
 

@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import load_file
 
 sys.path.insert(0, str(Path(__file__).parent))
 from official import CASES, official_checkpoint
@@ -15,10 +14,11 @@ from official import CASES, official_checkpoint
 from mien.core.errors import ConfigError, WeightsError
 from mien.core.labels import LABEL_SPACES
 from mien.models.convert import convert_checkpoint, convert_key
+from mien.models.figures import keep_figures
 from mien.models.landmarks import MobileFaceNet
 from mien.models.record import ModelRecord, Preprocessing, read_record
 from mien.models.s2d import S2D, S2DConfig
-from mien.models.weights import Recognizer, add_scores, load_weights, save_weights
+from mien.models.weights import Recognizer, load_weights, save_weights
 from mien.models.zoo import LoadedModel, load_model, make_config
 
 CONFIG = S2DConfig(input_size=28, patch=14, dim=32, depth=2, heads=2, classes=8)
@@ -81,18 +81,27 @@ def test_colour_is_ignored_by_a_grey_model(recognizer: Recognizer) -> None:
     np.testing.assert_allclose(model.probabilities(tinted), model.probabilities(as_grey), atol=2e-3)
 
 
-def test_scores_are_added_to_the_record_and_the_tensors_stay(recognizer: Recognizer, tmp_path: Path) -> None:
-    path = tmp_path / "toy.safetensors"
+def test_figures_lie_beside_the_weights_which_stay_as_they_are(recognizer: Recognizer, tmp_path: Path) -> None:
+    path, other = tmp_path / "toy.safetensors", tmp_path / "other.safetensors"
     before = save_weights(recognizer, RECORD, path)
-    after = add_scores(path, {"uar": 0.4})
-    assert after.scores == {"war": 0.5, "uar": 0.4}
-    assert after.sha256 != before.sha256
-    assert all(torch.equal(a, b) for a, b in zip(load_file(path).values(), state_of(recognizer), strict=True))
+    content = path.read_bytes()
+    keep_figures(path, "toy", before.sha256, {"uar": 0.3})
+    keep_figures(path, "toy", before.sha256, {"uar": 0.4})
+    assert read_record(path).scores == {"war": 0.5, "uar": 0.4}
+    assert path.read_bytes() == content
+    save_weights(recognizer, replace(RECORD, name="other"), other)
+    assert read_record(other).scores == {"war": 0.5}, "figures are those of one file"
 
 
-def state_of(recognizer: Recognizer) -> list[torch.Tensor]:
-    state = recognizer.state_dict()
-    return [state[name] for name in sorted(state) if not name.endswith("num_batches_tracked")]
+@pytest.mark.parametrize(
+    "text", ["[]", '{"a": 1}', '{"a": {"scores": {"x": "much"}}}', '{"a": {"scores": {"x": NaN}}}', "{"]
+)
+def test_figures_that_are_none_are_told(recognizer: Recognizer, tmp_path: Path, text: str) -> None:
+    path = tmp_path / "toy.safetensors"
+    save_weights(recognizer, RECORD, path)
+    (tmp_path / "figures.json").write_text(text)
+    with pytest.raises(WeightsError, match=r"figures\.json"):
+        read_record(path)
 
 
 @pytest.mark.parametrize("cut", [0, 4, 100, -10])

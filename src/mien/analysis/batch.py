@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Sequence
 from contextlib import closing, suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
@@ -94,13 +94,20 @@ class Outcome:
 
 
 @dataclass(frozen=True)
-class _Job:
-    """Everything that is the same for all sources of a batch."""
+class Job:
+    """Everything that is the same for all sources of a batch.
 
-    settings: AnalysisSettings
-    outputs: Outputs
-    skip_existing: bool
-    command: str | None
+    Attributes:
+        settings: how to look.
+        outputs: what to write.
+        skip_existing: leave out what is finished, see :func:`analyze_many`.
+        command: the command line, for the provenance.
+    """
+
+    settings: AnalysisSettings = field(default_factory=AnalysisSettings)
+    outputs: Outputs = field(default_factory=Outputs)
+    skip_existing: bool = False
+    command: str | None = None
 
 
 def analyze_many(
@@ -149,21 +156,31 @@ def analyze_many(
     demand_writable(Path(out), "the results")
     names = folder_names(sources, Path(out))
     places = take_shard([Place(source, Path(out) / name) for source, name in zip(sources, names, strict=True)], shard)
-    job = _Job(settings or AnalysisSettings(), outputs or Outputs(), skip_existing, command)
+    job = Job(settings or AnalysisSettings(), outputs or Outputs(), skip_existing, command)
     if workers == 1 or len(places) < 2:
         return _in_turn(model, job, places, progress)
     return _in_processes(model, job, places, min(workers, len(places)))
 
 
 def _in_turn(
-    model: ExpressionModel, job: _Job, places: Sequence[Place], progress: BatchProgress | None
+    model: ExpressionModel, job: Job, places: Sequence[Place], progress: BatchProgress | None
 ) -> Generator[Outcome]:
     for place in places:
-        yield _finish(model, job, place, progress)
+        yield analyze_one(model, job, place, progress)
 
 
-def _finish(model: ExpressionModel, job: _Job, place: Place, progress: BatchProgress | None = None) -> Outcome:
-    """Do one source; every Exception becomes an outcome, so that one bad source does not cost the night's batch."""
+def analyze_one(model: ExpressionModel, job: Job, place: Place, progress: BatchProgress | None = None) -> Outcome:
+    """Do one source of a batch, whoever deals them out: this process, several of them, a cluster.
+
+    Args:
+        model: in use.
+        job: how, and what to write.
+        place: the source, and the folder that its result is to be in, whole or not at all.
+        progress: called after every frame.
+
+    Returns:
+        What became of it. Every Exception is an outcome, so that one bad source does not cost the night's batch.
+    """
     source = place.source
     try:
         if is_pipe(source):
@@ -237,10 +254,10 @@ def finished(
     return report if same else None
 
 
-_worker: tuple[ExpressionModel, _Job] | None = None
+_worker: tuple[ExpressionModel, Job] | None = None
 
 
-def _start_worker(threads: int, model: ExpressionModel, job: _Job) -> None:
+def _start_worker(threads: int, model: ExpressionModel, job: Job) -> None:
     global _worker
     limit_threads(threads)  # before the model, which loads at first use, asks
     _worker = model, job
@@ -249,11 +266,11 @@ def _start_worker(threads: int, model: ExpressionModel, job: _Job) -> None:
 def _work(place: Place) -> Outcome:
     """One task of a worker."""
     assert _worker is not None
-    outcome = _finish(*_worker, place)
+    outcome = analyze_one(*_worker, place)
     return outcome if outcome.error is None else replace(outcome, error=portable(outcome.error))
 
 
-def _in_processes(model: ExpressionModel, job: _Job, places: Sequence[Place], workers: int) -> Generator[Outcome]:
+def _in_processes(model: ExpressionModel, job: Job, places: Sequence[Place], workers: int) -> Generator[Outcome]:
     start = max(1, thread_count() // workers), model, job
     tasks = [(place,) for place in places]
     try:

@@ -53,7 +53,7 @@ class Evaluate:
     """What computes; auto takes what `mien analyze` has found fastest. Files of `mien export` (.onnx, .xml) can be
     measured too: they run on their own engine."""
     keep: bool = False
-    """Write the figures into the record of the weights file, where `mien models` shows them."""
+    """Keep the figures in figures.json beside the weights file, where `mien models` finds them."""
     json: bool = False
     """Print JSON."""
 
@@ -115,9 +115,10 @@ def _predictions(name: str | None, options: Evaluate) -> Predictions:
     with _progress(run.model.record.name) as progress:
         predictions = predict_run(run, options.ground, progress)
     if options.keep:
-        from mien.models.weights import add_scores
+        from mien.models.figures import keep_figures
 
-        add_scores(Path(run.model.record.source), make_report(predictions).scores())
+        record = run.model.record
+        keep_figures(Path(record.source), record.name, record.sha256, make_report(predictions).scores())
     return predictions
 
 

@@ -23,6 +23,7 @@ from jaxtyping import Float
 from mien.core import checks
 from mien.core.errors import ConfigError, WeightsError
 from mien.core.labels import LabelSpace
+from mien.models.figures import figures_of
 from mien.models.nets import MOST_SIDE, config_of
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
@@ -84,7 +85,8 @@ class ModelRecord:
         protocol: ``clean`` (choices made on held-out training data) or ``official`` (as published: on the test set);
             empty when unknown.
         licence: of the weights, with what bears on it.
-        scores: measured figures by name, in [0, 1] unless the name says otherwise.
+        scores: measured figures by name, in [0, 1] unless the name says otherwise: those that the run wrote, and
+            those of :mod:`mien.models.figures`.
         parameters: number of parameters, landmark net included.
         sha256: of the file; empty until it is written.
         source: file the record was read from.
@@ -212,7 +214,9 @@ def read_record(path: Path) -> ModelRecord:
     text = metadata.get("mien")
     if not isinstance(text, str):
         raise WeightsError(expected, f"{path}: no mien record", "convert checkpoints with `mien convert`")
-    return parse_record(text, str(path), hashlib.sha256(data).hexdigest())
+    record = parse_record(text, str(path), hashlib.sha256(data).hexdigest())
+    scores = record.scores | figures_of(path, record.sha256)
+    return dataclasses.replace(record, scores=scores)
 
 
 def _header(data: bytes) -> tuple[dict[str, Any], int]:

@@ -117,12 +117,6 @@ def save_weights(
     return _write(state, record, path)
 
 
-def add_scores(path: Path, scores: dict[str, float]) -> ModelRecord:
-    """Put measured figures into the record of a weights file; the tensors stay as they are, the file's hash changes."""
-    record = read_record(path)
-    return _write(read_tensors(path), dataclasses.replace(record, scores={**record.scores, **scores}), path)
-
-
 def _write(state: dict[str, Tensor], record: ModelRecord, path: Path) -> ModelRecord:
     with whole_file(path) as draft:
         write_tensors(state, {"mien": record.to_json()}, draft)

@@ -133,7 +133,7 @@ class LabelledRun:
         protocol: clean chooses epoch and calibration on training data held out; official as published: every epoch is
             judged on the test split and the best one reported. Never compare one with the other.
         name: of the weights.
-        licence: of the weights; empty: the start's where the labels' part of it stays as it is, else not stated.
+        licence: of the weights; empty: the start's where temporal parts alone learn, else not stated.
         resume: go on from the last checkpoint.
         fit: optimisation.
         recipe: model, items and loss.
