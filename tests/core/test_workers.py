@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import errno
 import os
+import pickle
 import time
 from collections.abc import Iterator
 from contextlib import closing
@@ -9,8 +11,8 @@ from pathlib import Path
 import pytest
 import tiny_work
 
-from mien.core.errors import ConfigError, WeightsError
-from mien.core.workers import Lost, spread_tasks
+from mien.core.errors import ConfigError, FileError, WeightsError
+from mien.core.workers import Lost, portable, spread_tasks
 
 
 @pytest.fixture(autouse=True)
@@ -50,3 +52,12 @@ def test_one_that_cannot_begin_says_why() -> None:
 def test_one_that_dies_before_it_begins_is_not_started_for_ever() -> None:
     with pytest.raises(ConfigError, match="exit code 7"):
         list(spread([1, 2, 3], how="die"))
+
+
+def test_a_disk_that_is_full_is_no_bug_of_the_process_that_met_it() -> None:
+    told = portable(OSError(errno.ENOSPC, "No space left on device", "out/a.jpg"))
+    assert isinstance(told, FileError)
+    assert str(pickle.loads(pickle.dumps(told))) == str(told)
+    assert "out/a.jpg" in str(told)
+    assert "make room" in str(told)
+    assert "ZeroDivisionError" in str(portable(ZeroDivisionError("by zero")))

@@ -28,6 +28,7 @@ HERE = (
 ELSEWHERE = {
     "mien prepare dfew": "tests/journeys/test_howtos.py::test_reproduce_on_dfew_begins_as_written",
     "mien prepare affectnet7": "tests/journeys/test_every_set.py::test_images",
+    "mien prepare people": "tests/cli/test_prepare_people.py::test_the_command_says_what_it_made_and_draws_a_sheet",
     "mien train affectnet7": "tests/journeys/test_every_set.py::test_images",
     "mien train dfew": "tests/journeys/test_every_set.py::test_clips",
     "mien train videos": "tests/journeys/test_howtos.py::test_train_on_my_own_videos",

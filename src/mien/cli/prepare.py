@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,13 +12,12 @@ import tyro
 from mien.cli.console import print_json, print_line, print_table
 from mien.cli.parsing import parse
 from mien.cli.problems import OK, STOPPED, USER, note
+from mien.cli.progress import StageProgress
 from mien.core.errors import ConfigError
 from mien.core.settings import thread_count
 from mien.data.crop_settings import CropSettings
 
 if TYPE_CHECKING:
-    from rich.progress import Progress
-
     from mien.data.prepare import Report
 
 NUMBERS = ("found", "published", "difference", "number", "rows", "left out")
@@ -34,6 +31,8 @@ class Prepare:
 
     Counts are held against the paper's; files are looked for and decoded; pictures and persons are looked for in two
     splits. A run that was stopped is taken up by the same command.
+
+    mien prepare people renders people instead of reading a release; its own --help has its options.
     """
 
     name: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="NAME")]
@@ -64,10 +63,14 @@ class Prepare:
 
 def main(args: Sequence[str]) -> int:
     """Run ``mien prepare`` and return the exit code."""
+    if args[:1] == ["people"]:
+        from mien.cli.people import main as people
+
+        return people(args[1:])
     options = parse(Prepare, "prepare", args)
     from mien.data.prepare import prepare
 
-    bar = _Bar()
+    bar = StageProgress()
     try:
         report = prepare(
             options.name,
@@ -129,38 +132,3 @@ def _judge(report: Report, options: Prepare) -> int:
         where = "checks.json" if report.manifest is None else "report.json"
         note(f"serious: {kinds}; every one is listed in {options.out / where}")
     return USER if serious and options.strict else OK
-
-
-class _Bar:
-    """A bar on stderr where a person looks, a line for every stage where a log is kept."""
-
-    def __init__(self) -> None:
-        self._stage, self._began = "", 0.0
-        self._bar: Progress | None = None
-
-    def __call__(self, stage: str, done: int, total: int) -> None:
-        """Note that ``done`` of ``total`` items of a stage are done."""
-        if stage != self._stage:
-            self.finish()
-            self._stage, self._began = stage, time.monotonic()
-            if sys.stderr.isatty():
-                self._open(stage, total)
-        if self._bar is not None:
-            self._bar.update(self._bar.tasks[0].id, completed=done)
-        elif done == total:
-            sys.stderr.write(f"{stage}: {total} items, {time.monotonic() - self._began:.0f} s\n")
-
-    def _open(self, stage: str, total: int) -> None:
-        from rich.console import Console
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-        self._bar = Progress(*columns, console=Console(stderr=True), transient=True, speed_estimate_period=120)
-        self._bar.add_task(stage, total=total)
-        self._bar.start()
-
-    def finish(self) -> None:
-        """Take the bar away."""
-        if self._bar is not None:
-            self._bar.stop()
-            self._bar = None

@@ -101,3 +101,33 @@ class StepProgress:
         if self._bar is not None:
             self._bar.stop()
             self._bar = None
+
+
+class StageProgress:
+    """Progress of stages of many items: a bar where a person looks, a line for every stage where a log is kept."""
+
+    def __init__(self) -> None:
+        self._stage, self._began = "", 0.0
+        self._bar: Progress | None = None
+
+    def __call__(self, stage: str, done: int, total: int) -> None:
+        """Note that ``done`` of ``total`` items of a stage are done."""
+        if stage != self._stage:
+            self.finish()
+            self._stage, self._began = stage, time.monotonic()
+            if sys.stderr.isatty():
+                columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+                console = Console(stderr=True)
+                self._bar = Progress(*columns, console=console, transient=True, speed_estimate_period=120)
+                self._bar.add_task(stage, total=total)
+                self._bar.start()
+        if self._bar is not None:
+            self._bar.update(self._bar.tasks[0].id, completed=done)
+        elif done == total:
+            sys.stderr.write(f"{stage}: {total} items, {time.monotonic() - self._began:.0f} s\n")
+
+    def finish(self) -> None:
+        """Take the bar away."""
+        if self._bar is not None:
+            self._bar.stop()
+            self._bar = None

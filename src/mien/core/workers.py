@@ -15,7 +15,7 @@ from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
-from mien.core.errors import ConfigError, MienError
+from mien.core.errors import ConfigError, MienError, file_error
 from mien.core.processes import end_with_parent
 
 READY = "ready"
@@ -178,5 +178,10 @@ def _live(connection: Connection[Any, Any], parents_main_thread: bool, orders: b
 
 
 def portable(error: Exception) -> Exception:
-    """An error that survives the way between processes: mien's own as it is, others as their traceback."""
+    """An error that survives the way between processes.
+
+    mien's own stays as it is, what the operating system refused (a full disk) becomes one, others their traceback.
+    """
+    if isinstance(error, OSError) and error.errno is not None:
+        return file_error(error)
     return error if isinstance(error, MienError) else RuntimeError("".join(traceback.format_exception(error)))

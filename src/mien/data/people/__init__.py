@@ -1,0 +1,1 @@
+"""Rendered people: a morphable head, painted, lit and photographed, whose every movement is known exactly."""
