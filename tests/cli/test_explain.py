@@ -20,12 +20,12 @@ def test_a_face_gets_numbers_a_picture_and_a_table(
     assert ran.code == 0, ran.err
     report = json.loads((tmp_path / "why/explain.json").read_text())
     (face,) = report["faces"]
-    assert set(face["methods"]) == {"rollout", "fovea", "occlusion"}
+    assert set(face["methods"]) == {"rollout", "fovea", "gradcam", "occlusion"}
     assert report["provenance"]["model"]["name"] == "tiny"
     assert "no proof" in report["note"]
     assert face["time_importance"] == [None] * 4, "a still has one moment"
     assert cv2.imread(str(tmp_path / "why/face-1.png")).shape[1] == 1050
-    for word in ("mouth", "cheeks", "elsewhere", "occlusion", str(tmp_path / "why")):
+    for word in ("mouth", "cheeks", "elsewhere", "gradcam", "occlusion", str(tmp_path / "why")):
         assert word in ran.out.replace("\n", " ")
 
 
