@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import os
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -24,6 +25,10 @@ from jaxtyping import install_import_hook
 
 from chromium import HOW, WITHOUT
 from scheduling import ordinary
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # As a shell starts what stands before a "&": commands that tests start would inherit it and not hear Ctrl-C.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 CHECKED_ROOMS = ["mien.core", "mien.clips", "mien.models"]
 install_import_hook(CHECKED_ROOMS, "shape_checks.checked")

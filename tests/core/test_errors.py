@@ -2,6 +2,8 @@
 
 import pickle
 
+import pytest
+
 from mien.core.errors import SourceError
 
 
@@ -17,3 +19,10 @@ def test_codes_for_terminals_stay_out() -> None:
     str(error).encode("utf-8")
     again = pickle.loads(pickle.dumps(error))
     assert (again.expected, again.got, again.fix) == (error.expected, error.got, error.fix)
+
+
+@pytest.mark.parametrize("got", ["", "  ", "\n\t", "\u2003"])
+def test_what_cannot_be_seen_is_shown_in_quotes(got: str) -> None:
+    error = SourceError("a name", got, "give one")
+    assert error.got == repr(got)
+    assert pickle.loads(pickle.dumps(error)).got == error.got

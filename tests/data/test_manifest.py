@@ -91,6 +91,16 @@ def test_a_damaged_set_is_refused(tmp_path: Path, change: Callable[[dict], objec
         load_manifest(tmp_path)
 
 
+@pytest.mark.parametrize("given", [" ", "1", 2])
+def test_a_format_that_came_is_told_from_the_one_expected(tmp_path: Path, given: object) -> None:
+    Manifest("toy", LABELS, (), tmp_path).save(tmp_path)
+    body = json.loads((tmp_path / "set.json").read_text())
+    (tmp_path / "set.json").write_text(json.dumps({**body, "format": given}))
+    with pytest.raises(DataError) as caught:
+        load_manifest(tmp_path)
+    assert caught.value.got == repr(given)
+
+
 @pytest.mark.parametrize("text", ["[]", "7", "[" * 300_000, "", "{", "null"])
 def test_a_set_that_is_no_table_is_refused(tmp_path: Path, text: str) -> None:
     Manifest("toy", LABELS, (), tmp_path).save(tmp_path)

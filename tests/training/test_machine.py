@@ -2,12 +2,15 @@
 
 from pathlib import Path
 
+import pytest
 import torch
 from torch import nn
 
+from mien.training import machine
 from mien.training.checkpoints import Checkpoints
 from mien.training.ema import Ema
-from mien.training.machine import load_whole_state, whole_state
+from mien.training.machine import load_whole_state, make_fabric, whole_state
+from mien.training.plan import FitPlan
 
 
 def net() -> nn.Sequential:
@@ -61,3 +64,13 @@ def test_the_last_checkpoints_stay(tmp_path: Path) -> None:
         checkpoints.save({"step": step}, step)
     assert [path.name for path in sorted(tmp_path.iterdir())] == ["step-00000005.pt", "step-00000030.pt"]
     assert checkpoints.latest(lambda text: None) == {"step": 30}
+
+
+@pytest.mark.parametrize(("able", "computed"), [(True, torch.bfloat16), (False, torch.float32)])
+def test_a_cpu_that_would_only_imitate_bfloat16_computes_in_float32(
+    monkeypatch: pytest.MonkeyPatch, able: bool, computed: torch.dtype
+) -> None:
+    monkeypatch.setattr(machine, "computes_in", lambda dtype: able)
+    fabric = make_fabric(FitPlan(precision="bf16", accelerator="cpu"))
+    with fabric.autocast():
+        assert torch.nn.functional.linear(torch.ones(1, 2), torch.ones(2, 2)).dtype == computed

@@ -24,12 +24,13 @@ class InputError(MienError):
 
     Args:
         expected: what would have worked.
-        got: what came instead.
+        got: what came instead; shown in quotes where nothing can be seen of it.
         fix: the next step, as an imperative.
     """
 
     def __init__(self, expected: str, got: str, fix: str) -> None:
-        self.expected, self.got, self.fix = (_shown(part) for part in (expected, got, fix))
+        seen = got if got.strip() else repr(got)
+        self.expected, self.got, self.fix = (_shown(part) for part in (expected, seen, fix))
         super().__init__(f"expected {self.expected}, got {self.got}; {self.fix}")
 
     def __reduce__(self) -> tuple[type[InputError], tuple[str, str, str]]:

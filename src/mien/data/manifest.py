@@ -158,7 +158,7 @@ def load_manifest(folder: Path) -> Manifest:
     try:
         body = parse_json((folder / SET).read_bytes())
         if body["format"] != FORMAT:
-            raise DataError(f"{SET} of format {FORMAT}", str(body["format"]), "update mien, or prepare the set again")
+            raise DataError(f"{SET} of format {FORMAT}", repr(body["format"]), "update mien, or prepare the set again")
         for names in (body["labels"]["labels"], body["notes"]):
             checks.demand(isinstance(names, list), "labels and notes", "lists", names)
         labels = LabelSpace(body["labels"]["name"], tuple(body["labels"]["labels"]))

@@ -57,13 +57,13 @@ def pack(network: Network) -> Network:
     if has_onednn and hasattr(torch.ops.mkldnn, "_reorder_linear_weight"):
         for parent in list(network.modules()):
             for name, child in parent.named_children():
-                if isinstance(child, nn.Linear) and _fits(child.weight.dtype):
+                if isinstance(child, nn.Linear) and computes_in(child.weight.dtype):
                     setattr(parent, name, PackedLinear(child))
     return network
 
 
-def _fits(dtype: torch.dtype) -> bool:
-    """Whether oneDNN computes in it here: bfloat16 wants a CPU with AVX-512."""
+def computes_in(dtype: torch.dtype) -> bool:
+    """Whether oneDNN computes in ``dtype`` here: bfloat16 wants a CPU with AVX-512."""
     return dtype != torch.bfloat16 or bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
 
 

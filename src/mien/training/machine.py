@@ -20,6 +20,7 @@ from torch.distributed.checkpoint.state_dict import (
 )
 
 from mien.core.errors import ConfigError, MissingDependencyError
+from mien.models.packed import computes_in
 from mien.models.vit import Block
 from mien.training.learner import Learner
 from mien.training.plan import FitPlan
@@ -58,10 +59,16 @@ def make_fabric(plan: FitPlan, idle_parameters: bool = False) -> Fabric:
         devices=plan.devices,
         num_nodes=plan.nodes,
         strategy=_strategy(plan, idle_parameters),
-        precision=PRECISIONS[plan.precision],
+        precision=_precision(plan, gpu),
     )
     fabric.launch()
     return fabric
+
+
+def _precision(plan: FitPlan, gpu: bool) -> Any:
+    """Fabric's name. A CPU that can only imitate bfloat16 takes four times as long for it, and gets float32."""
+    imitated = plan.precision == "bf16" and not gpu and not computes_in(torch.bfloat16)
+    return PRECISIONS["fp32" if imitated else plan.precision]
 
 
 def _strategy(plan: FitPlan, idle_parameters: bool) -> Any:

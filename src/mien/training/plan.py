@@ -27,7 +27,8 @@ class FitPlan:
         ema: decay of the averaged weights that are validated and shipped; 0 turns averaging off.
         balanced: draw items with weight 1 / (items of their class), with replacement, instead of each once an epoch.
         accumulate: parts that a step's items are computed in, one after the other, for less memory.
-        precision: bf16 and fp16 compute in half precision and keep the weights in float32.
+        precision: bf16 and fp16 compute in half precision and keep the weights in float32. A CPU that does not compute
+            in bfloat16 (AVX-512) takes float32 for bf16: imitated, it is several times slower.
         seed: of everything random.
         workers: processes that load and augment items ahead of the step; the items are the same for any number.
         accelerator: auto takes the GPUs where there are any.
