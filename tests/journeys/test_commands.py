@@ -9,8 +9,8 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
-RUN_AS_WRITTEN = re.compile(r"<!-- test(?: \w+)? -->\n```bash\n.*?```", re.DOTALL)
-"""Blocks that test_documents.py and test_howtos.py run."""
+RUN_AS_WRITTEN = re.compile(r"<!-- (?:test(?: \w+)?|run) -->\n```bash\n.*?```", re.DOTALL)
+"""Blocks that test_documents.py, test_howtos.py and test_extend.py run."""
 
 HERE = (
     "mien doctor",
