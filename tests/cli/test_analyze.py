@@ -166,14 +166,22 @@ def test_a_list_of_odd_names(tmp_path: Path, monkeypatch) -> None:
 
 @pytest.mark.parametrize(
     ("content", "complaint"),
-    [(b"# nothing\n", "none in list"), ("a\n".encode("utf-16"), "UTF-8"), (None, "check the path")],
+    [
+        (b"# nothing\n", "none in list"),
+        ("a\n".encode("utf-16"), "UTF-8"),
+        (None, "check the path"),
+        (b"\0\0\0\x20ftypisom\n.\n\0", "no text"),  # a film: "." and "/" are lines of many
+        (b"\x1aE\xdf\xa3\n.\n", "no text"),
+        (b"\xff\xd8\xff\xe0\0\x10JFIF\0\n.\n\0\0", "no text"),
+        (b"x" * 70_000, "no text"),
+    ],
 )
 def test_a_list_that_is_none(analyze, tmp_path: Path, monkeypatch, content: bytes | None, complaint: str) -> None:
     monkeypatch.chdir(tmp_path)
     if content is not None:
         Path("list").write_bytes(content)
     ran = analyze("--sources", "list")
-    assert ran.code == 1
+    assert (ran.code, ran.out) == (1, "")
     assert complaint in ran.err
 
 

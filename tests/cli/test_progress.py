@@ -40,6 +40,14 @@ def test_a_log_gets_none_for_a_still_or_a_source_that_was_skipped(capsys) -> Non
     assert capsys.readouterr().err == ""
 
 
+def test_a_source_that_is_not_finished_has_no_line(capsys) -> None:
+    bar = FrameProgress(2)
+    for done in range(1, 41):
+        bar("talk.mp4", done, None, done / 25)
+    bar.abandon()
+    assert capsys.readouterr().err == ""
+
+
 def test_a_person_gets_a_bar_with_frames_speed_and_time_left(terminal, capsys) -> None:
     watch(FrameProgress(1), 40, 80)
     shown = terminal.getvalue()

@@ -94,6 +94,14 @@ WRONG: dict[str, Callable[[dict], object]] = {
     "a text as parameters": lambda r: r.update(parameters="many"),
     "another protocol": lambda r: r.update(protocol="secret"),
     "no config": lambda r: r.update(config=None),
+    "a list as config": lambda r: r.update(config=[1]),
+    "a text as config": lambda r: r.update(config="s2d"),
+    "a number as network": lambda r: r.update(network=5),
+    "a list as network": lambda r: r.update(network=["s2d"]),
+    "a path as network": lambda r: r.update(network="../s2d"),
+    "a number as widths": lambda r: r.update(network="cnn", config={"classes": 7, "input_size": 28, "widths": 5}),
+    "no widths": lambda r: r.update(network="cnn", config={"classes": 7, "input_size": 28, "widths": None}),
+    "widths beyond any": lambda r: r.update(network="cnn", config={"classes": 7, "input_size": 28, "widths": [10**9]}),
     "a deep network": lambda r: r["config"].update(depth=10**6),
     "half a head": lambda r: r["config"].update(heads=0.5),
     "dropout of all": lambda r: r["config"].update(dropout=1),
@@ -113,6 +121,13 @@ def test_a_wrong_record_is_refused_by_every_reader(sound: Path, tmp_path: Path, 
     text = header_of(path)[0]["__metadata__"]["mien"]
     with pytest.raises(WeightsError):
         parse_record(text, "elsewhere.onnx", "")
+
+
+@pytest.mark.parametrize("name", ["no config", "a list as config", "a text as config"])
+def test_a_config_of_another_kind_is_said(sound: Path, tmp_path: Path, name: str) -> None:
+    """Not left to the checks of types, which only tests have: without them it was a crash."""
+    with pytest.raises(WeightsError, match="a config without fields"):
+        read_record(changed(sound, tmp_path / "toy.safetensors", WRONG[name]))
 
 
 def test_what_is_sound_stays_so(sound: Path, tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from mien.data.datasets import find_dataset
 from mien.data.manifest import Manifest
 from mien.data.mixing import Mixing
 from mien.data.synthetic import write_synthetic
+from mien.models.cnn import Cnn, CnnConfig
 from mien.models.net import parameter_groups
 from mien.models.record import ModelRecord, Preprocessing
 from mien.models.s2d import S2D
@@ -26,7 +27,7 @@ from mien.models.weights import Recognizer, save_weights
 from mien.models.zoo import load_model, make_config
 from mien.training.labelled import LabelledRun, LabelledTask
 from mien.training.loop import FitPlan, fit
-from mien.training.recipe import ClipRecipe
+from mien.training.recipe import ClipRecipe, FaceRecipe
 from mien.training.sdl import SdlSettings
 from mien.training.sources import Files
 from mien.training.start import start_recognizer
@@ -184,6 +185,21 @@ def test_weights_of_another_shape_are_refused(image_weights: Path) -> None:
         )
     with pytest.raises(ConfigError, match="prompts"):
         start_recognizer(*ClipRecipe().shape(), LabelSpace("x", ("a", "b")), str(image_weights), LANDMARKS, PLAIN)
+
+
+def test_weights_of_another_network_are_refused(image_weights: Path, tmp_path: Path) -> None:
+    labels, cnn = LabelSpace("x", ("a", "b", "c")), CnnConfig.tiny(3)
+    small = replace(PLAIN, input_size=28)
+    save_weights(Recognizer(Cnn(cnn), None, small), ModelRecord("cnn", labels, small, {}), tmp_path / "cnn.safetensors")
+    other = str(tmp_path / "cnn.safetensors")
+    for shape, start in (
+        (ClipRecipe().shape(), other),
+        (ClipRecipe(model="s2d-micro").shape(), other),
+        (FaceRecipe(model=cnn).shape(), str(image_weights)),
+        (FaceRecipe(model=cnn).shape(), "s2d-tiny"),
+    ):
+        with pytest.raises(ConfigError, match="a network that the recipe trains"):
+            start_recognizer(*shape, labels, start, LANDMARKS, PLAIN)
 
 
 def test_the_video_model_starts_as_the_mean_of_the_image_model() -> None:

@@ -136,7 +136,7 @@ class _Show:
                     self.progress.finish(outcome.source, place)
                     self._one(outcome)
         except KeyboardInterrupt:
-            self.progress.finish("", 0)
+            self.progress.abandon()
             note(f"stopped: {self._finished()} kept in {self._options.out}; --skip-existing does only the rest")
             return STOPPED
         if self._sources != 1:

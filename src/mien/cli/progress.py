@@ -53,13 +53,17 @@ class FrameProgress:
 
     def finish(self, source: str, place: int) -> None:
         """Take the bar away before something is printed; where there is none, leave a line for the log."""
-        if self._bar is not None:
-            self._bar.stop()
-            self._bar = None
-        elif self._frames > 1 and not self._console.is_terminal:
+        if self._bar is None and self._frames > 1 and not self._console.is_terminal:
             rate = self._frames / max(time.monotonic() - self._started, 1e-6)
             of = f"{place}/{self._sources} " if self._sources > 1 else ""
             sys.stderr.write(f"{of}{printable(source)}: {self._frames} frames, {rate:.0f} frames/s\n")
+        self.abandon()
+
+    def abandon(self) -> None:
+        """Take the bar away and say nothing: the source is not finished."""
+        if self._bar is not None:
+            self._bar.stop()
+            self._bar = None
         self._frames = 0
 
 

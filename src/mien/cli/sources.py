@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Sequence
-from pathlib import Path
+from contextlib import nullcontext
 
 from mien.core.errors import ConfigError
 from mien.media.files import STDIN
+
+_LONGEST = 65536  # bytes of a name or an address: more than any system opens
+_CONTROLS = re.compile(rb"[\x01-\x08\x0e-\x1a\x7f]")  # in no text; names may hold them, and end with NUL then
 
 
 def with_list(sources: Sequence[str], file: str | None) -> list[str]:
@@ -21,7 +25,7 @@ def with_list(sources: Sequence[str], file: str | None) -> list[str]:
             NUL instead, as ``find -print0`` writes them, and every one counts.
 
     Raises:
-        ConfigError: no list, nothing in it, or it comes from standard input and a source too.
+        ConfigError: no list, nothing in it, a film instead of one, or it comes from standard input and a source too.
     """
     named = [*sources, *([] if file is None else read_list(file))]
     if not named:
@@ -36,12 +40,17 @@ def with_list(sources: Sequence[str], file: str | None) -> list[str]:
 def read_list(file: str) -> list[str]:
     """The lines of a list, as :func:`with_list` takes them."""
     try:
-        data = sys.stdin.buffer.read() if file == STDIN else Path(file).read_bytes()
+        with nullcontext(sys.stdin.buffer) if file == STDIN else open(file, "rb") as stream:
+            data = stream.read(_LONGEST)
+            if data.startswith((b"\xff\xfe", b"\xfe\xff")):
+                raise ConfigError("a list in UTF-8", f"{file} in UTF-16", "save it as UTF-8")
+            if not _is_list(data):
+                fix = "put a video itself before the options, without --sources, or its name into a text file"
+                raise ConfigError("a text file with a source a line", f"{file}, which is no text", fix)
+            data += stream.read()
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise ConfigError("a file with a source a line", f"{file}: {reason}", "check the path") from error
-    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
-        raise ConfigError("a list in UTF-8", f"{file} in UTF-16", "save it as UTF-8")
     text = os.fsdecode(data.removeprefix(b"\xef\xbb\xbf"))
     if "\0" in text:
         return [name for name in text.split("\0") if name]
@@ -52,3 +61,13 @@ def read_list(file: str) -> list[str]:
 def _as_named(line: str) -> str:
     """A line without the blanks around it, unless there is a file of that very name."""
     return line if os.path.exists(line) else line.strip()
+
+
+def _is_list(head: bytes) -> bool:
+    """Whether a file that begins so may be a list. The lines of a film or a picture are noise, and one of them may be
+    ``/``: everything on the machine would be analysed.
+    """
+    names = head.split(b"\0" if b"\0" in head else b"\n")
+    if max(map(len, names)) >= _LONGEST:
+        return False
+    return all(names[:-1]) if b"\0" in head else not _CONTROLS.search(head)

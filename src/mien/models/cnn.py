@@ -44,7 +44,8 @@ class CnnConfig(NetConfig):
     dropout: float = 0.3
 
     def __post_init__(self) -> None:
-        checks.demand(0 < len(self.widths) <= MOST_STAGES, "widths", f"1 to {MOST_STAGES} stages", self.widths)
+        staged = isinstance(self.widths, tuple) and 0 < len(self.widths) <= MOST_STAGES
+        checks.demand(staged, "widths", f"1 to {MOST_STAGES} stages", self.widths)
         for width in self.widths:
             checks.whole("widths", width, 1, MOST_WIDTH)
         checks.whole("convolutions", self.convolutions, 1, 8)

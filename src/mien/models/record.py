@@ -158,6 +158,8 @@ def parse_record(text: str, source: str, sha256: str) -> ModelRecord:
         labels, plain = body.pop("labels"), body.pop("preprocessing")
         if not isinstance(labels["labels"], list):
             raise ValueError("labels that are no list")
+        if not isinstance(body["config"], dict):
+            raise ValueError("a config without fields")
         record = ModelRecord(
             labels=LabelSpace(labels["name"], tuple(labels["labels"])),
             preprocessing=Preprocessing(**{**plain, "mean": tuple(plain["mean"]), "std": tuple(plain["std"])}),

@@ -173,12 +173,15 @@ def _from_weights(
     old.requires_grad_(True)
     has: Any = old.net.config
     begun: Any = config or has
+    if type(begun) is not type(has) or changes.keys() - {one.name for one in fields(has)}:
+        fix = "choose other weights, or the recipe of their network"
+        raise ConfigError("weights of a network that the recipe trains", f"{start}: {has.network}", fix)
     wanted: Any = replace(begun, **changes)
     if bool(build_on_paper(wanted).needs) != bool(old.net.needs):
         raise ConfigError("weights that have prompts exactly if the recipe does", start, "change --recipe.prompts")
     free = {name: getattr(has, name) for name in FREE if name in {one.name for one in fields(has)}}
     deeper = getattr(wanted, "depth", 0) > getattr(has, "depth", 0)
-    if type(wanted) is not type(has) or replace(wanted, **free) != has or deeper:
+    if replace(wanted, **free) != has or deeper:
         expected = f"weights with the recipe's shape, {wanted}"
         raise ConfigError(expected, f"{start}: {has}", "change --recipe.model, or leave it out")
     net = _grown(old.net, wanted, record.labels, labels, zero_init)
