@@ -92,7 +92,8 @@ def read_rows(
 
 
 def _columns(path: Path, cells: list[str], needed: Sequence[str], other_names: Mapping[str, str]) -> list[str]:
-    cells = [needed_as if (needed_as := other_names.get(name, name)) not in cells else name for name in cells]
+    given = set(cells)
+    cells = [needed_as if (needed_as := other_names.get(name, name)) not in given else name for name in cells]
     there = f"{path} with the columns {', '.join(cells)[:200]}"
     missing = [name for name in needed if name not in cells]
     if missing:
