@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import struct
 import time
+import zlib
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -215,6 +217,14 @@ def test_longer_or_larger_pictures_than_the_server_takes(tiny_model: Path, clip:
         with TestClient(create_app(settings), base_url=BASE) as client:
             parts = refused(client.post("/v1/analyze", files={"file": clip.read_bytes()}), 422)
             assert word in parts["expected"]
+
+
+def test_a_picture_that_claims_a_mountain_hears_of_the_servers_own_limit(client, settings: ServeSettings) -> None:
+    head = b"IHDR" + struct.pack(">IIBBBBB", 60000, 60000, 8, 2, 0, 0, 0)
+    picture = b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + head + struct.pack(">I", zlib.crc32(head))
+    parts = refused(client.post("/v1/analyze", files={"file": ("wall.png", picture)}), 422)
+    assert str(settings.max_pixels) in parts["expected"]
+    assert is_healthy(client, settings)
 
 
 def test_two_hundred_requests_at_once_are_taken_or_told_to_come_again(client, settings, videos: Path) -> None:

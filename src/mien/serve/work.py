@@ -79,6 +79,7 @@ def analyst(settings: ServeSettings) -> Answer:
     def answer(question: Question, tell: Tell) -> dict[str, Any]:
         look_into(question.source, question.name, settings)
         looks, outputs = settings_of(question.options)
+        looks = replace(looks, max_pixels=settings.max_pixels)
         progress = _Progress(tell, settings.max_minutes * 60, question.name)
         result = model.analyze(question.source, looks, progress)
         try:
@@ -95,7 +96,8 @@ def look_into(path: Path, name: str, settings: ServeSettings) -> SourceInfo:
     Raises:
         SourceError: neither video nor picture, larger than the server takes, or gone. Its text says ``name``.
     """
-    from mien.media import probe
+    from mien import media
+    from mien.media import Selection
     from mien.media.files import is_image
 
     if not path.is_file():
@@ -103,7 +105,8 @@ def look_into(path: Path, name: str, settings: ServeSettings) -> SourceInfo:
     try:
         if not is_image(path):
             _demand_container(path, name)
-        info = probe(path)
+        with media.open(path, selection=Selection(max_pixels=settings.max_pixels)) as source:
+            info = source.info
     except SourceError as error:
         raise SourceError(
             error.expected, error.got.replace(str(path), name).replace(path.name, name), error.fix
