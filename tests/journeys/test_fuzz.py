@@ -59,7 +59,7 @@ def test_what_is_no_error_in_three_parts_is_a_fault() -> None:
         raise error
 
     assert fuzz.tried(lambda: fails(SourceError("a", "b", "c")))[0] == "error"
-    assert fuzz.tried(lambda: fails(SourceError("a", "", "c")))[0] == "fault"
+    assert fuzz.tried(lambda: fails(SourceError("a", "b", "")))[0] == "fault"
     assert fuzz.tried(lambda: fails(ValueError("x")))[0] == "fault"
     assert fuzz.tried(lambda: 1)[0] == "result"
 

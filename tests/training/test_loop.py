@@ -95,7 +95,8 @@ def test_two_processes_give_the_weights_of_one(tmp_path: Path, strategy: str) ->
     expected, got = load(one / "best.pt"), load(two / "best.pt")
     assert got["figures"]["score"] == pytest.approx(expected["figures"]["score"], rel=1e-4)
     for name, tensor in expected["module"].items():
-        torch.testing.assert_close(got["module"][name], tensor, atol=2e-6, rtol=1e-5)
+        if not name.endswith("sum"):  # of its own items: nobody adds up what processes keep for themselves
+            torch.testing.assert_close(got["module"][name], tensor, atol=2e-6, rtol=1e-5)
     changed = load(last_checkpoint(one))["module"]["0.weight"] - Line(dropout=0.0).module.state_dict()["0.weight"]
     assert changed.abs().max() > 0.05
 
