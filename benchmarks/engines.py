@@ -30,7 +30,7 @@ from mien.engines.quantize import face_clips, quantize
 from mien.engines.trial import has_bfloat16
 from mien.models.fast import fold_s2d
 from mien.models.landmarks import MobileFaceNet, fold
-from mien.models.packed import pack
+from mien.models.packed import computes_in, pack
 from mien.models.preprocess import normalise, to_unit
 from mien.models.record import ModelRecord, Preprocessing
 from mien.models.s2d import S2D
@@ -128,8 +128,9 @@ def speed(name: str, folder: Path, runs: int, compile_too: bool) -> list[str]:
     variants: dict[str, Logits] = {
         "published layout": as_published(model),
         "PyTorch fp32, folded": folded(model).logits,
-        "PyTorch bf16, folded": folded(model, torch.bfloat16).logits,
     }
+    if computes_in(torch.bfloat16):
+        variants["PyTorch bf16, folded"] = folded(model, torch.bfloat16).logits
     if compile_too:
         fast, took = compiled(model)
         variants[f"torch.compile, {took:.0f} s"] = fast.logits

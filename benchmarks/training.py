@@ -3,7 +3,7 @@
     python benchmarks/training.py CLIP [--runs 3] [--quick] [--profile]
 
 One clip of 16 frames of 224 pixels on one thread: forward, cross-entropy, backward, AdamW. The published layout
-computes in float32; ours in bfloat16 as `mien train` does (weights and moments in float32), once keeping all
+computes in float32; ours as `mien train` does: in bfloat16 where the CPU has it (weights and moments in float32), once keeping all
 activations and once computing every block again. Each runs in a process of its own; they take turns, and CPU seconds
 are counted. Gradients are compared before the first step; memory is the rise of the peak from one clip to two, as the
 operating system counts it. The last row sets the step against loading: decoding and augmenting one clip of a prepared
@@ -29,6 +29,7 @@ from mien.data.crop_settings import CropSettings
 from mien.data.crops import Cropper, Job
 from mien.data.manifest import Manifest, Row
 from mien.data.pixels import frame_count
+from mien.models.packed import computes_in
 from mien.models.s2d import S2D
 from mien.models.zoo import make_config
 from mien.training.recipes.s2d import STAGE2
@@ -45,12 +46,12 @@ class Training:
 
     def __init__(self, name: str, way: str) -> None:
         torch.set_num_threads(1)
-        self.bfloat16 = way != "published"
+        self.ours = way != "published"
         s2d = random_weights(S2D(make_config(name, frames=FRAMES, dropout=0.0)))
         s2d.learn_only("stage2")
         s2d.checkpoint_blocks = way == "checkpointed"
         self.learning = [parameter for parameter in s2d.parameters() if parameter.requires_grad]
-        self.network: nn.Module = s2d if self.bfloat16 else Published(s2d)
+        self.network: nn.Module = s2d if self.ours else Published(s2d)
         self.optimizer = torch.optim.AdamW(self.learning, lr=1e-5)
 
     def backward(self, clips: int) -> None:
@@ -59,7 +60,7 @@ class Training:
         video = torch.randn(clips, FRAMES, 3, SIDE, SIDE, generator=rng)
         landmark_map = torch.randn(clips * FRAMES, 128, 14, 14, generator=rng)
         self.optimizer.zero_grad()
-        with torch.autocast("cpu", torch.bfloat16, enabled=self.bfloat16):
+        with torch.autocast("cpu", torch.bfloat16, enabled=self.ours and computes_in(torch.bfloat16)):
             logits = self.network(video, landmark_map)[0]
         F.cross_entropy(logits.float(), torch.arange(clips)).backward()
 
