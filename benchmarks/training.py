@@ -3,11 +3,11 @@
     python benchmarks/training.py CLIP [--runs 3] [--quick] [--profile]
 
 One clip of 16 frames of 224 pixels on one thread: forward, cross-entropy, backward, AdamW. The published layout
-computes in float32; ours as `mien train` does: in bfloat16 where the CPU has it (weights and moments in float32), once keeping all
-activations and once computing every block again. Each runs in a process of its own; they take turns, and CPU seconds
-are counted. Gradients are compared before the first step; memory is the rise of the peak from one clip to two, as the
-operating system counts it. The last row sets the step against loading: decoding and augmenting one clip of a prepared
-set (the faces of CLIP, as `mien prepare` stores them) by the recipe `dfew`, on one core.
+computes in float32; ours as `mien train` does, in bfloat16 where the CPU has it (weights and moments in float32),
+once keeping all activations and once computing every block again. Each runs in a process of its own; they take turns,
+and CPU seconds are counted. Gradients are compared before the first step; memory is the rise of the peak from one
+clip to two, as the operating system counts it. The last row sets the step against loading: decoding and augmenting
+one clip of a prepared set (the faces of CLIP, as `mien prepare` stores them) by the recipe `dfew`, on one core.
 """
 
 import argparse
