@@ -16,13 +16,13 @@ from mien.engines.export import TARGETS, export
 from mien.explain.explanation import METHODS, explain_clip
 from mien.faces.detectors import DETECTORS
 from mien.models.landmarks import MobileFaceNet
-from mien.models.net import Net, parameter_groups
+from mien.models.net import Answer, Net, parameter_groups
 from mien.models.nets import NETS, build
 from mien.models.record import ModelRecord, Preprocessing
 from mien.models.weights import Recognizer, save_weights
 from mien.models.zoo import CONFIGS, load_model
 from mien.training.recipes import ABOUT, RECIPES
-from mien.training.terms import TERMS, Answer, Setting, Step
+from mien.training.terms import TERMS, Setting, Step
 from shape_checks import unchecked
 
 LABELS = LabelSpace("three", ("neutral", "happiness", "anger"))

@@ -10,8 +10,9 @@ from torch import Tensor, nn
 
 from mien.core.errors import ConfigError
 from mien.core.labels import LabelSpace
+from mien.models.net import Answer
 from mien.training.learner import Inputs, Learner, net_state
-from mien.training.terms import Answer, Setting, SoftLabels, Step, named_terms
+from mien.training.terms import Setting, SoftLabels, Step, named_terms
 
 SETTING = Setting(LabelSpace("four", ("a", "b", "c", "d")), 3, torch.tensor([80, 10, 8, 2]))
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from jaxtyping import Float
 from torch import Tensor
 
-from mien.training.terms import Answer, Setting, SoftLabels, Step
+from mien.models.net import Answer
+from mien.training.terms import Setting, SoftLabels, Step
 
 
 class AdjustedLabels(SoftLabels):

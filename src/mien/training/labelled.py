@@ -24,16 +24,16 @@ from mien.data.splits import hold_out
 from mien.models.find import find_weights
 from mien.models.landmarks import fold
 from mien.models.net import Net, parameter_groups
-from mien.models.nets import build
-from mien.models.record import ModelRecord
+from mien.models.nets import build, config_of
+from mien.models.record import ModelRecord, read_record
 from mien.models.torch_file import read_torch
-from mien.models.weights import Recognizer, load_weights, save_weights
+from mien.models.weights import Recognizer, save_weights
 from mien.training.finish import calibrate, figures, uncalibrated, write_facts
 from mien.training.learner import Inputs, Learner, net_state
 from mien.training.loop import FitPlan, Report, fit
 from mien.training.recipe import ClipRecipe, FaceRecipe, Judged, MovingRecipe, Recipe
 from mien.training.sources import Batch
-from mien.training.start import is_bare, start_recognizer
+from mien.training.start import build_on_paper, is_bare, start_recognizer
 from mien.training.task import Task, device_of
 from mien.training.terms import Setting
 
@@ -204,8 +204,9 @@ class LabelledRun:
     def _demand_image_model(self, rows: Manifest) -> None:
         """Where temporal parts alone learn, what they begin with must know the labels."""
         if self.start is not None and not is_bare(Path(self.start)):
-            recognizer, record = load_weights(find_weights(self.start))
-            if record.labels.labels == rows.labels.labels and record.is_image_model and recognizer.landmarks:
+            record = read_record(find_weights(self.start))
+            needs = build_on_paper(config_of(record.network, record.config)).needs
+            if record.labels.labels == rows.labels.labels and record.is_image_model and "landmark_map" in needs:
                 return
         expected = f"an image model with the labels of {rows.name} and a landmark net to start from"
         raise ConfigError(expected, str(self.start), "choose another --start")
@@ -235,7 +236,7 @@ class LabelledRun:
             labels=rows.labels,
             preprocessing=task.preprocessing,
             config={},
-            frames=self.recipe.frames_in_use,
+            frames=self.recipe.frames,
             temperature=calibration.temperature,
             threshold=calibration.threshold,
             trained_on=f"{rows.name}, {task.items} items, from {self.start or self.backbone or 'random numbers'}",
@@ -252,4 +253,4 @@ class LabelledRun:
     def _licence_of_start(self) -> str:
         if self.recipe.learn != "temporal" or self.start is None:
             return UNKNOWN_LICENCE
-        return load_weights(find_weights(self.start))[1].licence or UNKNOWN_LICENCE
+        return read_record(find_weights(self.start)).licence or UNKNOWN_LICENCE

@@ -9,7 +9,8 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
-from mien.training.terms import Answer, Step, Term
+from mien.models.net import Answer
+from mien.training.terms import Step, Term
 
 NET = "net."
 """Before the names of the network's weights in a learner's state."""

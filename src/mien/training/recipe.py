@@ -29,7 +29,7 @@ from mien.models.shape import S2DConfig
 from mien.models.weights import Recognizer
 from mien.models.zoo import CONFIGS, LoadedModel
 from mien.training.sdl import SdlSettings, SelfDistillation
-from mien.training.sources import Faces, Files, Movement, MovingFaces, Source
+from mien.training.sources import Faces, Files, MovingFaces, Source
 from mien.training.task import device_of
 from mien.training.terms import Setting, Teacher, Term, named_terms
 
@@ -60,6 +60,7 @@ class Recipe(ABC):
     Attributes:
         learn: all; or what S2D's second stage lets learn (9.258 M of the 95.056 M of s2d-base); or the temporal
             adapters and embedding alone.
+        frames: of a clip, in training and in use.
         sizes: input size of each epoch while training, the last one for the epochs after; small early epochs cost less
             and the position table is resampled on the fly. Empty: the model's own.
         terms: of the loss, by name or as name=weight (:data:`mien.training.terms.TERMS`).
@@ -77,6 +78,7 @@ class Recipe(ABC):
     """
 
     learn: Learns = "all"
+    frames: int = 1
     sizes: tuple[int, ...] = ()
     terms: tuple[str, ...] = ("labels",)
     sdl: SdlSettings = field(default_factory=SdlSettings)
@@ -100,11 +102,6 @@ class Recipe(ABC):
     @abstractmethod
     def has_time(self) -> bool:
         """Whether the model has temporal parts."""
-
-    @property
-    def frames_in_use(self) -> int:
-        """Frames of a clip that the analysis gives it."""
-        return 1
 
     @property
     def every_vote(self) -> bool:
@@ -131,7 +128,7 @@ class Recipe(ABC):
         """Through the path that use takes, always the same views."""
         assert isinstance(items, Manifest)
         config = {"frames": recognizer.net.config.frames}
-        record = ModelRecord("in training", items.labels, recognizer.preprocessing, config, self.frames_in_use)
+        record = ModelRecord("in training", items.labels, recognizer.preprocessing, config, self.frames)
         found = predict_clips(LoadedModel(recognizer, record), items, views=self.views)
         wanted = dict(zip((row.id for row in items.rows), items.targets(), strict=True))
         targets = np.array([wanted[name] for name in found.ids], np.float64)
@@ -187,11 +184,6 @@ class ClipRecipe(Recipe):
         """See :class:`Recipe`."""
         return self.temporal
 
-    @property
-    def frames_in_use(self) -> int:
-        """As in training."""
-        return self.frames
-
     def shape(self) -> tuple[NetConfig | None, dict[str, Any]]:
         """See :class:`Recipe`."""
         changes: dict[str, Any] = {name: getattr(self, name) for name in ("dropout", "drop_path", "prompts")}
@@ -230,11 +222,6 @@ class FaceRecipe(Recipe):
     def has_time(self) -> bool:
         """See :class:`Recipe`."""
         return self.model.frames is not None
-
-    @property
-    def frames_in_use(self) -> int:
-        """See :class:`Recipe`."""
-        return self.frames
 
     @property
     def every_vote(self) -> bool:
@@ -277,11 +264,6 @@ class MovingRecipe(Recipe):
         return True
 
     @property
-    def frames_in_use(self) -> int:
-        """As in training."""
-        return self.frames
-
-    @property
     def every_vote(self) -> bool:
         """See :class:`Recipe`."""
         return not self.majority_only
@@ -296,11 +278,11 @@ class MovingRecipe(Recipe):
 
     def source(self, rows: Manifest, recognizer: Recognizer, seed: int) -> Source:
         """See :class:`Recipe`."""
-        return MovingFaces(rows, recognizer, Movement(self.frames, self.motion))
+        return MovingFaces(rows, recognizer, self.frames, self.motion)
 
     def held_out(self, rows: Manifest, recognizer: Recognizer) -> Manifest | MovingFaces:
         """Clips made of held-out faces."""
-        return MovingFaces(rows, recognizer, Movement(self.frames, self.motion))
+        return MovingFaces(rows, recognizer, self.frames, self.motion)
 
     def judge(self, recognizer: Recognizer, items: Manifest | MovingFaces) -> Judged:
         """Always the same clips; what one shows most of is its label."""

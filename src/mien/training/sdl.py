@@ -19,7 +19,8 @@ from jaxtyping import Float, Int64
 from torch import Tensor, distributed, nn
 
 from mien.core.errors import ConfigError
-from mien.training.terms import Answer, Step, Term
+from mien.models.net import Answer
+from mien.training.terms import Step, Term
 
 PUBLISHED_SCHEDULE = ((0, 0.0), (30, 0.01), (50, 0.1), (60, 0.5), (80, 1.0))
 OFFICIAL_PERIOD, OFFICIAL_AFTER = 100, 20

@@ -7,12 +7,10 @@ seed and on how manyth showing it is (files), or is drawn from the device's gene
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from jaxtyping import Float, Int64, UInt8
 from torch import Tensor
 from torch.utils.data import Dataset
@@ -134,31 +132,20 @@ class Faces(Source):
         return Batch(images[:, None], self.targets[given], self.labels[given])
 
 
-@dataclass(frozen=True)
-class Movement:
-    """How single faces become clips.
-
-    Attributes:
-        frames: of a clip.
-        motion: what moves, and how far.
-    """
-
-    frames: int = 4
-    motion: Motion = field(default_factory=Motion)
-
-
 class MovingFaces(Source):
     """Clips made of single faces, some of which change into another face: what they show is what the middle shows.
 
     Args:
         rows: images.
         recognizer: whose landmark net finds how faces are laid on each other.
-        movement: how.
+        frames: of a clip.
+        motion: what moves, and how far.
     """
 
-    def __init__(self, rows: Manifest, recognizer: Recognizer, movement: Movement) -> None:
+    def __init__(self, rows: Manifest, recognizer: Recognizer, frames: int, motion: Motion) -> None:
         super().__init__(rows, recognizer.preprocessing.input_size)
-        self.movement, self.images = movement, faces_of(rows, recognizer.preprocessing)
+        self.frames, self.motion = frames, motion
+        self.images = faces_of(rows, recognizer.preprocessing)
         crops = self.images.expand(-1, 3, -1, -1)
         self.points = torch.cat([recognizer.points(part) for part in crops.split(POINTS_AT_ONCE)])  # type: ignore[no-untyped-call]
         names = rows.labels.labels
@@ -171,16 +158,16 @@ class MovingFaces(Source):
         others = torch.randint(len(self), (len(given),), generator=rng)
         if len(self.neutral):
             neutral = self.neutral[torch.randint(len(self.neutral), (len(given),), generator=rng)]
-            wanted = torch.rand(len(given), generator=rng) < self.movement.motion.neutral
+            wanted = torch.rand(len(given), generator=rng) < self.motion.neutral
             others = torch.where(wanted, neutral, others)
         with torch.autocast("cpu", enabled=False):  # the arithmetic of places and pixels stays in float32
             clips, share = moving_clips(
                 self.images[given].float() / 255,
                 self.images[others].float() / 255,
                 laid_on(self.points[given], self.points[others]),
-                self.movement.frames,
+                self.frames,
                 self.size,
-                self.movement.motion,
+                self.motion,
                 rng,
             )
         targets = torch.lerp(self.targets[others], self.targets[given], share[:, None])
@@ -206,11 +193,3 @@ def faces_of(rows: Manifest, preprocessing: Preprocessing) -> UInt8[Tensor, "n c
         return whole
     parts = whole.split(CONVERTED_AT_ONCE)  # type: ignore[no-untyped-call]
     return torch.cat([to_colour(part.float(), preprocessing).round().to(torch.uint8) for part in parts])
-
-
-def resized(clips: Float[Tensor, "b t c h w"], size: int) -> Float[Tensor, "b t c s s"]:
-    """Clips of another side, without aliasing; as they are if it is theirs."""
-    if clips.shape[-1] == size:
-        return clips
-    images = F.interpolate(clips.flatten(0, 1), (size, size), mode="bilinear", antialias=True)
-    return images.view(*clips.shape[:3], size, size)

@@ -20,19 +20,8 @@ from mien.core.errors import ConfigError
 from mien.core.labels import LabelSpace
 from mien.core.registry import Place, Registry
 from mien.models.find import find_weights
+from mien.models.net import Answer
 from mien.models.weights import load_weights
-
-
-class Answer(NamedTuple):
-    """What the network says to a batch.
-
-    Attributes:
-        logits: of the expressions.
-        feature: what the head reads, before dropout.
-    """
-
-    logits: Float[Tensor, "b c"]
-    feature: Float[Tensor, "b d"]
 
 
 class Step(NamedTuple):
