@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 import numpy as np
 from jaxtyping import Float, Float64, UInt8
 
-from mien.core.softmax import softmax
 from mien.core.types import FaceClip, Prediction
 
 if TYPE_CHECKING:
@@ -33,7 +32,7 @@ class Network(Protocol):
         """Before calibration, one row a clip."""
 
     def probabilities(self, clips: UInt8[np.ndarray, "b t 3 h w"]) -> Float[np.ndarray, "b c"]:
-        """Calibrated: softmax of the logits over the record's temperature, one row a clip."""
+        """Calibrated: the logits, read as the record says, one row a clip."""
 
 
 class Answers:
@@ -71,7 +70,7 @@ class Answers:
             if self._crops is None:
                 rows = self._network.probabilities(np.stack([clip.images for clip in some]))
             else:
-                rows = softmax(self._crops.of_clips(some), self._network.record.temperature)
+                rows = self._network.record.calibration.probabilities(self._crops.of_clips(some))
             answers += [Prediction(clip.track, clip.start, clip.end, row) for clip, row in zip(some, rows, strict=True)]
         return answers
 

@@ -29,6 +29,7 @@ from mien.core.settings import limit_threads, thread_count
 from mien.core.version import __version__
 from mien.core.workers import Lost, portable, spread_tasks
 from mien.media.files import is_pipe
+from mien.models.calibration import TRAINED
 from mien.report.film import demand_embeddable
 from mien.report.result import RESULT_FILE, Result
 from mien.report.tables import plain, read_json
@@ -243,6 +244,7 @@ def finished(
         same = (
             facts["mien"] == __version__
             and facts["model"]["sha256"] == model.record.sha256
+            and facts["model"].get("prior", TRAINED) == model.record.prior
             and facts["settings"] == plain(asdict(settings))
             and facts["outputs"] == plain(asdict(outputs))
             and facts.get("detector_file") == (None if boxes is None else plain(source_facts(boxes)))

@@ -48,6 +48,7 @@ def load(
     name: str | Path | None = None,
     backend: Backend = "auto",
     *,
+    prior: str | None = None,
     trial: bool = False,
     say: Callable[[str], None] | None = None,
 ) -> ExpressionModel:
@@ -58,18 +59,20 @@ def load(
             None for the default that mien ships.
         backend: the engine that runs it: ``torch``, ``onnx``, ``openvino``; ``auto`` takes the one that an earlier
             trial found fastest on this machine (`mien doctor --engines`), else PyTorch.
+        prior: which shares of the expressions its answers expect: ``trained``, those of its training set; ``balanced``,
+            none before another, where the weights know how; None: as the weights say.
         trial: with ``auto``, make that trial now when there was none (about a minute).
         say: told in a line what takes long.
 
     Raises:
         WeightsError: the weights are missing or torn.
-        ConfigError: no model, or no backend, has that name.
+        ConfigError: no model, backend or prior has that name.
         MissingDependencyError: the backend that was named is not installed.
     """
     with library_work:
         from mien.engines.opening import open_model
 
-    return ExpressionModel(open_model(name, backend, trial=trial, say=say))
+    return ExpressionModel(open_model(name, backend, prior=prior, trial=trial, say=say))
 
 
 class ExpressionModel:
@@ -226,7 +229,7 @@ class ExpressionModel:
         return follow_live(frames, self._network, self._rule(settings), settings, detector)
 
     def _rule(self, settings: AnalysisSettings) -> SpanRule:
-        threshold = self.record.threshold if settings.threshold is None else settings.threshold
+        threshold = self.record.calibration.threshold if settings.threshold is None else settings.threshold
         return SpanRule(self.record.labels.labels, threshold, settings.min_span, settings.faces.max_gap)
 
 

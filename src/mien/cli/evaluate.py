@@ -49,6 +49,9 @@ class Evaluate:
     """Folder for report.json, report.md, predictions.csv, confusion.csv and .png, reliability.png."""
     device: str = "auto"
     """cpu, cuda, or auto: a GPU where there is one."""
+    prior: str | None = None
+    """Which shares of the expressions to expect: trained, those of the training set; balanced, none before another.
+    None: the model's own choice; see `mien models NAME`."""
     backend: Backend = "torch"
     """What computes; auto takes what `mien analyze` has found fastest. Files of `mien export` (.onnx, .xml) can be
     measured too: they run on their own engine."""
@@ -111,7 +114,7 @@ def _predictions(name: str | None, options: Evaluate) -> Predictions:
     from mien.evaluation.report import make_report
     from mien.evaluation.runs import open_run, predict_run
 
-    run = open_run(name, options.device, options.backend)
+    run = open_run(name, options.device, options.backend, options.prior)
     with _progress(run.model.record.name) as progress:
         predictions = predict_run(run, options.ground, progress)
     if options.keep:
@@ -129,7 +132,7 @@ def _robustness(options: Evaluate) -> Robustness:
     from mien.evaluation.robustness import CLEAN, Robustness
     from mien.evaluation.runs import open_run, predict_run
 
-    runs = [open_run(name, options.device, options.backend) for name in options.runs or (None,)]
+    runs = [open_run(name, options.device, options.backend, options.prior) for name in options.runs or (None,)]
     columns: list[dict[str, Report]] = [{} for _ in runs]
     for title, change in [(CLEAN, None), *CORRUPTIONS.items()]:
         for run, reports in zip(runs, columns, strict=True):

@@ -40,6 +40,9 @@ class Watch:
     """A camera's number, an address such as rtsp://..., or a file, which is played in real time."""
     model: str | None = None
     """Name from `mien models`, a weights file, a folder with one, or hf://owner/repository@revision."""
+    prior: str | None = None
+    """Which shares of the expressions to expect: trained, those of the training set; balanced, none before another.
+    None: the model's own choice; see `mien models NAME`."""
     fast: bool = False
     """Read every frame, as fast as the model can, instead of in real time. Not for cameras and streams."""
     json: bool = False
@@ -74,7 +77,7 @@ def main(args: Sequence[str]) -> int:
             server = stack.enter_context(MjpegServer(options.mjpeg))
             screens.append(server)
             note(f"live picture at {server.address}")
-        model = load(options.model)
+        model = load(options.model, prior=options.prior)
         frames = Newest(
             lambda: media.open(options.source, selection=options.settings.selection),
             every=options.fast,

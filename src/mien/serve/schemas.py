@@ -122,6 +122,7 @@ class ModelFacts(BaseModel):
     in_use: bool
     labels: list[str]
     frames: int
+    prior: str
     threshold: float
     trained_on: str
     licence: str

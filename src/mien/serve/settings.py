@@ -37,6 +37,9 @@ class ServeSettings:
     """Folder whose files clients may name by path; may be repeated. None: files are uploaded only."""
     model: str | None = None
     """Name from `mien models`, a weights file, a folder with one, or hf://owner/repository@revision."""
+    prior: str | None = None
+    """Which shares of the expressions to expect: trained, those of the training set; balanced, none before another.
+    None: the model's own choice; see `mien models NAME`."""
     max_upload_mb: float = 500.0
     """Largest upload in megabytes."""
     upload_minutes: float = 60.0
