@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
+from mien.analysis.expressions import ExpressionModel
 from mien.core.softmax import softmax
 from mien.data.ferplus import vote_shares
 from mien.evaluation.calibration import coverage, threshold_for
@@ -69,7 +70,7 @@ def main() -> None:
         shares = vote_shares(archive["train_votes"])
     prior = shares[shares.any(1)].mean(0, dtype=np.float64)
     measures, logits = [], []
-    for measure in measure_world(run, given.folder).measures:
+    for measure in measure_world(run, ExpressionModel(run.model), given.folder).measures:
         seen = measure.seen
         rows = np.log(measure.probabilities[seen].clip(1e-12)) * trained.temperature
         measures.append(replace(measure, targets=measure.targets[seen], probabilities=rows, groups={}))

@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
+from mien.analysis.expressions import ExpressionModel
 from mien.core.errors import DataError
 from mien.core.labels import LABEL_SPACES
 from mien.data.manifest import Manifest, Row
@@ -73,7 +74,7 @@ def world(tmp_path_factory: pytest.TempPathFactory, portrait: np.ndarray) -> Wor
         cv2.imwrite(str(folder / f"seen/{number}.png"), portrait[:256, 96:352, ::-1])
     cv2.imwrite(str(folder / "seen/wall.png"), np.full((64, 64, 3), 90, np.uint8))
     (folder / "seen/labels.csv").write_text("file,label\n0.png,happy\n1.png,fear\nwall.png,happiness\n")
-    return measure_world(Run(Smiling(), {}), folder)  # type: ignore[arg-type]
+    return measure_world(Run(Smiling(), {}), ExpressionModel(Smiling()), folder)  # type: ignore[arg-type]
 
 
 def test_every_set_that_is_there_is_measured(world: World) -> None:
@@ -130,4 +131,4 @@ def test_tables_hold_every_set_and_the_files_are_written(world: World, tmp_path:
 def test_a_folder_without_a_set_is_refused(tmp_path: Path) -> None:
     for folder in (tmp_path, tmp_path / "gone"):
         with pytest.raises(DataError, match="sets to measure on"):
-            measure_world(Run(Smiling(), {}), folder)  # type: ignore[arg-type]
+            measure_world(Run(Smiling(), {}), ExpressionModel(Smiling()), folder)  # type: ignore[arg-type]

@@ -152,12 +152,13 @@ def _robustness(options: Evaluate) -> Robustness:
 
 
 def _world(options: Evaluate, folder: Path) -> World:
+    from mien.analysis.expressions import ExpressionModel
     from mien.evaluation.runs import open_run
     from mien.evaluation.world import measure_world
 
     run = open_run(options.runs[0] if options.runs else None, options.device, options.backend, options.prior)
     with _progress(run.model.record.name) as progress:
-        return measure_world(run, folder, progress)
+        return measure_world(run, ExpressionModel(run.model), folder, progress)
 
 
 def _from_tables(table: Path, labels: Path, ground: Ground) -> Predictions:

@@ -11,12 +11,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from jaxtyping import Bool, Float64, Int64
 
-from mien.analysis.settings import AnalysisSettings
 from mien.core.errors import DataError, InputError
 from mien.core.labels import canonical
 from mien.data.manifest import Manifest, load_manifest
@@ -30,7 +29,6 @@ from mien.evaluation.runs import open_data
 from mien.evaluation.views import Progress, predict_clips
 
 if TYPE_CHECKING:
-    from mien.analysis.expressions import ExpressionModel
     from mien.evaluation.runs import Run
 
 SPOILT = ("mouth hidden", "eyes hidden", "blur 6 %")
@@ -41,6 +39,13 @@ AGES, STRENGTHS, TURNS = (30, 45), (0.35, 0.65), (10, 20)
 """Where numbers are cut into groups."""
 LEAST_GROUP = 10
 """Items of a group worth a figure."""
+
+
+class Reader(Protocol):
+    """What :class:`mien.analysis.expressions.ExpressionModel` does, a room further up."""
+
+    def analyze(self, source: Path) -> Any:
+        """``frames``, a :class:`mien.core.table.FaceTable`, and ``spans``. Raises InputError for what is no source."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -199,11 +204,12 @@ def _grouped(measure: Measure, groups: dict[str, dict[str, dict[str, float]]]) -
             yield f"| {name} | {' | '.join(cells)} |"
 
 
-def measure_world(run: Run, folder: Path, progress: Progress | None = None) -> World:
+def measure_world(run: Run, reader: Reader, folder: Path, progress: Progress | None = None) -> World:
     """Every set that is in ``folder``.
 
     Args:
         run: the weights, on an engine.
+        reader: what analyses pictures and films with them.
         folder: holds any of: the FERPlus ``.npz``; folders of labelled pictures (:mod:`mien.data.pictures`); sets of
             rendered people with a test split; folders of films. They may lie one folder deeper.
         progress: told how many items of how many of a set are done.
@@ -211,9 +217,6 @@ def measure_world(run: Run, folder: Path, progress: Progress | None = None) -> W
     Raises:
         DataError: none of these is there, or one is torn.
     """
-    from mien.analysis.expressions import ExpressionModel
-
-    model = ExpressionModel(run.model)
     measures: list[Measure] = []
     clips: dict[str, dict[str, float]] = {}
     say = progress or (lambda done, total: None)
@@ -223,14 +226,14 @@ def measure_world(run: Run, folder: Path, progress: Progress | None = None) -> W
         if (place / FERPLUS).is_file():
             measures += _faces(run, place / FERPLUS, say)
         if (place / LABELS).is_file() or (place / PEOPLE).is_file():
-            measures.append(_pictures(model, place, say))
+            measures.append(_pictures(run, reader, place, say))
         elif (place / EXACT).is_file():
             measures.append(_people(run, place, say))
         elif films := [path for path in sorted(place.iterdir()) if path.suffix.lower() in FILMS]:
-            clips |= {path.name: _seconds(model, path) for path in films}
+            clips |= {path.name: _seconds(reader, path) for path in films}
     if not measures and not clips:
         raise DataError(f"sets to measure on in {folder}", "none", "see docs/world.md for what is looked for")
-    record = model.record
+    record = run.model.record
     return World(record.name, record.sha256, record.prior, tuple(measures), clips)
 
 
@@ -275,21 +278,22 @@ def _binned(values: Float64[np.ndarray, " n"], edges: Sequence[float]) -> list[s
     return [names[place] for place in np.digitize(values, edges)]
 
 
-def _pictures(model: ExpressionModel, folder: Path, progress: Progress) -> Measure:
-    labels = tuple(canonical(name) for name in model.record.labels.labels)
+def _pictures(run: Run, reader: Reader, folder: Path, progress: Progress) -> Measure:
+    record = run.model.record
+    labels = tuple(canonical(name) for name in record.labels.labels)
     pictures = [one for one in labelled_pictures(folder) if canonical(one.label) in labels]
     if not pictures:
         raise DataError(f"pictures labelled {', '.join(labels)}", f"none in {folder}", "mend its table")
     rows = []
     for done, picture in enumerate(pictures, 1):
-        rows.append(_answer(model, picture.path))
+        rows.append(_answer(reader, picture.path, len(labels)))
         progress(done, len(pictures))
     return Measure(
         folder.name,
-        model.record.labels.labels,
+        record.labels.labels,
         np.array([labels.index(canonical(one.label)) for one in pictures], np.int64),
         np.stack(rows),
-        model.record.calibration.threshold,
+        record.calibration.threshold,
         _groups([one.groups for one in pictures]),
     )
 
@@ -306,11 +310,11 @@ def _groups(given: Sequence[dict[str, str]]) -> dict[str, list[str]]:
     return found
 
 
-def _answer(model: ExpressionModel, picture: Path) -> Float64[np.ndarray, " c"]:
+def _answer(reader: Reader, picture: Path, classes: int) -> Float64[np.ndarray, " c"]:
     """Of the largest face; NaN where there is none, or none that can be read."""
-    nothing = np.full(len(model.record.labels), np.nan)
+    nothing = np.full(classes, np.nan)
     try:
-        table = model.analyze(picture, AnalysisSettings()).frames
+        table = reader.analyze(picture).frames
     except InputError:
         return nothing
     if not len(table):
@@ -321,9 +325,9 @@ def _answer(model: ExpressionModel, picture: Path) -> Float64[np.ndarray, " c"]:
     return found
 
 
-def _seconds(model: ExpressionModel, film: Path) -> dict[str, float]:
+def _seconds(reader: Reader, film: Path) -> dict[str, float]:
     """Of each label, most first."""
     seconds: dict[str, float] = {}
-    for span in model.analyze(film).spans:
+    for span in reader.analyze(film).spans:
         seconds[span.label] = round(seconds.get(span.label, 0.0) + span.end - span.start, 2)
     return dict(sorted(seconds.items(), key=lambda item: -item[1]))
