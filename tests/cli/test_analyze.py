@@ -221,7 +221,16 @@ def test_json_has_a_line_a_source_and_nothing_else_on_stdout(analyze, picture, b
     assert (good["status"], good["error"]) == ("done", None)
     assert good["result"] == json.loads((Path(good["folder"]) / "result.json").read_text())
     assert set(good["result"]) == {"schema", "source", "label_space", "labels", "tracks", "spans", "provenance"}
-    assert set(good["result"]["spans"][0]) == {"track", "start", "end", "label", "score", "abstained", "reason"}
+    assert set(good["result"]["spans"][0]) == {
+        "track",
+        "start",
+        "end",
+        "label",
+        "score",
+        "abstained",
+        "reason",
+        "intensity",
+    }
     assert by_name["blank.png"]["result"]["spans"] == []
     bad = by_name["gone.mp4"]
     assert (bad["status"], bad["result"]) == ("failed", None)
