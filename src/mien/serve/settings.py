@@ -37,6 +37,8 @@ class ServeSettings:
     """Folder whose files clients may name by path; may be repeated. None: files are uploaded only."""
     model: str | None = None
     """Name from `mien models`, a weights file, a folder with one, or hf://owner/repository@revision."""
+    signals: Annotated[tuple[str, ...], tyro.conf.UseAppendAction, tyro.conf.arg(metavar="NAME")] = ()
+    """What to say beside the expression; may be repeated. affect: valence and arousal, derived from the expression."""
     max_upload_mb: float = 500.0
     """Largest upload in megabytes."""
     upload_minutes: float = 60.0
