@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ from mien.faces.detectors import DETECTORS
 from mien.models.landmarks import MobileFaceNet
 from mien.models.net import Answer, Net, parameter_groups
 from mien.models.nets import NETS, build
+from mien.models.network import SIGNALS, said, with_signals
 from mien.models.record import ModelRecord, Preprocessing
 from mien.models.weights import Recognizer, save_weights
 from mien.models.zoo import CONFIGS, load_model
@@ -62,6 +64,20 @@ def test_every_parameter_of_a_network_learns_once(weights: Path) -> None:
     assert len(learning) == len({id(p) for p in learning}) == len(list(net.parameters()))
     assert net.head.out_features == net.config.classes
     assert net.config.fits(net.config.input_size)
+
+
+@pytest.mark.parametrize("name", SIGNALS)
+def test_a_signal_is_said_in_its_range_and_travels(weights: Path, name: str) -> None:
+    alone, network = load_model(weights), with_signals(load_model(weights), (name,))
+    (signal,) = network.record.signals
+    answer = said(network, crops())
+    beside = answer[:, 3:]
+    assert signal.name == name
+    assert signal.derived_from, "what is computed is called derived"
+    assert beside.shape == (2, len(signal.labels))
+    assert ((signal.low <= beside) & (beside <= signal.high)).all()
+    np.testing.assert_array_equal(answer[:, :3], alone.probabilities(crops()))
+    np.testing.assert_array_equal(said(pickle.loads(pickle.dumps(network)), crops()), answer)
 
 
 @pytest.mark.parametrize("target", TARGETS)

@@ -1,4 +1,4 @@
-"""Does the answer grow with how strongly an expression is shown? On rendered clips, whose strength is known to the frame.
+"""Does the answer grow with how strongly an expression is shown? Asked of rendered clips, which know it to the frame.
 
     mien prepare people --model head.npz --count 240 --each 1 --frames 16 --seed 23 --low 0.8 --test 1 -o moving
     python tools/graded_strength.py WEIGHTS moving

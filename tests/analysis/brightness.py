@@ -34,6 +34,9 @@ class BrightnessNetwork:
     def __init__(self) -> None:
         self.batches: list[int] = []
 
+    def logits(self, clips: np.ndarray) -> np.ndarray:
+        return np.log(self.probabilities(clips))
+
     def probabilities(self, clips: np.ndarray) -> np.ndarray:
         self.batches.append(len(clips))
         bright = np.clip((clips.mean(axis=(1, 2, 3, 4)) - DARK) / (BRIGHT - DARK), 0.05, 0.9)

@@ -97,6 +97,7 @@ def test_a_broken_file_in_a_folder_is_left_out_and_the_rest_done(analyze, pictur
         (("--blur",), "expected save_video"),
         (("--shard", "3/2"), "expected a shard i/n"),
         (("--workers", "0"), "expected at least 1 worker"),
+        (("--signals", "afect"), "did you mean affect?"),
         (("--model", "s2d-smal"), "expected the name of shipped weights or a path"),
         (("--model", "gone.safetensors"), "no file at gone.safetensors"),
     ],
@@ -240,7 +241,7 @@ def test_json_has_a_line_a_source_and_nothing_else_on_stdout(analyze, picture, b
 
 def test_every_key_and_column_is_in_the_documents(analyze, picture, root: Path, tmp_path: Path) -> None:
     text = (root / "docs" / "outputs.md").read_text()
-    (line,) = analyze(picture, "--json").lines
+    (line,) = analyze(picture, "--json", "--signals", "affect").lines
     columns = [
         name
         for table in ("spans.csv", "frames.csv")
@@ -249,6 +250,17 @@ def test_every_key_and_column_is_in_the_documents(analyze, picture, root: Path, 
     ]
     for name in [*columns, *line, *line["result"]]:
         assert f"`{name}`" in text, f"docs/outputs.md does not tell of {name}"
+
+
+def test_affect_stands_beside_and_changes_nothing_else(mien, tiny, picture, tmp_path) -> None:
+    for name, more in (("off", ()), ("on", ("--signals", "affect"))):
+        assert mien("analyze", *more, picture, "-o", tmp_path / name, "--model", tiny).code == 0
+    off, on = ((tmp_path / name / "portrait" / "frames.csv").read_text().splitlines() for name in ("off", "on"))
+    assert [line.rsplit(",", 2)[0] for line in on] == off
+    assert on[0].endswith(",affect.valence,affect.arousal")
+    assert all(-1 <= float(number) <= 1 for number in on[1].rsplit(",", 2)[1:])
+    told = json.loads((tmp_path / "on" / "portrait" / "result.json").read_text())
+    assert [(signal["name"], signal["derived_from"]) for signal in told["signals"]] == [("affect", "expression")]
 
 
 def test_what_is_finished_is_not_done_again(analyze, picture, blank, tmp_path) -> None:

@@ -43,7 +43,7 @@ def shown(frame: Frame, happy: float = 0.9) -> FaceNow:
 class SlowModel:
     """Sees a happy face in every bright frame, slower than the frames come."""
 
-    record = SimpleNamespace(labels=SimpleNamespace(labels=LABELS))
+    record = SimpleNamespace(labels=SimpleNamespace(labels=LABELS), signals=())
 
     def live(self, frames: Iterable[Frame], settings: object) -> Iterator[Now]:
         last = None
@@ -57,7 +57,7 @@ class SlowModel:
 @pytest.fixture(autouse=True)
 def _no_thread_is_left(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setitem(VERBS, "watch", "Live.")
-    monkeypatch.setattr(expressions, "load", lambda _: SlowModel())
+    monkeypatch.setattr(expressions, "load", lambda _, signals: SlowModel())
     monkeypatch.setattr(newest, "FIRST_WAIT", 0.01)
     before = set(threading.enumerate())
     yield
@@ -164,7 +164,7 @@ class TestVerb:
                         os.kill(os.getpid(), signal.SIGINT)
 
         plugged(fake_camera(3000))
-        monkeypatch.setattr(expressions, "load", lambda _: Interrupted())
+        monkeypatch.setattr(expressions, "load", lambda _, signals: Interrupted())
         before = signal.getsignal(signal.SIGINT)
         ran = mien("watch", "0", "--json")
         assert ran.code == 130

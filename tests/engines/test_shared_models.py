@@ -20,6 +20,7 @@ from mien.analysis.expressions import ExpressionModel
 from mien.core.errors import ConfigError, WeightsError
 from mien.engines.crops import sample_clips
 from mien.engines.opening import open_model
+from mien.models.network import said, with_signals
 from mien.models.zoo import LoadedModel, load_model
 
 ENGINES = ("torch", "onnx", "openvino")
@@ -101,6 +102,19 @@ def test_a_forked_child_answers_and_ends(places, engine: str, state: str) -> Non
     assert ran.returncode == 0, ran.stderr
     said = {"idle": ["7"], "busy": ["7"] * 8, "thread": ["47"]}
     assert ran.stdout.split() == said[state], ran.stderr
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_signal_is_derived_alike_on_every_engine_in_threads_and_by_pickle(places, models, engine: str) -> None:
+    network = with_signals(open_model(places[engine], engine), ("affect",))
+    clips = [sample_clips(2, 4, 40, seed=number) for number in range(6)]
+    ours = [said(with_signals(models["video"], ("affect",)), some) for some in clips]
+    with ThreadPoolExecutor(3) as pool:
+        theirs = list(pool.map(lambda some: said(network, some), clips))
+    np.testing.assert_allclose(theirs, ours, atol=1e-4)
+    np.testing.assert_array_equal([rows[:, :8] for rows in theirs], [network.probabilities(some) for some in clips])
+    np.testing.assert_array_equal(said(pickle.loads(pickle.dumps(network)), clips[0]), theirs[0])
+    assert ExpressionModel(network).engine == ExpressionModel(open_model(places[engine], engine)).engine
 
 
 @pytest.mark.parametrize("engine", ENGINES)

@@ -24,6 +24,9 @@ class Brightness:
     def __init__(self) -> None:
         self.asked: list[np.ndarray] = []
 
+    def logits(self, clips: np.ndarray) -> np.ndarray:
+        return np.log(self.probabilities(clips))
+
     def probabilities(self, clips: np.ndarray) -> np.ndarray:
         self.asked += list(clips)
         bright = 0.5 + clips.mean(axis=(1, 2, 3, 4)) / 512

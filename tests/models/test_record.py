@@ -12,6 +12,7 @@ import torch
 
 from mien.core.errors import ConfigError, WeightsError
 from mien.core.labels import LabelSpace
+from mien.core.signals import Signal
 from mien.models.find import find_weights
 from mien.models.record import ModelRecord, Preprocessing, parse_record, read_record
 from mien.models.s2d import S2D, S2DConfig
@@ -215,3 +216,33 @@ def test_a_name_that_no_file_can_have_is_not_there(tmp_path: Path) -> None:
     for name in ("n" * 300 + ".safetensors", str(tmp_path / ("n" * 300)), "a\0b.safetensors"):
         with pytest.raises(WeightsError, match="no file at"):
             load_model(name)
+
+
+UNITS = Signal("action_units", ("AU1", "AU12"), "flags")
+
+
+def test_what_is_said_beside_stands_in_the_header_only_where_there_is_some() -> None:
+    config = dataclasses.asdict(S2DConfig(32, 16, 32, 1, 2, classes=3, prompts=False))
+    record = ModelRecord("toy", LABELS, PLAN, config, frames=4)
+    assert "signals" not in json.loads(record.to_json())
+    more = dataclasses.replace(record, signals=(UNITS,))
+    assert parse_record(more.to_json(), "", "") == more
+    assert parse_record(record.to_json(), "", "") == record
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        [{**UNITS.to_dict(), "derived_from": "expression"}],
+        [UNITS.to_dict()] * 2,
+        {"action_units": 1},
+        [{**UNITS.to_dict(), "kind": "angle"}],
+        [{**UNITS.to_dict(), "labels": 5}],
+        [{"name": "x"}],
+    ],
+)
+def test_wrong_signals_are_refused_in_words(told: object) -> None:
+    record = ModelRecord("toy", LABELS, PLAN, dataclasses.asdict(S2DConfig(32, 16, 32, 1, 2, classes=3, prompts=False)))
+    body = {**json.loads(record.to_json()), "signals": told}
+    with pytest.raises(WeightsError):
+        parse_record(json.dumps(body), "", "")

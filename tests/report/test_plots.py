@@ -124,14 +124,16 @@ def test_means_are_over_readable_frames_and_say_how_many() -> None:
 def test_probabilities_over_time_stop_where_the_face_does() -> None:
     spans = [(1, 0.0, 1.0, "neutral"), (1, 3.0, 4.0, "sadness")]
     rows = [(1, t, [1, 0, 0]) for t in (0.0, 0.5)] + [(1, 3.0, [0, 0, 1]), (1, 3.5, [np.nan] * 3)]
-    edges, means = binned(made(spans, rows), 1, steps=8)
+    talk = made(spans, rows)
+    edges, means = binned(talk, 1, talk.probabilities, steps=8)
     assert edges[-1] == 4
     np.testing.assert_array_equal(means[:, 0], [1, 1, *[np.nan] * 4, 0, np.nan])
 
 
 def test_a_frame_lasts_until_the_next() -> None:
     rows = [(1, t, [1, 0, 0]) for t in (0.0, 0.5)]
-    _, means = binned(made([(1, 0.0, 1.0, "neutral")], rows), 1, steps=100)
+    talk = made([(1, 0.0, 1.0, "neutral")], rows)
+    _, means = binned(talk, 1, talk.probabilities, steps=100)
     np.testing.assert_array_equal(means[:, 0], 1)
 
 
@@ -240,7 +242,7 @@ def test_the_look_does_not_leak_into_the_users_matplotlib() -> None:
 
 def test_a_still_has_a_timeline_without_times(tmp_path: Path) -> None:
     still = dataclasses.replace(made([(1, 0, 0, "happiness")], [(1, 0.0, [0.1, 0.8, 0.1])]), duration=0.0)
-    _, means = binned(still, 1)
+    _, means = binned(still, 1, still.probabilities)
     assert (means[:, 1] == 0.8).all()
     with paper():
         assert "one picture" in save(draw_timeline(still, COLUMN), tmp_path / "a.svg").read_text()

@@ -71,6 +71,7 @@ def test_models_and_metrics(client) -> None:
     first, *others = client.get("/v1/models").json()["models"]
     assert (first["name"], first["in_use"]) == ("tiny", True)
     assert not any(model["in_use"] for model in others)
+    assert first["signals"] == []
     text = client.get("/metrics").text
     assert 'mien_jobs{status="queued"} 0.0' in text
     assert 'route="/v1/models"' in text

@@ -1,7 +1,7 @@
 """What the network says of windows: waiting until a batch is full, and never looking at the same crop twice.
 
-Windows overlap, so most crops lie in two of them. The logits of an image model for a clip are the mean of its crops'
-logits (a mean of features, then a linear head): it is given every crop once, whatever the number of windows over it,
+Windows overlap, so most crops lie in two of them. The outputs of an image model for a clip are the mean of its crops'
+outputs (a mean of features, then linear heads): it is given every crop once, whatever the number of windows over it,
 and crops that no window picked never. A video model mixes its frames from the first block on and sees every window
 whole.
 """
@@ -9,36 +9,18 @@ whole.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import numpy as np
-from jaxtyping import Float, Float64, UInt8
+from jaxtyping import Float64
 
 from mien.core.types import FaceClip, Prediction
-
-if TYPE_CHECKING:
-    from mien.models.record import ModelRecord
-
-
-@runtime_checkable
-class Network(Protocol):
-    """What analysis needs of a model; :class:`mien.models.zoo.LoadedModel` is one."""
-
-    @property
-    def record(self) -> ModelRecord:
-        """Labels, preprocessing, clip length, threshold."""
-
-    def logits(self, clips: UInt8[np.ndarray, "b t 3 h w"]) -> Float64[np.ndarray, "b c"]:
-        """Before calibration, one row a clip."""
-
-    def probabilities(self, clips: UInt8[np.ndarray, "b t 3 h w"]) -> Float[np.ndarray, "b c"]:
-        """Calibrated: the logits, read as the record says, one row a clip."""
+from mien.models.network import Network, outputs_of, said, values_of
 
 
 class Answers:
     """Clips in as windows end, predictions out as batches fill, in the order of the clips.
 
-    Memory holds one batch of clips, and for an image model the logits of the last ``reach`` seconds.
+    Memory holds one batch of clips, and for an image model the outputs of the last ``reach`` seconds.
 
     Args:
         network: is asked.
@@ -50,7 +32,8 @@ class Answers:
     def __init__(self, network: Network, batch: int, reach: float) -> None:
         self._network, self._batch = network, batch
         self._waiting: list[FaceClip] = []
-        self._crops = _CropLogits(network, reach) if network.record.is_image_model else None
+        self._classes = len(network.record.labels)
+        self._crops = _CropOutputs(network, reach) if network.record.is_image_model else None
 
     def push(self, clips: Sequence[FaceClip]) -> list[Prediction]:
         """Take clips; the predictions of every batch that is now full."""
@@ -68,21 +51,24 @@ class Answers:
         answers: list[Prediction] = []
         for some in _chunks(clips, self._batch):
             if self._crops is None:
-                rows = self._network.probabilities(np.stack([clip.images for clip in some]))
+                rows = said(self._network, np.stack([clip.images for clip in some]))
             else:
-                rows = self._network.record.calibration.probabilities(self._crops.of_clips(some))
-            answers += [Prediction(clip.track, clip.start, clip.end, row) for clip, row in zip(some, rows, strict=True)]
+                rows = values_of(self._network, self._crops.of_clips(some))
+            answers += [self._prediction(clip, row) for clip, row in zip(some, rows, strict=True)]
         return answers
 
+    def _prediction(self, clip: FaceClip, row: Float64[np.ndarray, " n"]) -> Prediction:
+        return Prediction(clip.track, clip.start, clip.end, row[: self._classes], row[self._classes :])
 
-class _CropLogits:
-    """The logits of an image model for the crops of the last ``reach`` seconds."""
+
+class _CropOutputs:
+    """The outputs of an image model for the crops of the last ``reach`` seconds."""
 
     def __init__(self, network: Network, reach: float) -> None:
         self._network, self._reach = network, reach
-        self._known: dict[tuple[int, int], tuple[float, Float64[np.ndarray, " c"]]] = {}
+        self._known: dict[tuple[int, int], tuple[float, Float64[np.ndarray, " m"]]] = {}
 
-    def of_clips(self, clips: Sequence[FaceClip]) -> Float64[np.ndarray, "b c"]:
+    def of_clips(self, clips: Sequence[FaceClip]) -> Float64[np.ndarray, "b m"]:
         """One row a clip: the mean over its places, so that a crop which fills two of them counts twice."""
         new = {
             key: (time, image)
@@ -91,7 +77,7 @@ class _CropLogits:
             if key not in self._known
         }
         if new:
-            rows = self._network.logits(np.stack([image for _, image in new.values()])[:, None])
+            rows = outputs_of(self._network, np.stack([image for _, image in new.values()])[:, None])
             self._known |= {key: (time, row) for (key, (time, _)), row in zip(new.items(), rows, strict=True)}
         means = np.stack([np.mean([self._known[key][1] for key in _keys(clip)], axis=0) for clip in clips])
         oldest = max(clip.end for clip in clips) - self._reach

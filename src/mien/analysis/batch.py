@@ -27,6 +27,7 @@ from mien.core.files import clear_drafts, demand_writable
 from mien.core.names import printable
 from mien.core.registry import Registry
 from mien.core.settings import limit_threads, thread_count
+from mien.core.signals import parse_signals
 from mien.core.version import __version__
 from mien.core.workers import Lost, portable, spread_tasks
 from mien.media.files import is_pipe
@@ -139,8 +140,8 @@ def analyze_many(
         settings: how to look; defaults when None.
         outputs: what to write; defaults when None.
         skip_existing: leave out a source whose folder holds a finished result of this version of mien, the same
-            weights (by hash), settings, outputs and source: size and time of writing, or size and contents with
-            ``settings.hash_source``.
+            weights (by hash), signals, settings, outputs and source: size and time of writing, or size and contents
+            with ``settings.hash_source``.
         shard: ``"2/5"`` does the second fifth of the list, for job arrays; None does all.
         workers: processes. The answer does not depend on it. With more than one there is no ``progress``.
         executor: who deals the sources out, by its name in :data:`EXECUTORS`; None: this process where there is one
@@ -246,6 +247,7 @@ def finished(
         boxes = settings.faces.detector_file
         same = (
             facts["mien"] == __version__
+            and parse_signals(report.get("signals", [])) == model.record.signals
             and facts["model"]["sha256"] == model.record.sha256
             and facts["model"].get("prior", TRAINED) == model.record.prior
             and facts["settings"] == plain(asdict(settings))
@@ -254,7 +256,7 @@ def finished(
             and not set(source_keys(place.source, place.folder.parent)).isdisjoint(facts[KEYS])
             and same_state(facts["source"], place.source, settings.hash_source)
         )
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError, ConfigError):
         return None
     return report if same else None
 

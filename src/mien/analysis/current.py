@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from jaxtyping import Float64
 
-from mien.analysis.answers import Network
 from mien.analysis.live import LiveSpans
 from mien.analysis.reading import Reading, read
 from mien.analysis.settings import AnalysisSettings
 from mien.analysis.smoothing import LOW_CONFIDENCE, SpanRule
+from mien.core.signals import Signal, by_name
 from mien.core.types import UNCLEAR, Face, FaceCrop, Frame, Prediction, Span
+from mien.models.network import Network
 
 if TYPE_CHECKING:
     from mien.faces import Detector
@@ -38,6 +39,7 @@ class FaceNow:
         score: its probability; None where unclear.
         reason: why it is unclear, else None.
         probabilities: mean of the last windows, newer ones counting more, one per label; None where nothing was read.
+        signals: likewise the columns of what the model says beside; None where nothing was read.
     """
 
     track: int
@@ -46,10 +48,12 @@ class FaceNow:
     score: float | None
     reason: str | None
     probabilities: Float64[np.ndarray, " c"] | None
+    signals: Float64[np.ndarray, " k"] | None = None
 
-    def to_dict(self, labels: Sequence[str]) -> dict[str, Any]:
-        """In the types of JSON: the box in pixels to a tenth, probabilities by label."""
+    def to_dict(self, labels: Sequence[str], signals: Sequence[Signal] = ()) -> dict[str, Any]:
+        """In the types of JSON: the box in pixels to a tenth, probabilities by label; signals, if any, by name."""
         rows = self.probabilities
+        beside = None if self.signals is None else by_name(signals, self.signals)
         return {
             "track": self.track,
             "box": [round(float(side), 1) for side in self.face.box],
@@ -59,6 +63,7 @@ class FaceNow:
             "probabilities": None
             if rows is None
             else {label: round(float(row), 4) for label, row in zip(labels, rows, strict=True)},
+            **({"signals": beside} if signals else {}),
         }
 
 
@@ -128,7 +133,8 @@ class CurrentFaces:
         ends = np.array([one.end for one in answers])
         weights = 0.5 ** ((ends.max() - ends) / HALF_LIFE)
         mean = np.average([one.probabilities for one in answers], axis=0, weights=weights)
+        beside = np.average([one.signals for one in answers], axis=0, weights=weights)
         best = int(mean.argmax())
         if mean[best] < self._rule.threshold:
-            return FaceNow(crop.track, crop.face, UNCLEAR, None, LOW_CONFIDENCE, mean)
-        return FaceNow(crop.track, crop.face, self._rule.labels[best], float(mean[best]), None, mean)
+            return FaceNow(crop.track, crop.face, UNCLEAR, None, LOW_CONFIDENCE, mean, beside)
+        return FaceNow(crop.track, crop.face, self._rule.labels[best], float(mean[best]), None, mean, beside)

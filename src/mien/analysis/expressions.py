@@ -13,19 +13,25 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 from jaxtyping import Float, UInt8
 
-from mien.analysis.answers import Network
 from mien.analysis.current import Now, follow_live
 from mien.analysis.live import LiveSpans
 from mien.analysis.provenance import engine_facts, provenance
-from mien.analysis.reading import FrameClock, LandmarkNetwork, Reading, read
+from mien.analysis.reading import FrameClock, Reading, read
 from mien.analysis.settings import AnalysisSettings
-from mien.analysis.smoothing import SpanRule, TrackReadings, frame_probabilities, track_spans
+from mien.analysis.smoothing import (
+    SpanRule,
+    TrackReadings,
+    frame_probabilities,
+    frame_signals,
+    track_spans,
+)
 from mien.analysis.state import demand_unchanged, state_of
 from mien.core.errors import ConfigError
 from mien.core.forks import library_work
 from mien.core.settings import thread_count
 from mien.core.table import FaceTable
 from mien.core.types import FaceRow, Frame, Prediction, Span
+from mien.models.network import LandmarkNetwork, Network, with_signals
 from mien.report.frames import FrameTable
 from mien.report.result import Result
 
@@ -49,6 +55,7 @@ def load(
     backend: Backend = "auto",
     *,
     prior: str | None = None,
+    signals: Iterable[str] = (),
     trial: bool = False,
     say: Callable[[str], None] | None = None,
 ) -> ExpressionModel:
@@ -61,18 +68,21 @@ def load(
             trial found fastest on this machine (`mien doctor --engines`), else PyTorch.
         prior: which shares of the expressions its answers expect: ``trained``, those of its training set; ``balanced``,
             none before another, where the weights know how; None: as the weights say.
+        signals: what it is to say beside the expression, such as ``affect``: valence and arousal, derived from the
+            expression (:data:`mien.models.network.SIGNALS`). What the weights say themselves needs no asking.
         trial: with ``auto``, make that trial now when there was none (about a minute).
         say: told in a line what takes long.
 
     Raises:
         WeightsError: the weights are missing or torn.
-        ConfigError: no model, backend or prior has that name.
+        ConfigError: no model, backend, prior or signal has that name, or the signal does not follow from the labels.
         MissingDependencyError: the backend that was named is not installed.
     """
     with library_work:
         from mien.engines.opening import open_model
 
-    return ExpressionModel(open_model(name, backend, prior=prior, trial=trial, say=say))
+    network = open_model(name, backend, prior=prior, trial=trial, say=say)
+    return ExpressionModel(with_signals(network, tuple(signals)))
 
 
 class ExpressionModel:
@@ -143,7 +153,7 @@ class ExpressionModel:
 
             source = Pictures(source, bgr)
         with _opened(source, settings) as frames:
-            notes = _Notes(len(self.record.labels), frames.info)
+            notes = _Notes(self.record, frames.info)
             ahead = AHEAD if thread_count() > 1 else 0
             pictures = frames.info.pictures
             with closing(read(frames, self._network, settings, settings.batch, detector, ahead, pictures)) as readings:
@@ -264,8 +274,8 @@ class _Notes:
 
     end: float | None = None
 
-    def __init__(self, classes: int, info: SourceInfo) -> None:
-        self.table = FaceTable(classes)
+    def __init__(self, record: ModelRecord, info: SourceInfo) -> None:
+        self.table = FaceTable(len(record.labels), record.signals)
         still = info.kind == "image"
         self._clock = FrameClock(0.0 if still else 1 / (info.frame_rate or STANDARD_RATE))
         self._predictions: dict[int, list[Prediction]] = {}
@@ -301,7 +311,8 @@ class _Notes:
             if readable.any():
                 asked = rows[readable]
                 probabilities[readable] = frame_probabilities(starts[asked], ends[asked], self._predictions[track])
-                self.table.set_probabilities(asked, probabilities[readable])
+                signals = frame_signals(starts[asked], ends[asked], self._predictions[track])
+                self.table.set_probabilities(asked, probabilities[readable], signals)
             reasons = [self.table.reasons[code] for code in codes[rows]]
             seen = TrackReadings(track, starts[rows], ends[rows], probabilities, reasons, places[rows])
             spans += track_spans(seen, rule)

@@ -6,28 +6,21 @@ from array import array
 from collections.abc import Generator, Iterable
 from contextlib import closing
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING
 
 import numpy as np
-from jaxtyping import Float, Float64, Int, UInt8
+from jaxtyping import Float64, Int
 
 from mien.analysis.ahead import work_ahead
-from mien.analysis.answers import Answers, Network
+from mien.analysis.answers import Answers
 from mien.analysis.settings import AnalysisSettings
 from mien.core.forks import library_work
 from mien.core.types import FaceClip, FaceCrop, Frame, Prediction
+from mien.models.network import Network
 
 if TYPE_CHECKING:
     from mien.faces import Detector
     from mien.models.record import ModelRecord
-
-
-@runtime_checkable
-class LandmarkNetwork(Protocol):
-    """A network that may also find landmarks."""
-
-    def points(self, crops: UInt8[np.ndarray, "n 3 h w"], /) -> Float[np.ndarray, "n 68 2"]:
-        """As shares of the crop's side; raises WeightsError where the weights hold no landmark net."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
-from jaxtyping import Bool, Float64, Int
+from jaxtyping import Bool, Float, Float64, Int
 
 from mien.core.absence import LEAST_MISSED, is_over
 from mien.core.types import NEUTRAL, UNCLEAR, Prediction, Span
@@ -107,20 +107,36 @@ def frame_probabilities(
     A frame whose middle no window covers (it stands longer than its neighbours) takes the nearest window to its start.
     ``starts`` must ascend. Raises ValueError when there is no prediction.
     """
+    return _frame_means(starts, ends, predictions, [one.probabilities for one in predictions])
+
+
+def frame_signals(
+    starts: Float64[np.ndarray, " n"], ends: Float64[np.ndarray, " n"], predictions: Sequence[Prediction]
+) -> Float64[np.ndarray, "n k"]:
+    """What the model says beside of each frame: means as those of :func:`frame_probabilities`."""
+    return _frame_means(starts, ends, predictions, [one.signals for one in predictions])
+
+
+def _frame_means(
+    starts: Float64[np.ndarray, " n"],
+    ends: Float64[np.ndarray, " n"],
+    predictions: Sequence[Prediction],
+    rows: Sequence[Float[np.ndarray, " m"]],
+) -> Float64[np.ndarray, "n m"]:
+    """Means of ``rows``, one a prediction."""
     if not predictions:
         raise ValueError("frames cannot be given probabilities without any prediction")
     middles = (starts + ends) / 2
-    classes = len(predictions[0].probabilities)
-    total, weight = np.zeros((len(starts), classes)), np.zeros(len(starts))
-    for prediction in predictions:
+    total, weight = np.zeros((len(starts), len(rows[0]))), np.zeros(len(starts))
+    for prediction, row in zip(predictions, rows, strict=True):
         first, last = np.searchsorted(middles, [prediction.start, prediction.end], side="left")
         if prediction.start == prediction.end:
             last = np.searchsorted(middles, prediction.end, side="right")
         inside = _triangle(middles[first:last], prediction.start, prediction.end)
-        total[first:last] += inside[:, None] * prediction.probabilities
+        total[first:last] += inside[:, None] * row
         weight[first:last] += inside
     for frame in np.flatnonzero(weight == 0):
-        total[frame], weight[frame] = _nearest(starts[frame], predictions).probabilities, 1.0
+        total[frame], weight[frame] = rows[_nearest(starts[frame], predictions)], 1.0
     return total / weight[:, None]
 
 
@@ -130,8 +146,9 @@ def _triangle(times: Float64[np.ndarray, " n"], start: float, end: float) -> Flo
     return np.maximum(1 - np.abs(times - (start + end) / 2) / max(half, 1e-9), 1e-3)
 
 
-def _nearest(time: float, predictions: Sequence[Prediction]) -> Prediction:
-    return min(predictions, key=lambda one: max(one.start - time, time - one.end))
+def _nearest(time: float, predictions: Sequence[Prediction]) -> int:
+    """The place of the prediction that is."""
+    return min(range(len(predictions)), key=lambda n: max(predictions[n].start - time, time - predictions[n].end))
 
 
 def best_path(worth: Float64[np.ndarray, "n s"], cost: float) -> Int[np.ndarray, " n"]:

@@ -51,6 +51,8 @@ class Analyze:
     None: the model's own choice; see `mien models NAME`."""
     backend: Backend = "auto"
     """What runs the model. auto: the fastest by a trial, which long work makes once a machine; else PyTorch."""
+    signals: Annotated[tuple[str, ...], tyro.conf.UseAppendAction, tyro.conf.arg(metavar="NAME")] = ()
+    """What to say beside the expression; may be repeated. affect: valence and arousal, derived from the expression."""
     skip_existing: bool = False
     """Leave out a source whose finished result of the same model, settings and file is in OUT. A file is the same by
     path, size and time of writing; with --hash-source by path and contents."""
@@ -83,7 +85,7 @@ def main(args: Sequence[str]) -> int:
     chosen = take_shard(sources, options.shard)
     show = _Show(options, len(chosen))
     trial = options.backend == "auto" and is_long(chosen)
-    model = load(options.model, options.backend, prior=options.prior, trial=trial, say=note)
+    model = load(options.model, options.backend, prior=options.prior, signals=options.signals, trial=trial, say=note)
     if model.engine["name"] != "torch":
         note(f"{model.record.name} runs on {model.engine['name']}, {model.engine['precision']}")
     outcomes = analyze_many(

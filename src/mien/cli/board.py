@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from mien.analysis.current import FaceNow, Now
+from mien.core.signals import Signal
 from mien.core.types import UNCLEAR
 from mien.media.newest import Flow
 from mien.report.palette import colours, hex_colour, text_colour
@@ -64,10 +65,12 @@ class Board:
     Args:
         name: of the source.
         labels: the model's expressions.
+        signals: what it says beside: a column of numbers each label.
     """
 
-    def __init__(self, name: str, labels: Sequence[str]) -> None:
+    def __init__(self, name: str, labels: Sequence[str], signals: Sequence[Signal] = ()) -> None:
         self._name, self._labels = name, labels
+        self._beside = [(label, "+.2f" if one.low < 0 else ".2f") for one in signals for label in one.labels]
         self._shades = colours(labels)
         self._history: dict[int, dict[int, str]] = {}
         self._now: Now | None = None
@@ -95,7 +98,13 @@ class Board:
         if not faces:
             return Group(head, Text("no face in sight", style="dim"))
         table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
-        for title in ("face", "shows", *(label[:BAR] for label in self._labels), f"last {CELL * CELLS:.0f} s"):
+        for title in (
+            "face",
+            "shows",
+            *(label[:BAR] for label in self._labels),
+            *(label for label, _ in self._beside),
+            f"last {CELL * CELLS:.0f} s",
+        ):
             table.add_column(title, no_wrap=True)
         for face in faces:
             table.add_row(*self._row(face, int(time / CELL)))
@@ -108,7 +117,12 @@ class Board:
             Text(bar(value), style=hex_colour(self._shades[label]))
             for value, label in zip(values, self._labels, strict=True)
         ]
-        return [Text(str(face.track)), Text(shows), *bars, self._timeline(face.track, cell)]
+        beside = [math.nan] * len(self._beside) if face.signals is None else face.signals.tolist()
+        numbers = [
+            Text(format(value, digits) if math.isfinite(value) else "", justify="right")
+            for value, (_, digits) in zip(beside, self._beside, strict=True)
+        ]
+        return [Text(str(face.track)), Text(shows), *bars, *numbers, self._timeline(face.track, cell)]
 
     def _timeline(self, track: int, cell: int) -> Text:
         """A letter on its colour for every cell: the expression's first one, a dot for unclear, a space for away."""

@@ -24,8 +24,10 @@ if TYPE_CHECKING:
     from mien.analysis.expressions import ExpressionModel
     from mien.cli.board import Board, Pace
     from mien.cli.screens import Screen
+    from mien.core.signals import Signal
     from mien.core.types import Frame, Span
     from mien.media.newest import Newest
+    from mien.models.record import ModelRecord
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,8 @@ class Watch:
     prior: str | None = None
     """Which shares of the expressions to expect: trained, those of the training set; balanced, none before another.
     None: the model's own choice; see `mien models NAME`."""
+    signals: Annotated[tuple[str, ...], tyro.conf.UseAppendAction, tyro.conf.arg(metavar="NAME")] = ()
+    """What to say beside the expression; may be repeated. affect: valence and arousal, derived from the expression."""
     fast: bool = False
     """Read every frame, as fast as the model can, instead of in real time. Not for cameras and streams."""
     json: bool = False
@@ -77,7 +81,7 @@ def main(args: Sequence[str]) -> int:
             server = stack.enter_context(MjpegServer(options.mjpeg))
             screens.append(server)
             note(f"live picture at {server.address}")
-        model = load(options.model, prior=options.prior)
+        model = load(options.model, prior=options.prior, signals=options.signals)
         frames = Newest(
             lambda: media.open(options.source, selection=options.settings.selection),
             every=options.fast,
@@ -95,15 +99,15 @@ def watch(options: Watch, model: ExpressionModel, frames: Newest, screens: Seque
     """Follow ``frames`` until they end, Ctrl-C, or a window is closed; returns the exit code."""
     from mien.cli.board import Board, Pace
 
-    labels = model.record.labels.labels
-    board, pace, people = Board(frames.info.name, labels), Pace(), set[int]()
+    labels, signals = model.record.labels.labels, model.record.signals
+    board, pace, people = Board(frames.info.name, labels, signals), Pace(), set[int]()
     lost: list[SourceError] = []
     with stopping(frames) as stopped, _drawn(options, board, frames, pace):
         for now in model.live(_until_lost(frames, lost), options.settings):
             people |= {face.track for face in now.faces}
             _note_frame(now, frames, pace)
             board.add(now)
-            _print(options, now, frames, pace, labels)
+            _print(options, now, frames, pace, model.record)
             if not _shown(now, screens, labels):
                 frames.stop()
     _say_end(options, frames, pace, people)
@@ -161,10 +165,10 @@ def _note_frame(now: Now, frames: Newest, pace: Pace) -> None:
         pace.add(time.monotonic(), frames.age(now.frame))
 
 
-def _print(options: Watch, now: Now, frames: Newest, pace: Pace, labels: Sequence[str]) -> None:
+def _print(options: Watch, now: Now, frames: Newest, pace: Pace, record: ModelRecord) -> None:
     if options.json:
         if now.frame is not None:
-            print_json(frame_record(now, pace.latency, frames.flow.dropped, labels))
+            print_json(frame_record(now, pace.latency, frames.flow.dropped, record.labels.labels, record.signals))
         for span in now.ended:
             from mien.report.tables import span_record
 
@@ -174,7 +178,9 @@ def _print(options: Watch, now: Now, frames: Newest, pace: Pace, labels: Sequenc
             print_line(span_line(span))
 
 
-def frame_record(now: Now, latency: float, dropped: int, labels: Sequence[str]) -> dict[str, Any]:
+def frame_record(
+    now: Now, latency: float, dropped: int, labels: Sequence[str], signals: Sequence[Signal] = ()
+) -> dict[str, Any]:
     """A frame as ``--json`` prints it; times in seconds, boxes in pixels, latency in milliseconds."""
     from mien.report.tables import plain
 
@@ -186,7 +192,7 @@ def frame_record(now: Now, latency: float, dropped: int, labels: Sequence[str]) 
             "time": round(now.frame.time, 4),
             "latency_ms": round(latency * 1000, 1),
             "dropped": dropped,
-            "faces": [face.to_dict(labels) for face in now.faces],
+            "faces": [face.to_dict(labels, signals) for face in now.faces],
         }
     )
     return record

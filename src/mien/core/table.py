@@ -7,13 +7,14 @@ from collections.abc import Iterator
 import numpy as np
 from jaxtyping import Float, Int, Shaped
 
+from mien.core.signals import Signal, places, width
 from mien.core.types import Face, FaceRow, Quality
 
 CHUNK_ROWS = 4096
 
 
-def row_dtype(classes: int) -> np.dtype[np.void]:
-    """The columns of a :class:`FaceTable` with ``classes`` probabilities a row; no padding between them."""
+def row_dtype(classes: int, signals: int = 0) -> np.dtype[np.void]:
+    """The columns of a :class:`FaceTable` with so many probabilities and columns of signals a row, without padding."""
     return np.dtype(
         [
             ("index", np.int32),
@@ -28,6 +29,7 @@ def row_dtype(classes: int) -> np.dtype[np.void]:
             ("yaw", np.float32),
             ("reason", np.uint8),
             ("probabilities", np.float32, (classes,)),
+            ("signals", np.float32, (signals,)),
         ]
     )
 
@@ -39,10 +41,11 @@ class FaceTable:
 
     Args:
         classes: number of probabilities a row holds.
+        signals: what a row holds beside them.
     """
 
-    def __init__(self, classes: int) -> None:
-        self._dtype = row_dtype(classes)
+    def __init__(self, classes: int, signals: tuple[Signal, ...] = ()) -> None:
+        self._dtype, self._signals = row_dtype(classes, width(signals)), signals
         self._chunks: list[Shaped[np.ndarray, " n"]] = []
         self._length = 0
         self._reasons: list[str | None] = [None]
@@ -51,6 +54,11 @@ class FaceTable:
     def classes(self) -> int:
         """Probabilities a row holds."""
         return int(self._dtype["probabilities"].shape[0])
+
+    @property
+    def signals(self) -> tuple[Signal, ...]:
+        """What a row holds beside the probabilities."""
+        return self._signals
 
     @property
     def reasons(self) -> tuple[str | None, ...]:
@@ -66,7 +74,7 @@ class FaceTable:
         return self._length
 
     def append(self, row: FaceRow) -> int:
-        """Add a row (probabilities None become NaN) and return its number."""
+        """Add a row (probabilities and signals None become NaN) and return its number."""
         if self._length == len(self._chunks) * CHUNK_ROWS:
             self._chunks.append(np.zeros(CHUNK_ROWS, self._dtype))
         face, quality = row.face, row.quality
@@ -74,7 +82,7 @@ class FaceTable:
             *(row.index, row.time, row.track),
             *(face.box, face.score, face.points, face.measured),
             *(quality.size, quality.sharpness, quality.yaw, self._code(quality.reason)),
-            np.nan if row.probabilities is None else row.probabilities,
+            *(np.nan if values is None else values for values in (row.probabilities, row.signals)),
         )
         self._length += 1
         return self._length - 1
@@ -84,14 +92,28 @@ class FaceTable:
             self._reasons.append(reason)
         return self._reasons.index(reason)
 
-    def set_probabilities(self, rows: Int[np.ndarray, " n"], probabilities: Float[np.ndarray, "n c"]) -> None:
-        """Write the probabilities of ``rows`` (row numbers). Raises IndexError for a row that does not exist."""
+    def set_probabilities(
+        self,
+        rows: Int[np.ndarray, " n"],
+        probabilities: Float[np.ndarray, "n c"],
+        signals: Float[np.ndarray, "n k"] | None = None,
+    ) -> None:
+        """Write the probabilities of ``rows`` (row numbers), and the columns of their signals.
+
+        Raises IndexError for a row that does not exist.
+        """
         if len(rows) and not 0 <= int(rows.min()) <= int(rows.max()) < self._length:
             raise IndexError(f"rows {rows.min()}..{rows.max()} of a table of {self._length} rows")
-        chunks, places = np.divmod(rows, CHUNK_ROWS)
+        chunks, at = np.divmod(rows, CHUNK_ROWS)
         for chunk in np.unique(chunks):
             inside = chunks == chunk
-            self._chunks[chunk]["probabilities"][places[inside]] = probabilities[inside]
+            self._chunks[chunk]["probabilities"][at[inside]] = probabilities[inside]
+            if signals is not None:
+                self._chunks[chunk]["signals"][at[inside]] = signals[inside]
+
+    def signal(self, name: str) -> Float[np.ndarray, "n k"]:
+        """A copy of a signal's columns over all rows; NaN where the face could not be read. KeyError for a stranger."""
+        return self.column("signals")[:, places(self._signals)[name]]
 
     def column(self, name: str) -> Shaped[np.ndarray, "n ..."]:
         """A copy of one column over all rows; ``reason`` gives codes into :attr:`reasons`. KeyError for a stranger."""
@@ -127,7 +149,8 @@ class FaceTable:
             yield from map(self._row, chunk)
 
     def _row(self, record: np.void) -> FaceRow:
-        probabilities = record["probabilities"].astype(np.float64)
+        probabilities, signals = (record[name].astype(np.float64) for name in ("probabilities", "signals"))
+        readable = not np.isnan(probabilities).any()
         return FaceRow(
             index=int(record["index"]),
             time=float(record["time"]),
@@ -144,5 +167,6 @@ class FaceTable:
                 yaw=float(record["yaw"]),
                 reason=self._reasons[int(record["reason"])],
             ),
-            probabilities=None if np.isnan(probabilities).any() else probabilities,
+            probabilities=probabilities if readable else None,
+            signals=signals if readable else None,
         )

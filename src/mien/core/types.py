@@ -6,13 +6,18 @@ images uint8 RGB, scores and probabilities in [0, 1].
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from jaxtyping import Bool, Float, Float32, Float64, UInt8
 
 Region = tuple[float, float, float, float]
 """A part of every frame of a source: x0, y0, x1, y1 in pixels of the upright frame, right and lower edge excluded."""
+
+
+def nothing() -> Float64[np.ndarray, " 0"]:
+    """A row without columns: what a model says beside the expression when it says nothing."""
+    return np.zeros(0)
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -123,12 +128,14 @@ class Prediction:
         start: seconds.
         end: seconds, >= start.
         probabilities: calibrated, one per label, sums to 1.
+        signals: the columns of what the model says beside (:mod:`mien.core.signals`).
     """
 
     track: int
     start: float
     end: float
     probabilities: Float[np.ndarray, " c"]
+    signals: Float[np.ndarray, " k"] = field(default_factory=nothing)
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -142,6 +149,7 @@ class FaceRow:
         face: box, score, points.
         quality: the gates' measurements.
         probabilities: smoothed, one per label; None where the face was abstained from.
+        signals: likewise the columns of what the model says beside; None where the face was abstained from.
     """
 
     index: int
@@ -150,6 +158,7 @@ class FaceRow:
     face: Face
     quality: Quality
     probabilities: Float[np.ndarray, " c"] | None
+    signals: Float[np.ndarray, " k"] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,7 @@ from mien.core import checks
 from mien.core.errors import ConfigError, WeightsError
 from mien.core.labels import LabelSpace
 from mien.core.registry import did_you_mean
+from mien.core.signals import Signal, distinct, parse_signals, width
 from mien.models.calibration import TRAINED, Calibration, parse_calibration
 from mien.models.figures import figures_of
 from mien.models.nets import MOST_SIDE, config_of
@@ -96,6 +97,7 @@ class ModelRecord:
         sha256: of the file; empty until it is written.
         source: file the record was read from.
         network: which it is, by its name in :data:`mien.models.nets.NETS`.
+        signals: what the model says beside the expression, in the order of its outputs after the logits.
     """
 
     name: str
@@ -118,6 +120,7 @@ class ModelRecord:
     bias: tuple[float, ...] = ()
     calibrations: dict[str, Calibration] = field(default_factory=dict)
     prior: str = TRAINED
+    signals: tuple[Signal, ...] = ()
 
     def __post_init__(self) -> None:
         checks.file_name("name", self.name)
@@ -141,6 +144,7 @@ class ModelRecord:
         checks.whole("parameters", self.parameters, 0, 10**13)
         hashed = isinstance(self.sha256, str) and re.fullmatch("[0-9a-f]{64}|", self.sha256) is not None
         checks.demand(hashed, "sha256", "64 hexadecimal digits", self.sha256)
+        distinct(self.signals)
 
     @property
     def readings(self) -> dict[str, Calibration]:
@@ -175,6 +179,9 @@ class ModelRecord:
             del body["calibrations"], body["prior"]
         if not self.bias:
             del body["bias"]
+        body["signals"] = [signal.to_dict() for signal in self.signals]
+        if not self.signals:
+            del body["signals"]  # likewise
         return json.dumps({"format": FORMAT, **body})
 
 
@@ -197,10 +204,11 @@ def parse_record(text: str, source: str, sha256: str) -> ModelRecord:
             body["bias"] = tuple(body["bias"])
         if "calibrations" in body:
             body["calibrations"] = {name: parse_calibration(value) for name, value in body["calibrations"].items()}
+        signals = parse_signals(body.pop("signals", []))
         record = ModelRecord(
             labels=LabelSpace(labels["name"], tuple(labels["labels"])),
             preprocessing=Preprocessing(**{**plain, "mean": tuple(plain["mean"]), "std": tuple(plain["std"])}),
-            **{**body, "source": source, "sha256": sha256},
+            **{**body, "signals": signals, "source": source, "sha256": sha256},
         )
         _demand_one_network(record)
     except ConfigError as error:
@@ -216,17 +224,18 @@ def _demand_one_network(record: ModelRecord) -> None:
     shape, side = config_of(record.network, record.config), record.preprocessing.input_size
     checks.demand(shape.classes == len(record.labels), "labels", f"{shape.classes}, one an output", len(record.labels))
     checks.demand(shape.fits(side), "input_size", f"a side that the network takes, as {shape.input_size}", side)
+    derived = [signal.name for signal in record.signals if signal.derived_from]
+    checks.demand(not derived, "signals", "what the network itself says", derived)
 
 
-def demand_answers(record: ModelRecord, logits: Float[np.ndarray, "b c"]) -> None:
+def demand_answers(record: ModelRecord, outputs: Float[np.ndarray, "b m"]) -> None:
     """Raise WeightsError unless these are numbers, one a label: weights may be sound each and overflow together.
 
     Without this every face would be "unclear", or take another label's answer.
     """
-    if logits.shape[1] != len(record.labels):
-        expected = f"{len(record.labels)} outputs, one a label"
-        raise WeightsError(expected, f"{logits.shape[1]} from {record.name}", GET_AGAIN)
-    if not np.isfinite(logits).all():
+    if outputs.shape[1] != (wanted := len(record.labels) + width(record.signals)):
+        raise WeightsError(f"{wanted} outputs, one a label", f"{outputs.shape[1]} from {record.name}", GET_AGAIN)
+    if not np.isfinite(outputs).all():
         raise WeightsError("weights that compute numbers", f"NaN or infinity from {record.name}", GET_AGAIN)
 
 

@@ -29,12 +29,15 @@ class Band:
         track: the face's number.
         first: number of the first step; step k covers k x step up to (k + 1) x step seconds.
         cells: one row a step: probabilities x :data:`FULL`, or :data:`AWAY` or :data:`UNREAD` in the first place.
+        signals: one row a step: what the model says beside, as shares of its range x :data:`FULL`; anything where the
+            cell is a code.
         boxes: one row a step: x0, y0, x1, y1 as shares of width and height, times :data:`BOX_UNITS`.
     """
 
     track: int
     first: int
     cells: UInt8[np.ndarray, "n c"]
+    signals: UInt8[np.ndarray, "n k"]
     boxes: UInt16[np.ndarray, "n 4"]
 
 
@@ -65,6 +68,7 @@ def bands_of(
     """
     tracks, times = table.column("track"), table.column("time")
     probabilities, boxes = table.column("probabilities"), table.column("box") / np.tile(np.array(size, float), 2)
+    beside = _shares(table)
     order = np.argsort(tracks, kind="stable")
     parts = np.split(order, np.flatnonzero(np.diff(tracks[order])) + 1) if len(order) else []
     spans_of: dict[int, list[Span]] = {}
@@ -78,7 +82,8 @@ def bands_of(
         places, length = numbers - first, int(numbers[-1]) - first + 1
         taken = _taken(places, length, _in_sight(spans_of.get(track, []), first, length, step))
         cells = _cells(places, probabilities[rows], taken)
-        answer.append(Band(track, first, cells, _boxes(places, boxes[rows], taken)))
+        signals, _ = _coded(places, beside[rows], taken)
+        answer.append(Band(track, first, cells, signals[taken], _boxes(places, boxes[rows], taken)))
     return answer
 
 
@@ -104,13 +109,27 @@ def _taken(places: Int[np.ndarray, " r"], length: int, in_sight: Bool[np.ndarray
 def _cells(
     places: Int[np.ndarray, " r"], probabilities: Float[np.ndarray, "r c"], taken: Int[np.ndarray, " n"]
 ) -> UInt8[np.ndarray, "n c"]:
-    readable = ~np.isnan(probabilities).any(axis=1)
-    means, count = _means(places[readable], probabilities[readable], len(taken))
-    coded = np.rint(means.clip(0, 1) * FULL).astype(np.uint8)
+    coded, count = _coded(places, probabilities, taken)
     coded[count == 0, 0] = UNREAD
     cells: UInt8[np.ndarray, "n c"] = coded[taken]
     cells[taken < 0, 0] = AWAY
     return cells
+
+
+def _coded(
+    places: Int[np.ndarray, " r"], values: Float[np.ndarray, "r k"], taken: Int[np.ndarray, " n"]
+) -> tuple[UInt8[np.ndarray, "n k"], Int[np.ndarray, " n"]]:
+    """Means a step of the rows that are numbers, x :data:`FULL`, and how many rows there were."""
+    readable = ~np.isnan(values).any(axis=1)
+    means, count = _means(places[readable], values[readable], len(taken))
+    return np.rint(means.clip(0, 1) * FULL).astype(np.uint8), count
+
+
+def _shares(table: FaceTable) -> Float[np.ndarray, "r k"]:
+    """What the model says beside: 0 at the low end of a signal's range, 1 at the high one."""
+    low, high = (np.array([getattr(one, end) for one in table.signals for _ in one.labels]) for end in ("low", "high"))
+    shares: Float[np.ndarray, "r k"] = (table.column("signals") - low) / (high - low)
+    return shares
 
 
 def _boxes(
@@ -126,4 +145,5 @@ def _means(
 ) -> tuple[Float[np.ndarray, "n k"], Int[np.ndarray, " n"]]:
     count = np.bincount(places, minlength=length)
     sums = [np.bincount(places, column, length) for column in values.T.astype(np.float64)]
-    return np.column_stack(sums) / np.maximum(count, 1)[:, None], count
+    stacked = np.column_stack(sums) if sums else np.zeros((length, 0))
+    return stacked / np.maximum(count, 1)[:, None], count

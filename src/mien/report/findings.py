@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from mien.core.labels import LabelSpace
+from mien.core.signals import Signal
 from mien.core.types import Span
 from mien.media.selection import Selection
 from mien.media.source import SourceInfo
@@ -47,6 +48,11 @@ class Findings:
     def __getstate__(self) -> dict[str, Any]:
         """Everything but the landmark net, which is the model's."""
         return {**self.__dict__, "landmarker": None}
+
+    @property
+    def signals(self) -> tuple[Signal, ...]:
+        """What the model says beside the expression: columns of the frames."""
+        return self.frames.signals
 
     @property
     def end(self) -> float:

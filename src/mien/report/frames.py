@@ -27,7 +27,7 @@ class FrameTable(FaceTable):
     """
 
     def __init__(self, table: FaceTable, spans: Sequence[Span], labels: Sequence[str]) -> None:
-        super().__init__(table.classes)
+        super().__init__(table.classes, table.signals)
         vars(self).update(vars(table))
         self._spans, self._labels = spans, labels
 

@@ -6,7 +6,8 @@ video beside it.
 
 How large it gets: 40,000 steps of probabilities (:mod:`mien.report.bands`), :data:`MOST_SPANS` spans and
 :data:`MOST_FACES` faces at most, under 2.5 MB for an eight-class model however long the video is and however many faces
-there are, before thumbnails (at most 400 of 3 kB) and an embedded video. The page says what it leaves out.
+there are, before signals (a byte a step and column), thumbnails (at most 400 of 3 kB) and an embedded video. The page
+says what it leaves out.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ BOX_STEP = 0.25
 """Seconds a step; with longer ones, boxes drawn over the video would be somewhere else than the faces."""
 TIME_DIGITS = 3
 STYLES = ("style.css",)
-SCRIPTS = ("basics.js", "player.js", "timeline.js", "tables.js", "main.js")
+SCRIPTS = ("basics.js", "signals.js", "player.js", "timeline.js", "tables.js", "main.js")
 
 
 @dataclass(frozen=True)
@@ -99,6 +100,7 @@ def page_content(result: Findings, with_thumbnails: bool = False) -> dict[str, A
         "duration": duration,
         "step": step,
         "labels": _labels(result.labels.labels),
+        **({"signals": [signal.to_dict() for signal in result.signals]} if result.signals else {}),
         "reasons": reasons,
         "faces": faces,
         "faces_in_all": len(totals),
@@ -130,7 +132,8 @@ def _span_cells(result: Findings, place: int, reasons: Sequence[str]) -> list[fl
 
 def _band(band: Band, step: float) -> dict[str, Any]:
     boxes = {"boxes": _text_of(band.boxes.astype("<u2"))} if step <= BOX_STEP else {}
-    return {"first": band.first, "cells": _text_of(band.cells), **boxes}
+    beside = {"signals": _text_of(band.signals)} if band.signals.shape[1] else {}
+    return {"first": band.first, "cells": _text_of(band.cells), **beside, **boxes}
 
 
 def _text_of(values: Shaped[np.ndarray, "*shape"]) -> str:

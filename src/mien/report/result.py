@@ -47,6 +47,7 @@ class Result(Findings):
             "source": asdict(self.source),
             "label_space": self.labels.name,
             "labels": self.labels.labels,
+            **({"signals": [signal.to_dict() for signal in self.signals]} if self.signals else {}),
             "tracks": tables.track_totals(self.frames, self.spans),
             "spans": [tables.span_record(span) for span in self.spans],
             "provenance": self.provenance,

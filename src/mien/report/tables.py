@@ -5,7 +5,7 @@ spans.csv, one row a span:
 
 frames.csv, one row a face and frame, by frame, then track:
     frame, time, track, x0, y0, x1, y1, detector_score, measured, size, sharpness, yaw, reason, label, score,
-    then p_<label> for every label in the model's order
+    then p_<label> for every label in the model's order, then <signal>.<label> for what the model says beside
 
 Times are seconds (0.1 ms), boxes pixels of the frame, scores and probabilities in [0, 1], yaw degrees. ``label`` is the
 span's; a face that could not be read in this one frame is ``unclear`` with its own reason and without probabilities,
@@ -30,6 +30,7 @@ from mien.core.checks import parse_json
 from mien.core.files import whole_file
 from mien.core.names import printable
 from mien.core.sheets import escaped
+from mien.core.signals import by_name, columns
 from mien.core.table import FaceTable
 from mien.core.types import UNCLEAR, FaceRow, Span
 
@@ -74,13 +75,19 @@ def write_spans(path: Path, spans: Iterable[Span]) -> None:
 
 
 def write_frames(path: Path, table: FaceTable, spans: Sequence[Span], labels: Sequence[str]) -> None:
-    """Write frames.csv (columns: :data:`FRAME_COLUMNS`, then ``p_<label>`` each)."""
+    """Write frames.csv (columns: :data:`FRAME_COLUMNS`, ``p_<label>`` each, ``<signal>.<label>`` each)."""
     places = span_of_rows(table, spans)
+    unread = [None] * len(value_columns(table, labels))
     rows = (
-        _frame_cells(row, spans[place] if place >= 0 else None, labels)
+        _frame_cells(row, spans[place] if place >= 0 else None, labels, unread)
         for row, place in zip(table, places, strict=True)
     )
-    _write_csv(path, (*FRAME_COLUMNS, *(f"p_{label}" for label in labels)), rows)
+    _write_csv(path, (*FRAME_COLUMNS, *value_columns(table, labels)), rows)
+
+
+def value_columns(table: FaceTable, labels: Sequence[str]) -> list[str]:
+    """Names of the columns that hold what the model said."""
+    return [*(f"p_{label}" for label in labels), *columns(table.signals)]
 
 
 def frame_columns(table: FaceTable, spans: Sequence[Span], labels: Sequence[str]) -> dict[str, Column]:
@@ -95,7 +102,7 @@ def frame_columns(table: FaceTable, spans: Sequence[Span], labels: Sequence[str]
     score = np.where(clear, probabilities[np.arange(len(places)), named[places]], np.nan)
     own = [table.reasons[code] for code in table.column("reason")]
     verdicts = list(zip(clear.tolist(), places.tolist(), own, strict=True))
-    columns: dict[str, Column] = {
+    cells: dict[str, Column] = {
         "frame": table.column("index").astype(np.int64),
         "time": _rounded(table.column("time"), TIME_DIGITS),
         "track": table.column("track").astype(np.int64),
@@ -107,8 +114,10 @@ def frame_columns(table: FaceTable, spans: Sequence[Span], labels: Sequence[str]
         "label": [spans[place].label if sure else UNCLEAR for sure, place, _ in verdicts],
         "score": _rounded(score, SCORE_DIGITS),
     }
-    every = (_rounded(column, SCORE_DIGITS) for column in probabilities.T)
-    return {**columns, **{f"p_{label}": column for label, column in zip(labels, every, strict=True)}}
+    every = [
+        _rounded(column, SCORE_DIGITS) for values in (probabilities, table.column("signals")) for column in values.T
+    ]
+    return cells | dict(zip(value_columns(table, labels), every, strict=True))
 
 
 def span_columns(spans: Sequence[Span]) -> dict[str, Column]:
@@ -165,9 +174,25 @@ def span_record(span: Span) -> dict[str, Any]:
 
 
 def track_totals(table: FaceTable, spans: Sequence[Span]) -> list[dict[str, Any]]:
-    """For every track: when it was seen, in how many frames, and for how many seconds it showed what."""
+    """For every track: when it was seen, in how many frames, and for how many seconds it showed what.
+
+    Beside, where the model says more: the mean of every column over the frames in which the face could be read.
+    """
     tracks, frames = np.unique(table.column("track"), return_counts=True)
-    return [_totals(int(track), int(count), spans) for track, count in zip(tracks, frames, strict=True)]
+    totals = [_totals(int(track), int(count), spans) for track, count in zip(tracks, frames, strict=True)]
+    if table.signals:
+        for one, means in zip(totals, _track_means(table), strict=True):
+            one["signals"] = by_name(table.signals, means, SCORE_DIGITS)
+    return totals
+
+
+def _track_means(table: FaceTable) -> Float64[np.ndarray, "n k"]:
+    """A row a track, by number; NaN where none of its frames could be read."""
+    values, (tracks, track_of) = table.column("signals"), np.unique(table.column("track"), return_inverse=True)
+    read = ~np.isnan(values).any(axis=1)
+    count = np.bincount(track_of[read], minlength=len(tracks))
+    sums = [np.bincount(track_of[read], column, len(tracks)) for column in values[read].T]
+    return np.column_stack(sums) / np.where(count, count, np.nan)[:, None]
 
 
 def _totals(track: int, frames: int, spans: Sequence[Span]) -> dict[str, Any]:
@@ -217,17 +242,19 @@ def _span_cells(span: Span) -> tuple[object, ...]:
     return (span.track, *times, escaped(span.label), score, _truth(span.abstained), reason, intensity)
 
 
-def _frame_cells(row: FaceRow, span: Span | None, labels: Sequence[str]) -> tuple[object, ...]:
+def _frame_cells(row: FaceRow, span: Span | None, labels: Sequence[str], unread: Sequence[None]) -> tuple[object, ...]:
     face, quality = row.face, row.quality
     label, score, reason = row_verdict(row, span, labels)
-    probabilities = [None] * len(labels) if row.probabilities is None else row.probabilities.tolist()
+    values: Sequence[float | None] = unread
+    if row.probabilities is not None and row.signals is not None:
+        values = [*row.probabilities.tolist(), *row.signals.tolist()]
     return (
         *(row.index, _fixed(row.time, TIME_DIGITS), row.track),
         *(_fixed(side, PIXEL_DIGITS) for side in face.box.tolist()),
         *(_fixed(face.score, SCORE_DIGITS), _truth(face.measured)),
         *(_fixed(number, PIXEL_DIGITS) for number in (quality.size, quality.sharpness, quality.yaw)),
         *(escaped(reason or ""), escaped(label), _fixed(score, SCORE_DIGITS)),
-        *(_fixed(probability, SCORE_DIGITS) for probability in probabilities),
+        *(_fixed(value, SCORE_DIGITS) for value in values),
     )
 
 

@@ -11,6 +11,7 @@ from fastapi import FastAPI, Response, WebSocket
 from fastapi.openapi.utils import get_openapi
 
 from mien.core.version import __version__
+from mien.models.network import extended
 from mien.models.record import ModelRecord, read_record, shipped_records
 from mien.serve import page
 from mien.serve.guard import Gate, Guard
@@ -18,7 +19,7 @@ from mien.serve.jobs import Jobs
 from mien.serve.live import Live
 from mien.serve.paths import job_paths
 from mien.serve.problems import RefusedError, answer_problems
-from mien.serve.schemas import Health, ModelFacts, ModelList, responses
+from mien.serve.schemas import Health, ModelFacts, ModelList, SignalFacts, responses
 from mien.serve.settings import ServeSettings
 
 ABOUT = """Which expression does each face in a video show, when. Expressions shown, not emotions felt; nobody is
@@ -28,9 +29,10 @@ Every error has the body `{"error": {"expected", "got", "fix"}}`.
 
 `WS /v1/live`: send JPEG or WebP frames as binary messages, each preceded, if its time is not that of its arrival, by
 the text `{"time": seconds}`. For the newest frame comes `{"time", "faces": [{"track", "box": [x1, y1, x2, y2], "label",
-"score", "probabilities", "reason"}], "dropped"}` or `{"time", "error", "dropped"}`; `dropped` counts the frames that
-came faster than they could be looked at. A server with a token takes it as `?token=` or as the first text
-`{"token": "..."}`. Close codes: 1008 not allowed, 1009 frame too large, 1011 try again, 1013 too many cameras."""
+"score", "probabilities", "reason"}], "dropped"}` or `{"time", "error", "dropped"}`; a face has `signals` too where the
+model says more than the expression, and `dropped` counts the frames that came faster than they could be looked at. A
+server with a token takes it as `?token=` or as the first text `{"token": "..."}`. Close codes: 1008 not allowed, 1009
+frame too large, 1011 try again, 1013 too many cameras."""
 
 
 def create_app(settings: ServeSettings) -> FastAPI:
@@ -42,7 +44,7 @@ def create_app(settings: ServeSettings) -> FastAPI:
     Raises:
         InputError: the data folder is in use or cannot be written to, or there is no such model.
     """
-    record = find_record(settings.model)
+    record = extended(find_record(settings.model), settings.signals)
     jobs = Jobs(settings)
     gate = Gate(settings.secret, settings.host)
     live = Live(settings, gate, jobs.metrics)
@@ -116,6 +118,7 @@ def _facts(record: ModelRecord, in_use: bool) -> ModelFacts:
         name=record.name,
         in_use=in_use,
         labels=list(record.labels.labels),
+        signals=[SignalFacts(**signal.to_dict()) for signal in record.signals],
         frames=record.frames,
         prior=record.prior,
         threshold=record.calibration.threshold,

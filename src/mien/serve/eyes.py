@@ -44,7 +44,7 @@ def watcher(settings: ServeSettings) -> Answer:
     bound_pictures(settings)
     from mien.analysis.expressions import load
 
-    model = load(settings.model, prior=settings.prior)
+    model = load(settings.model, prior=settings.prior, signals=settings.signals)
     cameras: dict[int, _Camera] = {}
 
     def answer(glance: Glance, _: Tell) -> list[dict[str, Any]]:
@@ -88,7 +88,7 @@ class _Camera:
     """
 
     def __init__(self, model: ExpressionModel) -> None:
-        self._labels = model.record.labels.labels
+        self._labels, self._signals = model.record.labels.labels, model.record.signals
         self._frames: queue.SimpleQueue[Frame | None] = queue.SimpleQueue()
         self._answers: queue.SimpleQueue[list[dict[str, Any]] | Exception] = queue.SimpleQueue()
         self._index, self._open = 0, -1
@@ -127,4 +127,4 @@ class _Camera:
     def _reply(self, now: Now) -> None:
         if now.frame is not None and now.frame.index == self._open:
             self._open = -1
-            self._answers.put([face.to_dict(self._labels) for face in now.faces])
+            self._answers.put([face.to_dict(self._labels, self._signals) for face in now.faces])

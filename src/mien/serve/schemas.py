@@ -71,6 +71,20 @@ class SourceFacts(BaseModel):
     frame_rate: float | None
 
 
+class SignalFacts(BaseModel):
+    """What a model says beside the expression: a name, its columns, and what their numbers mean."""
+
+    name: str
+    kind: Literal["classes", "flags", "scale"]
+    labels: list[str]
+    range: tuple[float, float]
+    derived_from: str = Field("", description="Not measured, but computed from this; empty: the model itself says it.")
+
+
+Values = dict[str, dict[str, float | None]]
+"""By signal, then by its labels."""
+
+
 class FaceTotals(BaseModel):
     """One person of the source: when seen, seconds of every expression shown, seconds unclear by reason."""
 
@@ -80,6 +94,7 @@ class FaceTotals(BaseModel):
     end: float
     shown_seconds: dict[str, float]
     unclear_seconds: dict[str, float]
+    signals: Values = Field({}, description="Means over the frames in which the face could be read.")
 
 
 class Summary(BaseModel):
@@ -87,6 +102,7 @@ class Summary(BaseModel):
 
     source: SourceFacts
     labels: list[str]
+    signals: list[SignalFacts] = Field([], description="What the tables say beside the expression.")
     tracks: list[FaceTotals] = Field(description="The persons seen in most frames, at most 100.")
     tracks_in_all: int
     spans_in_all: int
@@ -121,6 +137,7 @@ class ModelFacts(BaseModel):
     name: str
     in_use: bool
     labels: list[str]
+    signals: list[SignalFacts]
     frames: int
     prior: str
     threshold: float
@@ -157,6 +174,7 @@ class LiveFace(BaseModel):
     score: float | None
     probabilities: dict[str, float] | None
     reason: str | None
+    signals: Values | None = Field(None, description="There where the server's model says more than the expression.")
 
 
 def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:

@@ -74,7 +74,7 @@ def analyst(settings: ServeSettings) -> Answer:
     from mien.analysis.expressions import load
 
     limit_threads(max(1, thread_count() // settings.concurrency))
-    model = load(settings.model, prior=settings.prior)
+    model = load(settings.model, prior=settings.prior, signals=settings.signals)
 
     def answer(question: Question, tell: Tell) -> dict[str, Any]:
         look_into(question.source, question.name, settings)
@@ -199,6 +199,7 @@ def summary(result: Result) -> dict[str, Any]:
     return {
         "source": source,
         "labels": content["labels"],
+        "signals": content.get("signals", []),
         "tracks": tracks[:MOST_TRACKS],
         "tracks_in_all": len(tracks),
         "spans_in_all": len(content["spans"]),

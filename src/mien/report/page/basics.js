@@ -5,7 +5,7 @@ const content = JSON.parse(document.getElementById("content").textContent);
 const labels = content.labels; // the last one is "unclear"
 const UNCLEAR = labels.length - 1;
 const isStill = content.source.kind === "image";
-const FULL = 250, AWAY = 254, UNREAD = 255, BOX_UNITS = 65535; // as in strips.py
+const FULL = 250, AWAY = 254, UNREAD = 255, BOX_UNITS = 65535; // as in bands.py
 
 const byId = (id) => document.getElementById(id);
 const clamp = (value, low, high) => Math.min(Math.max(value, low), high);
@@ -48,6 +48,7 @@ const faces = content.faces.map((face) => ({
   ...face,
   name: `Face ${face.track}`,
   cells: bytesOf(face.cells),
+  signals: bytesOf(face.signals ?? ""),
   boxes: face.boxes ? new Uint16Array(bytesOf(face.boxes).buffer) : null,
   spans: spansOfTrack.get(face.track) ?? [],
   seconds: sum(Object.values(face.shown_seconds)) + sum(Object.values(face.unclear_seconds)),
@@ -66,16 +67,21 @@ function cellAt(face, time) {
 
 /** Mean probabilities of ``face`` from one time to another; "away" or "unread" where there are none. */
 function mixture(face, from, to) {
+  return meanOf(face, face.cells, UNCLEAR, from, to);
+}
+
+/** Means of ``width`` bytes a cell, as shares of FULL. */
+function meanOf(face, bytes, width, from, to) {
   const begin = Math.floor(from / content.step + 1e-6) - face.first;
   const end = Math.max(begin + 1, Math.ceil(to / content.step - 1e-6) - face.first);
-  const total = new Float64Array(UNCLEAR);
+  const total = new Float64Array(width);
   let read = 0, unread = 0;
   for (let cell = Math.max(begin, 0); cell < Math.min(end, face.cells.length / UNCLEAR); cell++) {
-    const start = cell * UNCLEAR, code = face.cells[start];
+    const code = face.cells[cell * UNCLEAR];
     if (code === UNREAD) unread++;
     if (code === UNREAD || code === AWAY) continue;
     read++;
-    for (let label = 0; label < UNCLEAR; label++) total[label] += face.cells[start + label] / FULL;
+    for (let column = 0; column < width; column++) total[column] += bytes[cell * width + column] / FULL;
   }
   if (!read) return unread ? "unread" : "away";
   return total.map((one) => one / read);

@@ -84,6 +84,7 @@ buildHeading();
 buildStage();
 buildBoxes();
 buildNow();
+buildSignals();
 buildTimeline();
 buildTotals();
 buildSpans();

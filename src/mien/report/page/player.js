@@ -155,7 +155,7 @@ function buildNow() {
   const panels = new Map();
   const rest = element("p", { class: "quiet" });
   // Room for a face is kept when none is there: the timeline below must not move while it is used.
-  byId("now").style.setProperty("--panel", `${(1.4 * UNCLEAR + 4).toFixed(1)}rem`);
+  byId("now").style.setProperty("--panel", `${(1.4 * (UNCLEAR + SAID + 2 * signals.length) + 4).toFixed(1)}rem`);
   byId("now").classList.toggle("many", faces.length > 1);
   follow((time) => {
     byId("moment").textContent = isStill ? "In this picture" : `At ${clock(time)}`;
@@ -184,8 +184,10 @@ function nowPanel(face) {
   });
   const list = element("ul", { class: "bars" }, ...bars.map((bar) => bar.row));
   const why = element("p", { class: "quiet why" });
+  const beside = signals.map((signal) => nowSignal(face, signal));
   const panel = element("div", { class: "now-face" },
-    element("h3", {}, portrait(face), element("span", { text: face.name }), mark, title), list, why);
+    element("h3", {}, portrait(face), element("span", { text: face.name }), mark, title), list,
+    ...beside.flatMap((one) => one.parts), why);
   const update = (time) => {
     const span = spanAt(face, time);
     title.textContent = span ? verdict(span) : "";
@@ -193,7 +195,9 @@ function nowPanel(face) {
       mark.dataset.label = span.label;
       mark.replaceChildren(chip(span.label));
     }
-    const values = mixture(face, isStill ? 0 : time, isStill ? content.step : time);
+    const when = isStill ? [0, content.step] : [time, time];
+    const values = mixture(face, ...when);
+    for (const one of beside) one.update(...when);
     const read = typeof values !== "string";
     list.classList.toggle("faint", !read);
     why.textContent = read ? "" : "This face cannot be read here.";

@@ -44,9 +44,14 @@ function buildRow(face) {
   const band = element("div", { class: "spans", role: "group", "aria-label": `Spans of ${face.name}` });
   const canvas = element("canvas", { role: "img", "aria-label": bandSummary(face) });
   const scale = element("div", { class: "scale", "aria-hidden": "true" }, element("span", { text: "1" }), element("span", { text: "0" }));
-  const lanes = element("div", { class: "lanes" }, band, canvas, scale, element("div", { class: "playhead" }));
-  const row = { face, band, canvas, lanes, element: element("div", { class: "row" }, who, lanes), current: null };
-  scrubbing(lanes, canvas);
+  const beside = signals.map((signal) => signalBand(face, signal));
+  const lanes = element("div", { class: "lanes" }, band, canvas, scale, ...beside.map((one) => one.band), element("div", { class: "playhead" }));
+  const row = { face, band, canvas, beside, lanes, element: element("div", { class: "row" }, who, lanes), current: null };
+  scrubbing(lanes, [canvas, ...beside.map((one) => one.canvas)]);
+  for (const one of beside) {
+    one.canvas.addEventListener("pointermove", (event) => tipAtSignal(event, face, lanes, one));
+    one.canvas.addEventListener("pointerleave", hideTip);
+  }
   band.addEventListener("keydown", (event) => walk(event, row));
   canvas.addEventListener("pointermove", (event) => tipAtBand(event, row));
   canvas.addEventListener("pointerleave", hideTip);
@@ -72,6 +77,7 @@ function drawNow() {
   for (const row of rows) {
     drawSpans(row);
     drawBand(row);
+    for (const one of row.beside) drawSignal(row.face, one);
   }
   drawTicks();
   movePlayhead(moment);
@@ -177,7 +183,7 @@ function buildAxis() {
   const axis = byId("axis");
   axis.setAttribute("aria-valuemin", "0");
   axis.setAttribute("aria-valuemax", content.duration.toFixed(2));
-  scrubbing(axis.parentElement, axis);
+  scrubbing(axis.parentElement, [axis]);
   axis.addEventListener("keydown", (event) => {
     const length = view.to - view.from, small = Math.max(content.step, length / 100);
     const moves = {
@@ -212,13 +218,13 @@ function markCurrent(row, span) {
   if (stop) stop.tabIndex = 0;
 }
 
-/** Pressing and dragging on ``lanes`` moves the playhead; a press alone does where it hits ``ground``. */
-function scrubbing(lanes, ground) {
+/** Pressing and dragging on ``lanes`` moves the playhead; a press alone does where it hits one of ``grounds``. */
+function scrubbing(lanes, grounds) {
   let pressed = null, dragging = false;
   lanes.addEventListener("pointerdown", (event) => {
     if (event.button !== 0) return;
     [pressed, dragging] = [event, false];
-    if (ground.contains(event.target)) seek(timeAt(lanes, event.clientX));
+    if (grounds.some((ground) => ground.contains(event.target))) seek(timeAt(lanes, event.clientX));
   });
   lanes.addEventListener("pointermove", (event) => {
     if (!event.buttons) pressed = null; // let go outside

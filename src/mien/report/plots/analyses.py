@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +12,7 @@ from jaxtyping import Float64, Int64
 from mien.core.errors import ConfigError, DataError
 from mien.core.names import printable
 from mien.core.sheets import read_rows
+from mien.core.signals import Signal, columns, parse_signals
 from mien.core.types import Span
 from mien.report.result import RESULT_FILE
 from mien.report.tables import SCHEMA, read_json
@@ -33,6 +34,8 @@ class Analysis:
         tracks: of every row of frames.csv, the person.
         times: of every row, seconds.
         probabilities: of every row, one a label; NaN where the face could not be read.
+        signals: what the model said beside.
+        beside: of every row, the columns of the signals; NaN where the face could not be read.
     """
 
     name: str
@@ -43,6 +46,8 @@ class Analysis:
     tracks: Int64[np.ndarray, " n"]
     times: Float64[np.ndarray, " n"]
     probabilities: Float64[np.ndarray, "n c"]
+    signals: tuple[Signal, ...] = ()
+    beside: Float64[np.ndarray, "n k"] = field(default_factory=lambda: np.zeros((0, 0)))
 
     @property
     def people(self) -> list[int]:
@@ -94,7 +99,9 @@ def read_analysis(folder: Path) -> Analysis:
             raise ValueError(f"schema {content['schema']}, not {SCHEMA}")
         labels = tuple(content["labels"])
         spans = tuple(Span(**span) for span in content["spans"])
-        tracks, times, probabilities = _read_frames(folder / FRAMES_FILE, labels)
+        signals = parse_signals(content.get("signals", []))
+        wanted = ("track", "time", *(f"p_{label}" for label in labels), *columns(signals))
+        table = _read_frames(folder / FRAMES_FILE, wanted)
         end = max((span.end for span in spans), default=0.0)
         return Analysis(
             name=printable(folder.resolve().name),
@@ -102,18 +109,16 @@ def read_analysis(folder: Path) -> Analysis:
             labels=labels,
             spans=spans,
             duration=max(end, content["source"].get("start", 0.0) + (content["source"]["duration"] or 0.0)),
-            tracks=tracks,
-            times=times,
-            probabilities=probabilities,
+            tracks=table[:, 0].astype(np.int64),
+            times=table[:, 1],
+            probabilities=table[:, 2 : 2 + len(labels)],
+            signals=signals,
+            beside=table[:, 2 + len(labels) :],
         )
-    except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
+    except (OSError, ValueError, KeyError, TypeError, IndexError, ConfigError) as error:
         raise DataError("result.json and frames.csv of mien", f"{folder}: {error!r}", REMEDY) from error
 
 
-def _read_frames(
-    path: Path, labels: Sequence[str]
-) -> tuple[Int64[np.ndarray, " n"], Float64[np.ndarray, " n"], Float64[np.ndarray, "n c"]]:
-    wanted = ("track", "time", *(f"p_{label}" for label in labels))
+def _read_frames(path: Path, wanted: Sequence[str]) -> Float64[np.ndarray, "n m"]:
     cells = [[row[name] or "nan" for name in wanted] for _, row in read_rows(path, wanted)]
-    table = np.array(cells, np.float64).reshape(len(cells), len(wanted))
-    return table[:, 0].astype(np.int64), table[:, 1], table[:, 2:]
+    return np.array(cells, np.float64).reshape(len(cells), len(wanted))

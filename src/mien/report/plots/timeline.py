@@ -1,4 +1,7 @@
-"""Who showed what, when: a person has a row of spans and, below it, the probabilities they rest on."""
+"""Who showed what, when: a person has a row of spans and, below it, the probabilities they rest on.
+
+What the model says beside the expression has a row of its own below: lines for a scale, strips for anything else.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from jaxtyping import Bool, Float64
 
+from mien.core.signals import Signal, places
 from mien.core.types import UNCLEAR
 from mien.report.palette import INK, PALE, WHITE, colours, hex_colour, text_colour
 from mien.report.plots.analyses import Analysis
@@ -21,6 +25,10 @@ STEPS = 800
 SEEN = 0.1
 """Probability from which a colour needs its name."""
 ROW = 0.42
+BESIDE, STRIP = 0.34, 0.08
+"""Inches of a scale's row, and of a label's strip."""
+LINES = (("#0072b2", "-"), ("#b34700", "--"), ("#00785a", ":"), ("#a0447a", "-."))
+"""Colours and dashes of a scale's labels, in turn."""
 LETTER = 0.062
 """Inches that a letter of the labels takes, about."""
 
@@ -31,10 +39,15 @@ def draw_timeline(analysis: Analysis, width: float) -> Figure:
     if not people:
         return nobody(analysis.source, width)
     shown = shown_labels(analysis)
-    figure = sheet(width, 0.45 + legend_height(len(shown), width) + ROW * len(people))
-    axes = figure.subplots(len(people), 1, sharex=True, squeeze=False)[:, 0]
-    for place, person in zip(axes, people, strict=True):
+    rows = [ROW, *(BESIDE if one.kind == "scale" else STRIP * len(one.labels) for one in analysis.signals)]
+    ratios = rows * len(people) if analysis.signals else None
+    figure = sheet(width, 0.45 + legend_height(len(shown), width) + sum(rows) * len(people))
+    axes = figure.subplots(len(rows) * len(people), 1, sharex=True, squeeze=False, height_ratios=ratios)[:, 0]
+    for place, person in zip(axes[:: len(rows)], people, strict=True):
         _draw_person(place, analysis, person, width)
+    for number, signal in enumerate(analysis.signals, 1):
+        for place, person in zip(axes[number :: len(rows)], people, strict=True):
+            _draw_signal(place, analysis, person, signal)
     for place in axes[:-1]:
         place.tick_params(axis="x", length=0)
     axes[-1].set_xlabel("time, s" if analysis.duration else "one picture")
@@ -63,7 +76,7 @@ def _draw_person(axes: Axes, analysis: Analysis, person: int, width: float) -> N
         if not span.abstained and len(span.label) * LETTER < (end - start) / length * (width - 0.7):
             ink = hex_colour(text_colour(shades[span.label]))
             axes.text((start + end) / 2, 1.52, span.label, color=ink, fontsize=6, ha="center", va="center")
-    edges, means = binned(analysis, person)
+    edges, means = binned(analysis, person, analysis.probabilities)
     tops = np.cumsum(means, axis=1)
     for place, label in enumerate(analysis.labels):
         low = tops[:, place] - means[:, place]
@@ -74,10 +87,32 @@ def _draw_person(axes: Axes, analysis: Analysis, person: int, width: float) -> N
     axes.axhline(1.04, color=hex_colour(INK), linewidth=0.3)
 
 
+def _draw_signal(axes: Axes, analysis: Analysis, person: int, signal: Signal) -> None:
+    edges, means = binned(analysis, person, analysis.beside[:, places(analysis.signals)[signal.name]])
+    names = range(len(signal.labels))
+    if signal.kind == "scale":
+        for place in names:
+            colour, dash = LINES[place % len(LINES)]
+            look: dict[str, Any] = {"color": colour, "linestyle": dash, "linewidth": 0.8}
+            axes.plot((edges[1:] + edges[:-1]) / 2, means[:, place], label=signal.labels[place], **look)
+        axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False, fontsize=5, handlelength=1.6)
+        if signal.low < 0 < signal.high:
+            axes.axhline(0, color=hex_colour(MUTED), linewidth=0.3)
+        axes.set(ylim=(signal.low, signal.high), yticks=[])
+    else:
+        strips = (0.0, edges[-1], len(names) - 0.5, -0.5)
+        axes.imshow(means.T, cmap="Blues", vmin=0, vmax=1, aspect="auto", extent=strips, interpolation="nearest")
+        axes.set_yticks(names, signal.labels, fontsize=4)
+        axes.tick_params(axis="y", length=0, pad=1)
+    derived = "\n(derived)" if signal.derived_from else ""
+    axes.set_ylabel(f"{signal.name.replace('_', ' ')}{derived}", rotation=0, ha="right", va="center", fontsize=6)
+    axes.spines[["left", "bottom"]].set_color(hex_colour(MUTED))
+
+
 def binned(
-    analysis: Analysis, person: int, steps: int = STEPS
+    analysis: Analysis, person: int, rows: Float64[np.ndarray, "n c"], steps: int = STEPS
 ) -> tuple[Float64[np.ndarray, " k+1"], Float64[np.ndarray, "k c"]]:
-    """Mean probabilities of ``person`` in equal steps of the whole time: edges in seconds, and a row a step.
+    """Means of the ``rows`` of ``person`` in equal steps of the whole time: edges in seconds, and a row a step.
 
     A step between two of a face's frames takes the frame before, as a frame lasts until the next; NaN where the face
     is out of sight or could not be read.
@@ -85,15 +120,15 @@ def binned(
     length = analysis.duration or 1.0
     edges = np.linspace(0, length, steps + 1)
     own = np.flatnonzero(analysis.tracks == person)
-    times, values = analysis.times[own], analysis.probabilities[own]
-    places = np.clip((times / length * steps + 1e-6).astype(int), 0, steps - 1)
+    times, values = analysis.times[own], rows[own]
+    at = np.clip((times / length * steps + 1e-6).astype(int), 0, steps - 1)
     readable = ~np.isnan(values).any(axis=1)
-    count = np.bincount(places[readable], minlength=steps)
-    sums = np.stack([np.bincount(places[readable], column, steps) for column in values[readable].T], axis=1)
+    count = np.bincount(at[readable], minlength=steps)
+    sums = np.stack([np.bincount(at[readable], column, steps) for column in values[readable].T], axis=1)
     means = np.divide(sums, count[:, None], out=np.full(sums.shape, np.nan), where=count[:, None] > 0)
     middles = (edges[1:] + edges[:-1]) / 2 if analysis.duration else np.zeros(steps)
     last = np.searchsorted(times, middles, side="right") - 1
-    empty = (np.bincount(places, minlength=steps) == 0) & (last >= 0) & _in_sight(analysis, person, middles)
+    empty = (np.bincount(at, minlength=steps) == 0) & (last >= 0) & _in_sight(analysis, person, middles)
     means[empty] = values[last[empty]]
     return edges, means
 

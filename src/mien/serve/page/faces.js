@@ -6,7 +6,12 @@ const MINUTE = 60, STALE = 1; // seconds; an answer holds until the next one, bu
 const BANDS = { named: 34, gap: 4, likely: 72 };
 const MOST_PANELS = 6, MOST_ROWS = 8;
 const people = new Map(); // track to what is known of that face
-let labels = [], now = 0, drawn = 0, summed = 0;
+let labels = [], signals = [], now = 0, drawn = 0, summed = 0;
+
+/** What the server's model says beside the expression. */
+export function setSignals(told) {
+  signals = told;
+}
 
 export function clearFaces() {
   people.clear();
@@ -72,7 +77,9 @@ function placeBox(mark, face, width, height, mirrored) {
 /** A function that shows a face's present in one panel and gives that panel. */
 function panelOf(name) {
   const mark = element("span"), title = element("span"), list = element("ul", { class: "bars" }), why = element("p", { class: "quiet why" });
-  const panel = element("div", { class: "now-face" }, element("h4", {}, element("span", { text: name }), mark, title), list, why);
+  const beside = signals.map(signalBars);
+  const panel = element("div", { class: "now-face" }, element("h4", {}, element("span", { text: name }), mark, title), list,
+    ...beside.flatMap((one) => one.parts), why);
   const bars = [];
   return (face) => {
     if (mark.dataset.label !== face.label) {
@@ -88,8 +95,30 @@ function panelOf(name) {
       fill.style.width = `${values ? (100 * values[label]).toFixed(1) : 0}%`;
       write(value, values ? values[label].toFixed(2) : "");
     }
+    for (const one of beside) one.show(face.signals);
     return panel;
   };
+}
+
+/** The numbers of a signal in a panel, and a function that shows them. */
+function signalBars({ name, labels: names, range: [low, high], derived_from: origin }) {
+  const share = (value) => (value - low) / (high - low), zero = low < 0 && high > 0 ? share(0) : 0;
+  const rows = names.map((label) => {
+    const fill = element("i"), value = element("span", { class: "number" });
+    return { label, fill, value, row: element("li", {}, element("span", { text: label }), element("b", { vars: { zero } }, fill), value) };
+  });
+  const list = element("ul", { class: zero ? "bars two-sided" : "bars" }, ...rows.map(({ row }) => row));
+  const said = `${name.replaceAll("_", " ")}${origin ? `, derived from the ${origin}, not measured` : ""}`;
+  const show = (told) => {
+    list.classList.toggle("faint", !told);
+    for (const { label, fill, value } of rows) {
+      const number = told?.[name]?.[label] ?? null, end = number === null ? zero : share(number);
+      fill.style.left = `${(100 * Math.min(end, zero)).toFixed(1)}%`;
+      fill.style.width = `${(100 * Math.abs(end - zero)).toFixed(1)}%`;
+      write(value, number === null ? "" : number.toFixed(2).replace("-", "\u2212"));
+    }
+  };
+  return { parts: [element("p", { class: "quiet bars-title", text: said }), list], show };
 }
 
 function barOf(label, list) {

@@ -1,6 +1,6 @@
 // Heading and colours; then everything is put up.
 
-import { drawMinute } from "./faces.js";
+import { drawMinute, setSignals } from "./faces.js";
 import { buildJobs, expect, matchColours, setUploads } from "./jobs.js";
 import { buildCamera } from "./live.js";
 import { ask, takeToken } from "./server.js";
@@ -21,6 +21,7 @@ async function nameModel() {
   const { models = [] } = await ask("v1/models", { quiet: true }).catch(() => ({}));
   const model = models.find((one) => one.in_use) ?? models[0];
   if (model?.name) byId("facts").textContent = `Model: ${model.name}`;
+  setSignals(model?.signals ?? []);
 }
 
 function buildTheme() {
