@@ -4,7 +4,8 @@
 
 FOLDER holds the sample clips. As it is, every row of the table in some ten minutes; with --long more and longer rounds
 of everything, half an hour. Every script runs in a process of its own, so that none leaves threads or memory behind;
-one that fails prints why, the others go on, and the exit code is 1 at the end.
+one that fails prints why, the others go on, and the exit code is 1 at the end. ``--only peers`` compares with other
+packages: peers.py says what it needs.
 """
 
 import argparse
@@ -28,6 +29,8 @@ SCRIPTS = {
     "scaling": "",
 }
 """Script to the target it measures, in the order of the table."""
+BY_NAME = ["peers"]
+"""Scripts that only run when they are named: they need more than mien and its sample clips."""
 CLIPS = {"speed": "WolfgangLanger_Pexels.mp4", "live": "WolfgangLanger_Pexels.mp4"}
 USUAL_CLIP = "single_face.mp4"
 HERE = Path(__file__).parent
@@ -79,12 +82,13 @@ def main(folder: Path, only: list[str], how: list[str]) -> int:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    scripts = [*SCRIPTS, *BY_NAME]
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--only", nargs="+", choices=list(SCRIPTS), default=[], help="these scripts instead of all")
+    parser.add_argument("--only", nargs="+", choices=scripts, default=[], help="these scripts instead of all")
     length = parser.add_mutually_exclusive_group()
     length.add_argument("--quick", action="store_true", help="less of everything: do they run?")
     length.add_argument("--long", action="store_true", help="more rounds, longer films, every size")
-    parser.add_argument("--rows-of", choices=list(SCRIPTS), help=argparse.SUPPRESS)
+    parser.add_argument("--rows-of", choices=scripts, help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.rows_of:
         print("\n".join(measure(given.rows_of, given.folder, given.quick, given.long)), flush=True)

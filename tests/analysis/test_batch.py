@@ -14,10 +14,12 @@ import numpy as np
 import pytest
 from brightness import BRIGHT, DARK, LEFT, BrightnessNetwork, one_face, picture, write_video
 
-from mien.analysis.batch import CHANGED, Outcome, Outputs, analyze_many
+from mien.analysis import batch
+from mien.analysis.batch import CHANGED, Outcome, Outputs, analyze_many, analyze_one
 from mien.analysis.expressions import ExpressionModel
 from mien.analysis.settings import AnalysisSettings
 from mien.core.errors import ConfigError, FileError, InputError, SourceError
+from mien.core.registry import Registry
 
 
 @pytest.fixture
@@ -417,3 +419,19 @@ def test_an_output_folder_that_cannot_be_is_refused_before_any_work(model: Expre
     (tmp_path / "file").write_text("")
     with pytest.raises(ConfigError, match="folder for the results"):
         analyze_many(model, ["a.mp4"], tmp_path / "file" / "out")
+
+
+def test_an_executor_of_ones_own_deals_the_sources_out(run: Run, sources: list[str], monkeypatch: Any) -> None:
+    def backwards(model, job, places, workers, progress):  # type: ignore[no-untyped-def]
+        yield from (analyze_one(model, job, place, progress) for place in reversed(places))
+
+    monkeypatch.setattr(batch, "EXECUTORS", Registry("executor", {**batch.EXECUTORS, "backwards": backwards}))
+    ours = run(sources, executor="backwards")
+    assert [outcome.source for outcome in ours] == sources[::-1]
+    assert statuses(run(sources, skip_existing=True, executor="here")) == ["skipped"] * 3
+    with pytest.raises(ConfigError, match="a known executor"):
+        run(sources, executor="forwards")
+
+
+def test_processes_are_asked_for_nothing_when_there_is_nothing_to_do(run: Run) -> None:
+    assert run([], executor="processes") == []

@@ -212,7 +212,13 @@ def test_crops_are_faces_whatever_the_detector_says(
 def test_provenance_tells_how_to_repeat_it(model: ExpressionModel, lenient: AnalysisSettings, tmp_path: Path) -> None:
     video = write_video(tmp_path / "v.mp4", one_face([DARK] * 10))
     facts = model.analyze(video, dataclasses.replace(lenient, hash_source=True)).provenance
-    assert facts["model"] == {"name": "brightness", "sha256": "f" * 64, "frames": 4, "threshold": 0.5}
+    assert facts["model"] == {
+        "name": "brightness",
+        "sha256": "f" * 64,
+        "frames": 4,
+        "prior": "trained",
+        "threshold": 0.5,
+    }
     assert facts["settings"]["faces"]["min_size"] == 10.0
     assert facts["settings"]["window"] == lenient.window
     assert facts["source"]["bytes"] == video.stat().st_size

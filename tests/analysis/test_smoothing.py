@@ -280,3 +280,13 @@ class TestDefaults:
         unsmoothed = len(spans_of_video(still, 25, noise=1.2, chosen=rough)) - 1
         assert unsmoothed >= 40
         assert len(spans_of_video(still, 25, noise=1.2)) - 1 <= unsmoothed / 10
+
+
+def test_intensity_is_how_far_from_neutral_a_span_is() -> None:
+    rows = np.array([[0.9, 0.1, 0.0]] * 20 + [[0.2, 0.7, 0.1]] * 10 + [[0.1, 0.8, 0.1]] * 10)
+    spans = track_spans(readings(rows), RULE)
+    assert labels(spans) == ["neutral", "happiness"]
+    assert [span.intensity for span in spans] == pytest.approx([0.1, 0.85])
+    (unread,) = track_spans(readings(np.full((5, 3), np.nan), ["blurred"] * 5), RULE)
+    (stranger,) = track_spans(readings(rows[20:]), replace(RULE, labels=("calm", "happiness", "sadness")))
+    assert unread.intensity is stranger.intensity is None

@@ -6,6 +6,7 @@ import io
 import json
 import os
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -17,6 +18,8 @@ from mien.analysis.expressions import ExpressionModel
 from mien.cli.analyze import is_long, print_spans, public_command
 from mien.cli.console import MOST_ROWS
 from mien.cli.sources import with_list
+from mien.models.calibration import Calibration
+from mien.models.weights import load_weights, save_weights
 
 FACTS = ("--threshold", "0")
 
@@ -219,7 +222,16 @@ def test_json_has_a_line_a_source_and_nothing_else_on_stdout(analyze, picture, b
     assert (good["status"], good["error"]) == ("done", None)
     assert good["result"] == json.loads((Path(good["folder"]) / "result.json").read_text())
     assert set(good["result"]) == {"schema", "source", "label_space", "labels", "tracks", "spans", "provenance"}
-    assert set(good["result"]["spans"][0]) == {"track", "start", "end", "label", "score", "abstained", "reason"}
+    assert set(good["result"]["spans"][0]) == {
+        "track",
+        "start",
+        "end",
+        "label",
+        "score",
+        "abstained",
+        "reason",
+        "intensity",
+    }
     assert by_name["blank.png"]["result"]["spans"] == []
     bad = by_name["gone.mp4"]
     assert (bad["status"], bad["result"]) == ("failed", None)
@@ -381,3 +393,26 @@ def test_the_reason_for_unclear_is_in_the_table(capsys) -> None:
     print_spans({"spans": [span], "source": {"name": "a.mp4", "kind": "video"}, "tracks": [{}]}, Path("out/a"))
     row = next(line for line in capsys.readouterr().out.splitlines() if "unclear" in line)
     assert row.split() == ["3", "0.50", "2.00", "1.50", "unclear", "(too", "small)", "0.00"]
+
+
+def test_another_reading_is_asked_for_by_name(mien, tiny: Path, picture: Path, tmp_path: Path) -> None:
+    recognizer, record = load_weights(tiny)
+    prior = (*[0.01] * 7, 0.93)
+    balanced = Calibration(prior=prior, tau=1.0)
+    two = tmp_path / "two.safetensors"
+    save_weights(recognizer, replace(record, calibrations={"balanced": balanced}, prior="balanced"), two)
+
+    def answer(*args: str) -> tuple[dict, str]:
+        ran = mien("analyze", picture, "-o", tmp_path / "out", "--model", two, "--json", "--skip-existing", *args)
+        (line,) = ran.lines
+        model, scores = line["result"]["provenance"]["model"], line["result"]["spans"][0]["score"]
+        return {"status": line["status"], "prior": model["prior"]}, scores
+
+    (first, even), (second, uneven) = answer(), answer("--prior", "trained")
+    assert first == {"status": "done", "prior": "balanced"}
+    assert second == {"status": "done", "prior": "trained"}, "another reading is another question"
+    assert even != uneven
+    assert answer("--prior", "trained")[0]["status"] == "skipped"
+    wrong = mien("analyze", picture, "-o", tmp_path / "out", "--model", two, "--prior", "balansed")
+    assert wrong.code == 1
+    assert "did you mean balanced" in wrong.err

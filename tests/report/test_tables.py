@@ -27,7 +27,7 @@ def test_save_writes_the_three_files(result: Result, tmp_path: Path) -> None:
 
 def test_columns_are_a_promise(result: Result, tmp_path: Path) -> None:
     spans, frames, _ = result.save(tmp_path)
-    assert spans.read_text().splitlines()[0] == "track,start,end,duration,label,score,abstained,reason"
+    assert spans.read_text().splitlines()[0] == "track,start,end,duration,label,score,abstained,reason,intensity"
     assert frames.read_text().splitlines()[0] == (
         "frame,time,track,x0,y0,x1,y1,detector_score,measured,size,sharpness,yaw,reason,label,score,"
         "p_neutral,p_happiness,p_sadness"
@@ -110,6 +110,7 @@ def test_result_json_is_strict_json_with_null_for_what_is_no_number(result: Resu
         "score": 0.0,
         "abstained": True,
         "reason": "turned away",
+        "intensity": None,
     }
     assert content == result.to_dict()
 

@@ -18,7 +18,7 @@ from mien.evaluation.report import make_report
 from mien.evaluation.runs import open_run
 from mien.evaluation.views import predict_clips
 from mien.models.landmarks import MobileFaceNet
-from mien.models.net import parameter_groups
+from mien.models.net import freeze_layers, parameter_groups
 from mien.models.record import ModelRecord, Preprocessing
 from mien.models.s2d import S2D, S2DConfig
 from mien.models.vit import VisionTransformer
@@ -219,3 +219,17 @@ def test_recipes_have_names_that_help() -> None:
     assert RECIPES["ferplus"] is FERPLUS
     with pytest.raises(ConfigError, match="landmarks"):
         RECIPES["landmark"]
+
+
+def test_frozen_layers_stay_and_nothing_is_computed_backwards_before_the_first_that_learns() -> None:
+    torch.manual_seed(0)
+    net = S2D(S2DConfig(28, 14, 32, 3, 2, classes=3))
+    freeze_layers(net, 3)  # the embeddings and two of three blocks
+    learning = {name for name, parameter in net.named_parameters() if parameter.requires_grad}
+    assert all(name.startswith(("backbone.blocks.2", "backbone.norm", "head")) for name in learning)
+    seen: list[bool] = []
+    net.backbone.blocks[1].register_forward_hook(lambda _, __, out: seen.append(out.requires_grad))
+    net(torch.zeros(1, 1, 3, 28, 28), torch.zeros(1, 128, 14, 14)).logits.sum().backward()
+    assert seen == [False]
+    with pytest.raises(ConfigError, match="frozen layers"):
+        freeze_layers(net, 5)

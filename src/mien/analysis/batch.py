@@ -25,11 +25,13 @@ from mien.analysis.state import demand_unchanged, state_of
 from mien.core.errors import ConfigError, SourceError
 from mien.core.files import clear_drafts, demand_writable
 from mien.core.names import printable
+from mien.core.registry import Registry
 from mien.core.settings import limit_threads, thread_count
 from mien.core.signals import parse_signals
 from mien.core.version import __version__
 from mien.core.workers import Lost, portable, spread_tasks
 from mien.media.files import is_pipe
+from mien.models.calibration import TRAINED
 from mien.report.film import demand_embeddable
 from mien.report.result import RESULT_FILE, Result
 from mien.report.tables import plain, read_json
@@ -121,6 +123,7 @@ def analyze_many(
     skip_existing: bool = False,
     shard: str | None = None,
     workers: int = 1,
+    executor: str | None = None,
     command: str | None = None,
     progress: BatchProgress | None = None,
 ) -> Generator[Outcome]:
@@ -141,6 +144,8 @@ def analyze_many(
             with ``settings.hash_source``.
         shard: ``"2/5"`` does the second fifth of the list, for job arrays; None does all.
         workers: processes. The answer does not depend on it. With more than one there is no ``progress``.
+        executor: who deals the sources out, by its name in :data:`EXECUTORS`; None: this process where there is one
+            worker or one source, else processes.
         command: the command line, for the provenance.
         progress: called after every frame.
 
@@ -149,8 +154,8 @@ def analyze_many(
         early (Ctrl-C) stops at once, keeps all that is finished and leaves nothing half-written.
 
     Raises:
-        ConfigError: a shard that is none, fewer than one worker, or a folder that cannot be written to; at once,
-            before anything is done.
+        ConfigError: a shard that is none, fewer than one worker, an unknown executor, or a folder that cannot be
+            written to; at once, before anything is done.
     """
     if workers < 1:
         raise ConfigError("at least 1 worker", str(workers), "use 1, or the number of your CPU cores divided by 2")
@@ -158,13 +163,12 @@ def analyze_many(
     names = folder_names(sources, Path(out))
     places = take_shard([Place(source, Path(out) / name) for source, name in zip(sources, names, strict=True)], shard)
     job = Job(settings or AnalysisSettings(), outputs or Outputs(), skip_existing, command)
-    if workers == 1 or len(places) < 2:
-        return _in_turn(model, job, places, progress)
-    return _in_processes(model, job, places, min(workers, len(places)))
+    run = EXECUTORS[executor or (HERE if workers == 1 or len(places) < 2 else PROCESSES)]
+    return run(model, job, places, workers, progress)
 
 
 def _in_turn(
-    model: ExpressionModel, job: Job, places: Sequence[Place], progress: BatchProgress | None
+    model: ExpressionModel, job: Job, places: Sequence[Place], workers: int, progress: BatchProgress | None
 ) -> Generator[Outcome]:
     for place in places:
         yield analyze_one(model, job, place, progress)
@@ -245,6 +249,7 @@ def finished(
             facts["mien"] == __version__
             and parse_signals(report.get("signals", [])) == model.record.signals
             and facts["model"]["sha256"] == model.record.sha256
+            and facts["model"].get("prior", TRAINED) == model.record.prior
             and facts["settings"] == plain(asdict(settings))
             and facts["outputs"] == plain(asdict(outputs))
             and facts.get("detector_file") == (None if boxes is None else plain(source_facts(boxes)))
@@ -272,7 +277,12 @@ def _work(place: Place) -> Outcome:
     return outcome if outcome.error is None else replace(outcome, error=portable(outcome.error))
 
 
-def _in_processes(model: ExpressionModel, job: Job, places: Sequence[Place], workers: int) -> Generator[Outcome]:
+def _in_processes(
+    model: ExpressionModel, job: Job, places: Sequence[Place], workers: int, progress: BatchProgress | None
+) -> Generator[Outcome]:
+    if not places:
+        return
+    workers = min(workers, len(places))
     start = max(1, thread_count() // workers), model, job
     tasks = [(place,) for place in places]
     try:
@@ -289,3 +299,9 @@ def _lost(place: Place, answer: Lost) -> Outcome:
     got = f"{printable(place.source)}, on which its process ended ({answer.how})"
     fix = "try it alone, and fewer workers: memory may have been short"
     return Outcome(place.source, "failed", place.folder, error=SourceError("a source that can be read", got, fix))
+
+
+Executor = Callable[[ExpressionModel, Job, Sequence[Place], int, BatchProgress | None], Generator[Outcome]]
+"""Has :func:`analyze_one` done for every place, by so many workers, and yields what came of each as it is finished."""
+HERE, PROCESSES = "here", "processes"
+EXECUTORS: Registry[Executor] = Registry("executor", {HERE: _in_turn, PROCESSES: _in_processes})

@@ -55,6 +55,7 @@ def load(
     backend: Backend = "auto",
     *,
     signals: Iterable[str] = (),
+    prior: str | None = None,
     trial: bool = False,
     say: Callable[[str], None] | None = None,
 ) -> ExpressionModel:
@@ -67,18 +68,21 @@ def load(
             trial found fastest on this machine (`mien doctor --engines`), else PyTorch.
         signals: what it is to say beside the expression, such as ``affect``: valence and arousal, derived from the
             expression (:data:`mien.models.network.SIGNALS`). What the weights say themselves needs no asking.
+        prior: which shares of the expressions its answers expect: ``trained``, those of its training set; ``balanced``,
+            none before another, where the weights know how; None: as the weights say.
         trial: with ``auto``, make that trial now when there was none (about a minute).
         say: told in a line what takes long.
 
     Raises:
         WeightsError: the weights are missing or torn.
-        ConfigError: no model, no backend or no signal has that name, or the signal does not follow from the labels.
+        ConfigError: no model, backend, prior or signal has that name, or the signal does not follow from the labels.
         MissingDependencyError: the backend that was named is not installed.
     """
     with library_work:
         from mien.engines.opening import open_model
 
-    return ExpressionModel(with_signals(open_model(name, backend, trial=trial, say=say), tuple(signals)))
+    network = open_model(name, backend, prior=prior, trial=trial, say=say)
+    return ExpressionModel(with_signals(network, tuple(signals)))
 
 
 class ExpressionModel:
@@ -235,7 +239,7 @@ class ExpressionModel:
         return follow_live(frames, self._network, self._rule(settings), settings, detector)
 
     def _rule(self, settings: AnalysisSettings) -> SpanRule:
-        threshold = self.record.threshold if settings.threshold is None else settings.threshold
+        threshold = self.record.calibration.threshold if settings.threshold is None else settings.threshold
         return SpanRule(self.record.labels.labels, threshold, settings.min_span, settings.faces.max_gap)
 
 

@@ -47,7 +47,10 @@ def provenance(
     return {
         "mien": __version__,
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
-        "model": {"name": record.name, "sha256": record.sha256, "frames": record.frames, "threshold": threshold},
+        "model": {
+            **{name: getattr(record, name) for name in ("name", "sha256", "frames", "prior")},
+            "threshold": threshold,
+        },
         "detector": detector,
         **({} if boxes is None else {"detector_file": source_facts(boxes)}),
         "settings": asdict(settings),

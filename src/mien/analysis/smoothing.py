@@ -27,7 +27,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Float64, Int
 
 from mien.core.absence import LEAST_MISSED, is_over
-from mien.core.types import UNCLEAR, Prediction, Span
+from mien.core.types import NEUTRAL, UNCLEAR, Prediction, Span
 
 LOW_CONFIDENCE = "low confidence"
 # A gap of exactly max_gap is bridged although both times were rounded to the stream's time base.
@@ -212,7 +212,9 @@ def _span(
     label, reason = states[state]
     means = _mean_probabilities(readings)
     score = means.max() if label == UNCLEAR else means[state]
-    return Span(readings.track, start, end, label, float(score), label == UNCLEAR, reason)
+    neutral = next((place for place, (name, _) in enumerate(states[: len(means)]) if name == NEUTRAL), None)
+    intensity = None if neutral is None or not means.any() else float(1 - means[neutral])
+    return Span(readings.track, start, end, label, float(score), label == UNCLEAR, reason, intensity)
 
 
 def _mean_probabilities(readings: TrackReadings) -> Float64[np.ndarray, " c"]:

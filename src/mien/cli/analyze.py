@@ -46,6 +46,9 @@ class Analyze:
     """A file with more sources, one a line, relative to the current folder; # begins a comment. -: standard input."""
     model: str | None = None
     """Name from `mien models`, a weights file, a folder with one, or hf://owner/repository@revision."""
+    prior: str | None = None
+    """Which shares of the expressions to expect: trained, those of the training set; balanced, none before another.
+    None: the model's own choice; see `mien models NAME`."""
     backend: Backend = "auto"
     """What runs the model. auto: the fastest by a trial, which long work makes once a machine; else PyTorch."""
     signals: Annotated[tuple[str, ...], tyro.conf.UseAppendAction, tyro.conf.arg(metavar="NAME")] = ()
@@ -82,7 +85,7 @@ def main(args: Sequence[str]) -> int:
     chosen = take_shard(sources, options.shard)
     show = _Show(options, len(chosen))
     trial = options.backend == "auto" and is_long(chosen)
-    model = load(options.model, options.backend, signals=options.signals, trial=trial, say=note)
+    model = load(options.model, options.backend, prior=options.prior, signals=options.signals, trial=trial, say=note)
     if model.engine["name"] != "torch":
         note(f"{model.record.name} runs on {model.engine['name']}, {model.engine['precision']}")
     outcomes = analyze_many(

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from mien.evaluation.predictions import Predictions
     from mien.evaluation.report import Report
     from mien.evaluation.robustness import Robustness
+    from mien.evaluation.world import World
 
 
 @dataclass(frozen=True)
@@ -43,12 +44,18 @@ class Evaluate:
     """Test whether the first of two runs is better than the second, on the same items."""
     robustness: bool = False
     """The same items again under blur, noise, JPEG, low light, hidden eyes or mouth, turns and small sizes."""
+    world: Annotated[Path | None, tyro.conf.arg(metavar="FOLDER")] = None
+    """Every set in FOLDER instead: held-out and spoilt FERPlus faces, labelled pictures by group, rendered people by
+    strength, turn and tone, films. See docs/world.md."""
     predictions: tuple[Path, Path] | None = None
     """Instead of runs: a CSV table of predictions and one of labels (columns id and label)."""
     out: Annotated[Path | None, tyro.conf.arg(aliases=["-o"])] = None
     """Folder for report.json, report.md, predictions.csv, confusion.csv and .png, reliability.png."""
     device: str = "auto"
     """cpu, cuda, or auto: a GPU where there is one."""
+    prior: str | None = None
+    """Which shares of the expressions to expect: trained, those of the training set; balanced, none before another.
+    None: the model's own choice; see `mien models NAME`."""
     backend: Backend = "torch"
     """What computes; auto takes what `mien analyze` has found fastest. Files of `mien export` (.onnx, .xml) can be
     measured too: they run on their own engine."""
@@ -63,6 +70,8 @@ class Evaluate:
         if self.robustness and (self.compare or self.predictions or self.keep or any(map(_is_table, self.runs))):
             got = "--compare, --predictions, --keep or a table"
             raise ConfigError("--robustness with weights alone", got, "leave out the other one")
+        if self.world and (self.compare or self.robustness or self.predictions or self.keep or len(self.runs) > 1):
+            raise ConfigError("--world with one model, alone", "another task or model beside it", "leave it out")
         if self.predictions and (self.runs or self.keep):
             raise ConfigError("--predictions alone", "a run or --keep beside it", "leave one of them out")
         if self.keep and (self.compare or self.ground.map or any(map(_is_table, self.runs))):
@@ -86,7 +95,7 @@ def main(args: Sequence[str]) -> int:
     return 0
 
 
-def _outcome(options: Evaluate) -> Report | Table | Comparison | Robustness:
+def _outcome(options: Evaluate) -> Report | Table | Comparison | Robustness | World:
     from mien.evaluation.compare import compare
     from mien.evaluation.folds import Table, same_ground
     from mien.evaluation.report import make_report
@@ -95,6 +104,8 @@ def _outcome(options: Evaluate) -> Report | Table | Comparison | Robustness:
         return make_report(_from_tables(*options.predictions, options.ground))
     if options.robustness:
         return _robustness(options)
+    if options.world is not None:
+        return _world(options, options.world)
     found = [_predictions(name, options) for name in options.runs or (None,)]
     if options.compare:
         return compare(*found)
@@ -111,7 +122,7 @@ def _predictions(name: str | None, options: Evaluate) -> Predictions:
     from mien.evaluation.report import make_report
     from mien.evaluation.runs import open_run, predict_run
 
-    run = open_run(name, options.device, options.backend)
+    run = open_run(name, options.device, options.backend, options.prior)
     with _progress(run.model.record.name) as progress:
         predictions = predict_run(run, options.ground, progress)
     if options.keep:
@@ -129,7 +140,7 @@ def _robustness(options: Evaluate) -> Robustness:
     from mien.evaluation.robustness import CLEAN, Robustness
     from mien.evaluation.runs import open_run, predict_run
 
-    runs = [open_run(name, options.device, options.backend) for name in options.runs or (None,)]
+    runs = [open_run(name, options.device, options.backend, options.prior) for name in options.runs or (None,)]
     columns: list[dict[str, Report]] = [{} for _ in runs]
     for title, change in [(CLEAN, None), *CORRUPTIONS.items()]:
         for run, reports in zip(runs, columns, strict=True):
@@ -138,6 +149,16 @@ def _robustness(options: Evaluate) -> Robustness:
         if title == CLEAN:  # before the long part: what cannot stand in one table
             same_ground([reports[CLEAN].predictions for reports in columns])
     return Robustness(columns)
+
+
+def _world(options: Evaluate, folder: Path) -> World:
+    from mien.analysis.expressions import ExpressionModel
+    from mien.evaluation.runs import open_run
+    from mien.evaluation.world import measure_world
+
+    run = open_run(options.runs[0] if options.runs else None, options.device, options.backend, options.prior)
+    with _progress(run.model.record.name) as progress:
+        return measure_world(run, ExpressionModel(run.model), folder, progress)
 
 
 def _from_tables(table: Path, labels: Path, ground: Ground) -> Predictions:
@@ -159,7 +180,7 @@ def _is_table(name: str) -> bool:
     return name.endswith(".csv")
 
 
-def _draw(outcome: Report | Table | Comparison | Robustness, folder: Path) -> None:
+def _draw(outcome: Report | Table | Comparison | Robustness | World, folder: Path) -> None:
     """Pictures come last: without matplotlib everything else is there."""
     from mien.evaluation.folds import Table
     from mien.evaluation.pictures import write_pictures

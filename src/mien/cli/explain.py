@@ -47,6 +47,9 @@ class Explain:
     """Seconds: explain what is shown at this moment. None: where the label is surest."""
     model: str | None = None
     """Name from `mien models`, a weights file, a folder with one, or hf://owner/repository@revision."""
+    prior: str | None = None
+    """Which shares of the expressions to expect: trained, those of the training set; balanced, none before another.
+    None: the model's own choice; see `mien models NAME`."""
     html: bool = False
     """Write report.html too, as `mien analyze --html` does, with these pictures in it; the source is read once more."""
     json: bool = False
@@ -70,6 +73,7 @@ def main(args: Sequence[str]) -> int:
 
     demand_writable(options.out, "the pictures")
     model = load_model(options.model, folded=False)
+    model.record = model.record.read_as(options.prior)
     methods = methods_of(options.method, model)
     progress = FrameProgress(1)
     report_frame = partial(progress, options.source)
@@ -100,7 +104,7 @@ def _report(options: Explain, model: LoadedModel, chosen: Chosen, explanations: 
     from mien.explain.explanation import NOTE
 
     record, settings = model.record, options.settings
-    threshold = record.threshold if settings.threshold is None else settings.threshold
+    threshold = record.calibration.threshold if settings.threshold is None else settings.threshold
     facts = provenance(record, engine_facts(model), settings, options.source, settings.faces.detector, threshold)
     return {
         "schema": 1,

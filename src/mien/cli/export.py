@@ -28,6 +28,9 @@ class Export:
 
     model: Annotated[str | None, tyro.conf.Positional] = None
     """Name from `mien models`, a weights file, a folder with one, or hf://owner/repository@revision. Default: ours."""
+    prior: str | None = None
+    """Which shares of the expressions its probabilities expect: trained, those of the training set; balanced, none
+    before another. None: the model's own choice; see `mien models NAME`."""
     out: Annotated[Path, tyro.conf.arg(aliases=["-o"])] = Path()
     """Folder for the file; made if it is not there."""
     to: Literal["onnx", "openvino", "pt2"] = "onnx"
@@ -57,6 +60,7 @@ def main(args: Sequence[str]) -> int:
     from mien.models.zoo import load_model
 
     model = load_model(options.model)
+    model.record = model.record.read_as(options.prior)
     note(f"exporting {model.record.name} to {options.to} and comparing it with PyTorch")
     made = [export(model, options.to, options.out)]
     if options.int8:

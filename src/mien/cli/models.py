@@ -13,6 +13,7 @@ import tyro
 from mien.cli.console import print_json, print_line, print_table
 from mien.cli.parsing import parse
 from mien.core.errors import WeightsError
+from mien.models.calibration import Calibration
 from mien.models.find import find_weights
 from mien.models.record import SHIPPED, ModelRecord, read_record, shipped_records
 
@@ -84,8 +85,7 @@ def _print_one(record: ModelRecord, as_json: bool) -> None:
         **readable(record.scores),
         **_misjudged(record.scores),
         "use": "expressions shown, not emotions felt; not at work or in schools (EU AI Act, Art. 5), no identification",
-        "unclear below": f"{record.threshold:.2f}",
-        "temperature": f"{record.temperature:.3f}",
+        **{f"--prior {name}": _reading(reading, name == record.prior) for name, reading in record.readings.items()},
         "input": f"{record.frames} frames of {pixels.input_size} x {pixels.input_size}, {pixels.colour}",
         "parameters": _millions(record),
         "size": _size(record),
@@ -108,6 +108,12 @@ def readable(scores: dict[str, float]) -> dict[str, str]:
         elif name.removesuffix("_low").removesuffix("_high") not in rows:
             rows[name] = f"{value:.4f}"
     return rows
+
+
+def _reading(reading: Calibration, default: bool) -> str:
+    taken = f", {100 * reading.tau:.0f} % of the training set's shares taken out" if reading.tau else ""
+    shown = f"unclear below {reading.threshold:.2f}, temperature {reading.temperature:.3f}{taken}"
+    return f"{shown} (default)" if default else shown
 
 
 def _misjudged(scores: dict[str, float]) -> dict[str, str]:

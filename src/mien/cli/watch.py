@@ -44,6 +44,9 @@ class Watch:
     """Name from `mien models`, a weights file, a folder with one, or hf://owner/repository@revision."""
     signals: Annotated[tuple[str, ...], tyro.conf.UseAppendAction, tyro.conf.arg(metavar="NAME")] = ()
     """What to say beside the expression; may be repeated. affect: valence and arousal, derived from the expression."""
+    prior: str | None = None
+    """Which shares of the expressions to expect: trained, those of the training set; balanced, none before another.
+    None: the model's own choice; see `mien models NAME`."""
     fast: bool = False
     """Read every frame, as fast as the model can, instead of in real time. Not for cameras and streams."""
     json: bool = False
@@ -78,7 +81,7 @@ def main(args: Sequence[str]) -> int:
             server = stack.enter_context(MjpegServer(options.mjpeg))
             screens.append(server)
             note(f"live picture at {server.address}")
-        model = load(options.model, signals=options.signals)
+        model = load(options.model, prior=options.prior, signals=options.signals)
         frames = Newest(
             lambda: media.open(options.source, selection=options.settings.selection),
             every=options.fast,

@@ -174,6 +174,8 @@ class Span:
             0.0 when no frame could be read.
         abstained: True where mien declines to name an expression.
         reason: why it abstained (``"low confidence"``, ``"too small"``, ``"blurred"``, ``"turned away"``), else None.
+        intensity: how far from neutral: 1 - P(neutral), the mean over the readable frames, in [0, 1]; None when no
+            frame could be read, or the model does not know neutral.
     """
 
     track: int
@@ -183,6 +185,8 @@ class Span:
     score: float
     abstained: bool = False
     reason: str | None = None
+    intensity: float | None = None
 
 
+NEUTRAL = "neutral"
 UNCLEAR = "unclear"

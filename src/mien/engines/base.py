@@ -16,7 +16,6 @@ from jaxtyping import Float, Float64, UInt8
 from mien.core.errors import WeightsError
 from mien.core.forks import library_work
 from mien.core.settings import calm_openmp, cpu_count, thread_count
-from mien.core.softmax import softmax
 from mien.engines.header import Precision
 from mien.models.record import ModelRecord, demand_answers
 
@@ -65,6 +64,7 @@ class ExportedNetwork(ABC):
                 if known is not None and known.sha256 != self.record.sha256:
                     got = f"{self.path}, which holds others than when it was opened first"
                     raise WeightsError(f"the file of the weights {known.sha256[:16]}", got, "load the model again")
+                self.record = known or self.record  # which may be read in another way than the file says
             return self._session
 
     @abstractmethod
@@ -91,7 +91,7 @@ class ExportedNetwork(ABC):
 
     def probabilities(self, clips: UInt8[np.ndarray, "b t 3 h w"]) -> Float64[np.ndarray, "b c"]:
         """Calibrated probabilities of b clips of t aligned RGB crops; rows sum to 1."""
-        return softmax(self.logits(clips), self.record.temperature)
+        return self.record.calibration.probabilities(self.logits(clips))
 
     def points(self, crops: UInt8[np.ndarray, "n 3 h w"]) -> Float[np.ndarray, "n 68 2"]:
         """68 landmarks of aligned crops, as fractions of the crop's side; PyTorch finds them in the weights file.

@@ -23,12 +23,12 @@ from jaxtyping import Float, UInt8
 from mien.core.errors import MienError, MissingDependencyError, WeightsError
 from mien.core.files import whole_file
 from mien.core.registry import Registry
-from mien.core.softmax import softmax
 from mien.engines.crops import sample_clips
 from mien.engines.graph import ClipGraph
 from mien.engines.header import header, read_header
 from mien.engines.onnx import OnnxNetwork
 from mien.engines.openvino import RT_INFO, OpenVinoNetwork, import_openvino, openvino_core
+from mien.models.calibration import Calibration
 from mien.models.fast import FoldedBlock, FoldedPrompt
 from mien.models.packed import unpack
 from mien.models.zoo import LoadedModel
@@ -210,12 +210,12 @@ def compare(model: LoadedModel, logits: Callable[[Clips], Logits], clips: list[C
         size = record.preprocessing.crop_size
         clips = [sample_clips(b, t, size, seed) for seed, (b, t) in enumerate(TRIAL_SHAPES)]
     theirs, ours = (np.concatenate([of(batch) for batch in clips]) for of in (logits, model.logits))
-    return difference(theirs, ours, record.temperature)
+    return difference(theirs, ours, record.calibration)
 
 
-def difference(theirs: Logits, ours: Logits, temperature: float) -> Parity:
+def difference(theirs: Logits, ours: Logits, reading: Calibration) -> Parity:
     """How far two tables of logits are apart, as logits, as probabilities and as labels."""
-    probabilities = np.abs(softmax(theirs, temperature) - softmax(ours, temperature)).max()
+    probabilities = np.abs(reading.probabilities(theirs) - reading.probabilities(ours)).max()
     labels = (theirs.argmax(1) == ours.argmax(1)).mean()
     return Parity(float(np.abs(theirs - ours).max()), float(probabilities), float(labels))
 

@@ -23,10 +23,15 @@ class ClipGraph(nn.Module):
         model: loaded weights.
     """
 
+    shift: Float[Tensor, " c"]
+
     def __init__(self, model: LoadedModel) -> None:
         super().__init__()
         given = model.record.preprocessing
-        self.preprocessing, self.temperature = given, model.record.temperature
+        calibration = model.record.calibration
+        self.preprocessing, self.temperature = given, calibration.temperature
+        shift = torch.as_tensor(calibration.shift, dtype=torch.float32)
+        self.register_buffer("shift", shift.expand(len(model.record.labels)).clone())
         self.net, self.landmarks = model.network.net, model.network.landmarks
         self.to_input = Resize(given.crop_size, given.input_size, antialias=given.crop_size > given.input_size)
         self.to_landmarks = Resize(given.input_size, LANDMARK_SIZE, align_corners=True)
@@ -43,7 +48,7 @@ class ClipGraph(nn.Module):
         if self.landmarks is not None:
             landmark_map = self.to_grid(self.landmarks.landmark_map(self.to_landmarks(frames)))
         logits = self.net(frames.view(b, t, *frames.shape[1:]), landmark_map)[0]
-        return (logits / self.temperature).softmax(-1), logits
+        return (logits / self.temperature + self.shift).softmax(-1), logits
 
 
 class Resize(nn.Module):

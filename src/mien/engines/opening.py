@@ -28,7 +28,12 @@ Say = Callable[[str], None]
 
 
 def open_model(
-    name: str | Path | None = None, backend: Backend = "auto", *, trial: bool = False, say: Say | None = None
+    name: str | Path | None = None,
+    backend: Backend = "auto",
+    *,
+    prior: str | None = None,
+    trial: bool = False,
+    say: Say | None = None,
 ) -> LoadedModel | ExportedNetwork:
     """Load weights onto an engine.
 
@@ -36,15 +41,23 @@ def open_model(
         name: as :func:`mien.models.zoo.load_model` takes it; or an ``.onnx`` or ``.xml`` file of `mien export`.
         backend: an engine; ``auto``: the one that an earlier trial chose for these weights on this machine, else
             PyTorch.
+        prior: how its logits are read, by a name of :attr:`mien.models.record.ModelRecord.readings`; None: as the file
+            says.
         trial: with ``auto``, measure the engines when no choice is known (about a minute, once a machine).
         say: told in a line what takes long.
 
     Raises:
-        WeightsError, ConfigError: as ``load_model`` does.
+        WeightsError, ConfigError: as ``load_model`` does; ConfigError for a prior that the weights do not know.
         MissingDependencyError: a named engine, or what makes its file, is not installed.
     """
     if backend not in BACKENDS:
         raise ConfigError("a backend", repr(backend), did_you_mean(backend, list(BACKENDS)))
+    model = _open(name, backend, trial, say)
+    model.record = model.record.read_as(prior)
+    return model
+
+
+def _open(name: str | Path | None, backend: Backend, trial: bool, say: Say | None) -> LoadedModel | ExportedNetwork:
     if name is not None and is_exported(name):
         return _open_exported(Path(name), backend)
     if backend == "torch":

@@ -16,7 +16,6 @@ from jaxtyping import Float, UInt8
 from mien.core.errors import MienError
 from mien.core.processes import end_with_parent
 from mien.core.settings import thread_count
-from mien.core.softmax import softmax
 from mien.engines.cached import Choice, EngineName, engine_file, engine_folder, keep_choice
 from mien.engines.crops import sample_clips
 from mien.engines.header import Precision
@@ -118,9 +117,9 @@ def _demand_alike(logits: Logits, model: LoadedModel) -> None:
     """Raise MienError unless probabilities are near those of float32 and no label that would be named changes."""
     record = model.record
     faces = sample_clips(FACES, 1, record.preprocessing.crop_size, seed=1)
-    theirs, ours = (softmax(of(faces), record.temperature) for of in (logits, model.logits))
+    theirs, ours = (record.calibration.probabilities(of(faces)) for of in (logits, model.logits))
     difference = np.abs(theirs - ours).max()
-    named = ours.max(1) >= record.threshold
+    named = ours.max(1) >= record.calibration.threshold
     changed = int((theirs.argmax(1) != ours.argmax(1))[named].sum())
     if not (difference <= BFLOAT16_DIFFERENCE and changed == 0):  # nor where they are no numbers
         raise MienError(f"differs from float32 by {difference:.3f} in a probability, and in {changed} labels")

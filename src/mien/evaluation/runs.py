@@ -83,7 +83,7 @@ class Run:
         return int(self.facts.get("fields", {}).get("fit", {}).get("seed", 0))
 
 
-def open_run(name: str | None, device: str = "cpu", backend: Backend = "torch") -> Run:
+def open_run(name: str | None, device: str = "cpu", backend: Backend = "torch", prior: str | None = None) -> Run:
     """Load a run's weights.
 
     Args:
@@ -91,6 +91,7 @@ def open_run(name: str | None, device: str = "cpu", backend: Backend = "torch") 
             its own engine.
         device: as torch names them; ``auto`` takes a GPU where there is one. Other engines use the CPU.
         backend: what computes.
+        prior: how the logits are read; None: as the weights say.
 
     Raises:
         WeightsError: no weights there, or several, or a torn ``run.json``.
@@ -103,10 +104,12 @@ def open_run(name: str | None, device: str = "cpu", backend: Backend = "torch") 
     if backend == "torch":
         from mien.models.zoo import load_model
 
-        return Run(load_model(name, device=find_device(device)), facts)
+        model = load_model(name, device=find_device(device))
+        model.record = model.record.read_as(prior)
+        return Run(model, facts)
     if device not in ("auto", "cpu"):
         raise ConfigError("--device cpu for an engine other than PyTorch", repr(device), "leave out one of them")
-    return Run(open_model(name, backend), facts)
+    return Run(open_model(name, backend, prior=prior), facts)
 
 
 def find_device(name: str) -> str:

@@ -96,7 +96,7 @@ def predict_clips(
         fold=rows[0].fold,
         protocol=model.record.protocol,
         model=model.record.name,
-        threshold=model.record.threshold,
+        threshold=model.record.calibration.threshold,
         notes=tuple(notes),
     )
 

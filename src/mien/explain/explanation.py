@@ -160,7 +160,7 @@ def explain_clip(
     place = int(probabilities.argmax())
     masks = _regions(model, clip)
     expected = expectation(labels[place])
-    limit = model.record.threshold if threshold is None else threshold
+    limit = model.record.calibration.threshold if threshold is None else threshold
     return Explanation(
         clip=clip,
         labels=labels,

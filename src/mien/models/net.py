@@ -12,6 +12,8 @@ from typing import Any, ClassVar, Literal, NamedTuple
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from mien.core.errors import ConfigError
+
 Learns = Literal["all", "stage2", "temporal"]
 
 
@@ -71,6 +73,22 @@ class Net(nn.Module, ABC):
         For Grad-CAM. Its output is (n, places, channels), or (n, channels, height, width).
         """
         raise NotImplementedError
+
+
+def freeze_layers(net: Net, count: int) -> None:
+    """Keep the ``count`` shallowest layers as they are, and what was added beside the trunk; 0 freezes nothing.
+
+    Nothing before the first layer that learns is computed backwards then.
+
+    Raises:
+        ConfigError: it has no more layers than that.
+    """
+    layers = net.layers()
+    if count >= len(layers):
+        raise ConfigError(f"at most {len(layers) - 1} frozen layers", str(count), "lower --recipe.frozen")
+    for parameters in [*layers[:count], net.added()] if count else []:
+        for parameter in parameters:
+            parameter.requires_grad_(False)
 
 
 def parameter_groups(net: Net, weight_decay: float, layer_decay: float, added_rate: float) -> list[dict[str, Any]]:

@@ -16,7 +16,6 @@ from jaxtyping import Float, Float64, UInt8
 from mien.core.errors import WeightsError
 from mien.core.registry import Place, Registry
 from mien.core.signals import Signal, distinct, places
-from mien.core.softmax import softmax
 from mien.models.record import ModelRecord
 
 Clips = UInt8[np.ndarray, "b t 3 h w"]
@@ -34,7 +33,7 @@ class Network(Protocol):
         """Before calibration, one row a clip."""
 
     def probabilities(self, clips: Clips) -> Float64[np.ndarray, "b c"]:
-        """Calibrated: softmax of the logits over the record's temperature, one row a clip."""
+        """Calibrated: the logits, read as the record says, one row a clip."""
 
 
 @runtime_checkable
@@ -76,13 +75,13 @@ def values_of(network: Network, outputs: Float64[np.ndarray, "b m"]) -> Float64[
     """Probabilities and signals of what :func:`outputs_of` gave, or of the mean of some of it."""
     if isinstance(network, SignalNetwork):
         return network.values(outputs)
-    return softmax(outputs, network.record.temperature)
+    return network.record.calibration.probabilities(outputs)
 
 
 def own_values(record: ModelRecord, outputs: Float64[np.ndarray, "b m"]) -> Float64[np.ndarray, "b n"]:
     """:meth:`SignalNetwork.values` of a network all of whose signals are its own."""
     classes = len(record.labels)
-    probabilities, rest = softmax(outputs[:, :classes], record.temperature), outputs[:, classes:]
+    probabilities, rest = record.calibration.probabilities(outputs[:, :classes]), outputs[:, classes:]
     where = places(record.signals)
     return np.hstack([probabilities, *(signal.values(rest[:, where[signal.name]]) for signal in record.signals)])
 

@@ -23,7 +23,9 @@ from jaxtyping import Float
 from mien.core import checks
 from mien.core.errors import ConfigError, WeightsError
 from mien.core.labels import LabelSpace
+from mien.core.registry import did_you_mean
 from mien.core.signals import Signal, distinct, parse_signals, width
+from mien.models.calibration import TRAINED, Calibration, parse_calibration
 from mien.models.figures import figures_of
 from mien.models.nets import MOST_SIDE, config_of
 
@@ -33,7 +35,6 @@ FORMAT = 1
 SHIPPED = Path(__file__).parents[1] / "weights"
 MOST_CLIP_FRAMES, MOST_CLIP_BYTES = 1024, 1 << 29
 """Of the crops of one clip, which are in memory for every face in sight."""
-LEAST_TEMPERATURE, MOST_TEMPERATURE = 1e-3, 1e3
 LEAST_STD, MOST_PIXEL = 1e-3, 1e3
 GET_AGAIN = "get the file again, or update mien"
 
@@ -78,8 +79,12 @@ class ModelRecord:
         preprocessing: how frames become input.
         config: fields of the network's configuration, such as :class:`mien.models.shape.S2DConfig`.
         frames: how many frames a clip has in use.
-        temperature: logits are divided by it before the softmax (calibration, Guo et al., arXiv 1706.04599).
-        threshold: probability under which the default analysis answers "unclear".
+        temperature: of the reading ``trained``: logits are divided by it before the softmax (calibration, Guo et al.,
+            arXiv 1706.04599).
+        threshold: of that reading: probability under which the default analysis answers "unclear".
+        bias: of that reading, see :class:`mien.models.calibration.Calibration`; empty: none.
+        calibrations: further readings of the logits by name, such as ``balanced``.
+        prior: which reading is in use; the file names its default.
         trained_on: data and recipe, in a sentence.
         dataset: name of the data set it was trained on, as `mien prepare` has it; empty when unknown.
         fold: of that set; 0 without folds.
@@ -113,14 +118,20 @@ class ModelRecord:
     source: str = ""
     network: str = "s2d"
     signals: tuple[Signal, ...] = ()
+    bias: tuple[float, ...] = ()
+    calibrations: dict[str, Calibration] = field(default_factory=dict)
+    prior: str = TRAINED
 
     def __post_init__(self) -> None:
         checks.file_name("name", self.name)
         checks.whole("frames", self.frames, 1, MOST_CLIP_FRAMES)
         size = 3 * self.frames * self.preprocessing.crop_size**2
         checks.demand(size <= MOST_CLIP_BYTES, "frames x crop_size^2 x 3", f"at most {MOST_CLIP_BYTES} bytes", size)
-        checks.real("temperature", self.temperature, LEAST_TEMPERATURE, MOST_TEMPERATURE)
-        checks.real("threshold", self.threshold, 0, 1)
+        checks.demand(isinstance(self.calibrations, dict), "calibrations", "readings by name", self.calibrations)
+        for name, reading in self.readings.items():
+            checks.label("name of a calibration", name)
+            reading.demand_classes(len(self.labels))
+        checks.demand(self.prior in self.readings, "prior", f"one of {', '.join(self.readings)}", self.prior)
         for name in ("trained_on", "dataset", "licence"):
             checks.text(name, getattr(self, name))
         checks.text("name of the labels", self.labels.name, checks.MOST_LABEL)
@@ -136,6 +147,24 @@ class ModelRecord:
         distinct(self.signals)
 
     @property
+    def readings(self) -> dict[str, Calibration]:
+        """All ways to read the logits, by name."""
+        return {TRAINED: Calibration(self.temperature, self.threshold, self.bias), **self.calibrations}
+
+    @property
+    def calibration(self) -> Calibration:
+        """The reading in use."""
+        return self.readings[self.prior]
+
+    def read_as(self, prior: str | None) -> ModelRecord:
+        """The same weights, read in another way; None: as the file says. Raises ConfigError for an unknown name."""
+        if prior is None or prior == self.prior:
+            return self
+        if prior not in self.readings:
+            raise ConfigError(f"a --prior of {self.name}", repr(prior), did_you_mean(prior, list(self.readings)))
+        return dataclasses.replace(self, prior=prior)
+
+    @property
     def is_image_model(self) -> bool:
         """Whether a clip's logits are exactly the mean of its frames' logits (no temporal parts)."""
         return bool(self.config) and self.config.get("frames") is None
@@ -149,6 +178,10 @@ class ModelRecord:
         body["signals"] = [signal.to_dict() for signal in self.signals]
         if not self.signals:
             del body["signals"]  # likewise
+        if not self.calibrations:
+            del body["calibrations"], body["prior"]
+        if not self.bias:
+            del body["bias"]
         return json.dumps({"format": FORMAT, **body})
 
 
@@ -168,6 +201,10 @@ def parse_record(text: str, source: str, sha256: str) -> ModelRecord:
         if not isinstance(body["config"], dict):
             raise ValueError("a config without fields")
         signals = parse_signals(body.pop("signals", []))
+        if "bias" in body:
+            body["bias"] = tuple(body["bias"])
+        if "calibrations" in body:
+            body["calibrations"] = {name: parse_calibration(value) for name, value in body["calibrations"].items()}
         record = ModelRecord(
             labels=LabelSpace(labels["name"], tuple(labels["labels"])),
             preprocessing=Preprocessing(**{**plain, "mean": tuple(plain["mean"]), "std": tuple(plain["std"])}),

@@ -15,7 +15,6 @@ from mien.core.errors import ConfigError, WeightsError
 from mien.core.forks import forked, library_work
 from mien.core.registry import Registry
 from mien.core.settings import cpu_count, thread_count
-from mien.core.softmax import softmax
 from mien.models.find import find_weights
 from mien.models.landmarks import fold
 from mien.models.memory import keep_freed_memory
@@ -108,7 +107,7 @@ class LoadedModel:
 
     def probabilities(self, clips: UInt8[np.ndarray, "b t 3 h w"]) -> Float64[np.ndarray, "b c"]:
         """Calibrated probabilities of b clips of t aligned RGB crops; rows sum to 1."""
-        return softmax(self.logits(clips), self.record.temperature)
+        return self.record.calibration.probabilities(self.logits(clips))
 
     def points(self, crops: UInt8[np.ndarray, "n 3 h w"]) -> Float[np.ndarray, "n 68 2"]:
         """68 landmarks of aligned crops, as fractions of the crop's side."""

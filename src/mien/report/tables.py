@@ -1,7 +1,7 @@
 """spans.csv, frames.csv and result.json: columns and keys here are a promise to other programs.
 
 spans.csv, one row a span:
-    track, start, end, duration, label, score, abstained, reason
+    track, start, end, duration, label, score, abstained, reason, intensity
 
 frames.csv, one row a face and frame, by frame, then track:
     frame, time, track, x0, y0, x1, y1, detector_score, measured, size, sharpness, yaw, reason, label, score,
@@ -35,7 +35,7 @@ from mien.core.table import FaceTable
 from mien.core.types import UNCLEAR, FaceRow, Span
 
 SCHEMA = 2
-SPAN_COLUMNS = ("track", "start", "end", "duration", "label", "score", "abstained", "reason")
+SPAN_COLUMNS = ("track", "start", "end", "duration", "label", "score", "abstained", "reason", "intensity")
 SIDES = ("x0", "y0", "x1", "y1")
 FRAME_COLUMNS = (
     *("frame", "time", "track", *SIDES, "detector_score", "measured"),
@@ -132,6 +132,9 @@ def span_columns(spans: Sequence[Span]) -> dict[str, Column]:
         "score": _rounded(scores, SCORE_DIGITS),
         "abstained": np.array([span.abstained for span in spans], np.bool_),
         "reason": [span.reason for span in spans],
+        "intensity": _rounded(
+            np.array([np.nan if span.intensity is None else span.intensity for span in spans], np.float64), SCORE_DIGITS
+        ),
     }
 
 
@@ -234,8 +237,9 @@ def _write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[object
 
 def _span_cells(span: Span) -> tuple[object, ...]:
     times = (_fixed(span.start, TIME_DIGITS), _fixed(span.end, TIME_DIGITS), _fixed(span.end - span.start, TIME_DIGITS))
-    score = _fixed(span.score, SCORE_DIGITS)
-    return (span.track, *times, escaped(span.label), score, _truth(span.abstained), escaped(span.reason or ""))
+    score, intensity = _fixed(span.score, SCORE_DIGITS), _fixed(span.intensity, SCORE_DIGITS)
+    reason = escaped(span.reason or "")
+    return (span.track, *times, escaped(span.label), score, _truth(span.abstained), reason, intensity)
 
 
 def _frame_cells(row: FaceRow, span: Span | None, labels: Sequence[str], unread: Sequence[None]) -> tuple[object, ...]:

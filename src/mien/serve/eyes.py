@@ -44,7 +44,7 @@ def watcher(settings: ServeSettings) -> Answer:
     bound_pictures(settings)
     from mien.analysis.expressions import load
 
-    model = load(settings.model, signals=settings.signals)
+    model = load(settings.model, prior=settings.prior, signals=settings.signals)
     cameras: dict[int, _Camera] = {}
 
     def answer(glance: Glance, _: Tell) -> list[dict[str, Any]]:

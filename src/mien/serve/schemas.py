@@ -139,6 +139,7 @@ class ModelFacts(BaseModel):
     labels: list[str]
     signals: list[SignalFacts]
     frames: int
+    prior: str
     threshold: float
     trained_on: str
     licence: str

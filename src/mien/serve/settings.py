@@ -39,6 +39,9 @@ class ServeSettings:
     """Name from `mien models`, a weights file, a folder with one, or hf://owner/repository@revision."""
     signals: Annotated[tuple[str, ...], tyro.conf.UseAppendAction, tyro.conf.arg(metavar="NAME")] = ()
     """What to say beside the expression; may be repeated. affect: valence and arousal, derived from the expression."""
+    prior: str | None = None
+    """Which shares of the expressions to expect: trained, those of the training set; balanced, none before another.
+    None: the model's own choice; see `mien models NAME`."""
     max_upload_mb: float = 500.0
     """Largest upload in megabytes."""
     upload_minutes: float = 60.0

@@ -74,7 +74,7 @@ def analyst(settings: ServeSettings) -> Answer:
     from mien.analysis.expressions import load
 
     limit_threads(max(1, thread_count() // settings.concurrency))
-    model = load(settings.model, signals=settings.signals)
+    model = load(settings.model, prior=settings.prior, signals=settings.signals)
 
     def answer(question: Question, tell: Tell) -> dict[str, Any]:
         look_into(question.source, question.name, settings)

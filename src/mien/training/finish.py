@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import replace
+from typing import Any, NamedTuple
 
 import numpy as np
-import torch
 from jaxtyping import Float, Int
 
 from mien.core import checks
@@ -16,46 +15,38 @@ from mien.core.files import whole_file
 from mien.core.softmax import softmax
 from mien.evaluation.calibration import bias_helps, fit_bias, temperature_alone, threshold_for
 from mien.evaluation.metrics import confusion, expected_calibration_error, uar, war
-from mien.models.net import Net
+from mien.models.calibration import Calibration
 
 ABSTAIN_PRECISION = 0.95
 """Share of right answers, on the validation split, among those at or above the default threshold."""
 
 
-@dataclass(frozen=True)
-class Calibration:
-    """What makes probabilities of logits, and what they are then worth on the items it was fitted on.
+class Calibrated(NamedTuple):
+    """A reading of logits, and what its probabilities are worth on the items it was fitted on.
 
     Attributes:
-        temperature: logits are divided by it.
-        bias: of each class, added to the logits after the division; zeros where it does not help.
-        threshold: the least confidence above which :data:`ABSTAIN_PRECISION` of the answers are right.
+        reading: its bias is empty where that does not help; above its threshold :data:`ABSTAIN_PRECISION` of the
+            answers are right.
         figures: ``war``, ``uar`` and ``ece`` there, in [0, 1].
     """
 
-    temperature: float
-    bias: Float[np.ndarray, " c"]
-    threshold: float
+    reading: Calibration
     figures: dict[str, float]
 
-    def put_into(self, net: Net) -> None:
-        """Add the bias to the head's, so that the network's logits need their temperature only."""
-        with torch.no_grad():
-            net.head.bias.add_(torch.from_numpy(self.bias * self.temperature).to(net.head.bias))
 
-
-def calibrate(logits: Float[np.ndarray, "n c"], labels: Int[np.ndarray, " n"]) -> Calibration:
-    """Fit all three. Never on test items."""
+def calibrate(logits: Float[np.ndarray, "n c"], labels: Int[np.ndarray, " n"]) -> Calibrated:
+    """Fit temperature, bias and threshold. Never on test items."""
     fit = fit_bias if bias_helps(logits, labels) else temperature_alone
     temperature, bias = fit(logits, labels)
-    probabilities = softmax(logits / temperature + bias)
-    threshold = threshold_for(ABSTAIN_PRECISION, probabilities, labels)
-    return Calibration(temperature, bias, threshold, figures(probabilities, labels))
+    reading = Calibration(temperature, 0.0, tuple(bias.tolist()) if bias.any() else ())
+    probabilities = reading.probabilities(logits)
+    reading = replace(reading, threshold=threshold_for(ABSTAIN_PRECISION, probabilities, labels))
+    return Calibrated(reading, figures(probabilities, labels))
 
 
-def uncalibrated(probabilities: Float[np.ndarray, "n c"], labels: Int[np.ndarray, " n"]) -> Calibration:
+def uncalibrated(logits: Float[np.ndarray, "n c"], labels: Int[np.ndarray, " n"]) -> Calibrated:
     """Of items that must not calibrate what they then measure."""
-    return Calibration(1.0, np.zeros(probabilities.shape[1]), 0.0, figures(probabilities, labels))
+    return Calibrated(Calibration(), figures(softmax(logits), labels))
 
 
 def figures(probabilities: Float[np.ndarray, "n c"], labels: Int[np.ndarray, " n"]) -> dict[str, float]:

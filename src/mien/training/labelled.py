@@ -23,7 +23,7 @@ from mien.data.mixing import mix
 from mien.data.splits import hold_out
 from mien.models.find import find_weights
 from mien.models.landmarks import fold
-from mien.models.net import Net, parameter_groups
+from mien.models.net import Net, freeze_layers, parameter_groups
 from mien.models.nets import build, config_of
 from mien.models.record import ModelRecord, read_record
 from mien.models.torch_file import read_torch
@@ -60,6 +60,7 @@ class LabelledTask(Task):
         self.held_out = recipe.held_out(held_out, self._eyes)
         net = recognizer.net
         net.learn_only(recipe.learn)
+        freeze_layers(net, recipe.frozen)
         net.checkpoint_blocks = recipe.checkpoint_blocks
         self.items, self.data, self.labels = len(self.source), self.source.loaded, self.source.labels
         self.idle_parameters = bool(net.needs)
@@ -219,13 +220,12 @@ class LabelledRun:
         recognizer = Recognizer(net, task.recognizer.landmarks, task.preprocessing).cpu().eval()
         judged = task.judge(net)
         if self.protocol == "clean":
-            calibration, split = calibrate(judged.logits, judged.labels), "valid"
-            calibration.put_into(net)
+            calibrated, split = calibrate(judged.logits, judged.labels), "valid"
         else:
-            calibration, split = uncalibrated(softmax(judged.logits), judged.labels), "official_test"
+            calibrated, split = uncalibrated(judged.logits, judged.labels), "official_test"
         rows = task.source.rows
         begun = f"{self.recipe.judged_as(rows.name)}_{split}"
-        scores = {f"{begun}_{name}": value for name, value in calibration.figures.items()}
+        scores = {f"{begun}_{name}": value for name, value in calibrated.figures.items()}
         if self.recipe.learn == "temporal":
             # Fresh temporal parts add nothing: this is the image model, averaged over the frames.
             fresh = task.judge(replace(self, recipe=replace(self.recipe, zero_init=True)).first(rows).net)
@@ -237,8 +237,9 @@ class LabelledRun:
             preprocessing=task.preprocessing,
             config={},
             frames=self.recipe.frames,
-            temperature=calibration.temperature,
-            threshold=calibration.threshold,
+            temperature=calibrated.reading.temperature,
+            threshold=calibrated.reading.threshold,
+            bias=calibrated.reading.bias,
             trained_on=f"{rows.name}, {task.items} items, from {self.start or self.backbone or 'random numbers'}",
             dataset=rows.name,
             fold=self.fold,

@@ -71,6 +71,8 @@ class Recipe(ABC):
         layer_decay: the learning rate falls by this factor per block from the head down.
         prompt_rate: share of the learning rate that prompters and adapters get; their output must not outgrow the
             trunk's tokens.
+        frozen: how many of the network's layers, from the shallowest on, stay as they are, and with them all that was
+            added beside the trunk: what is small already by layer decay need not be computed.
         zero_init: fresh adapters add nothing at first; off: random, as in the released code.
         checkpoint_blocks: compute every block again in the backward pass instead of keeping its activations.
         views: stretches of a held-out clip that are averaged.
@@ -87,6 +89,7 @@ class Recipe(ABC):
     mixing: Mixing = mixing.NONE
     layer_decay: float = 1.0
     prompt_rate: float = 1.0
+    frozen: int = 0
     zero_init: bool = True
     checkpoint_blocks: bool = False
     views: int = 2
@@ -95,6 +98,8 @@ class Recipe(ABC):
     def __post_init__(self) -> None:
         if not 0 <= self.teacher_share <= 1:
             raise ConfigError("--recipe.teacher-share from 0 to 1", str(self.teacher_share), "change it")
+        if self.frozen < 0:
+            raise ConfigError("--recipe.frozen of at least 0 layers", str(self.frozen), "change it")
         if self.learn != "all" and not self.has_time:
             raise ConfigError(f"a video model for what {self.learn} learns", "an image model", "set --recipe.temporal")
 

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from mien.core.errors import ConfigError
 from mien.core.labels import LabelSpace
 from mien.core.registry import Place, Registry
+from mien.models.calibration import TRAINED
 from mien.models.find import find_weights
 from mien.models.net import Answer
 from mien.models.weights import load_weights
@@ -110,14 +111,16 @@ class Teacher(Term):
             expected = f"an image model with the labels of {setting.labels.name} as teacher"
             raise ConfigError(expected, name, "choose another --recipe.teacher")
         self._held = (recognizer,)  # in a tuple: no part of what learns, nor of its checkpoints
-        self.temperature, self.size = record.temperature, record.preprocessing.input_size
+        reading = record.readings[TRAINED]
+        self.temperature, self.shift = reading.temperature, torch.as_tensor(reading.shift, dtype=torch.float32)
+        self.size = record.preprocessing.input_size
 
     def forward(self, answer: Answer, step: Step) -> Float[Tensor, ""]:
         """See :class:`Term`."""
         (recognizer,) = self._held
         with torch.no_grad():
             logits = recognizer.to(step.clips.device).logits(recognizer.frames_of(step.clips))
-        targets = (logits.float() / self.temperature).softmax(1)
+        targets = (logits.float() / self.temperature + self.shift.to(logits.device)).softmax(1)
         return F.cross_entropy(answer.logits.float(), targets)
 
 

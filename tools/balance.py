@@ -1,0 +1,102 @@
+"""A reading of a model's logits for faces from elsewhere, chosen on several kinds of faces and put into its file.
+
+    python tools/balance.py WEIGHTS FOLDER --prior-of ARCHIVE -o OUT.safetensors
+
+FOLDER is one for `mien evaluate --world`, with the sets to choose on and no other. Of the class shares of the archive's
+training votes as much is taken out (tau, in steps of 0.05) as gives the best mean over the kinds of faces (held-out,
+spoilt, rendered, pictures) of the mean recall. Then the temperature with the least negative log-likelihood over the
+kinds, each weighing the same, and the threshold above which PRECISION of the held-out and spoilt answers are right.
+"""
+
+import argparse
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from mien.analysis.expressions import ExpressionModel
+from mien.core.softmax import softmax
+from mien.data.ferplus import vote_shares
+from mien.evaluation.calibration import coverage, threshold_for
+from mien.evaluation.metrics import confusion, expected_calibration_error, uar
+from mien.evaluation.runs import open_run
+from mien.evaluation.world import Measure, measure_world
+from mien.models.calibration import BALANCED, TRAINED, Calibration
+from mien.models.weights import read_tensors, write_tensors
+
+PRECISION = 0.9
+TAUS = np.arange(0, 1.51, 0.05).round(2)
+TEMPERATURES = np.geomspace(0.3, 5, 200)
+
+
+def kind_of(measure: Measure) -> str:
+    """Sets of one kind weigh together as much as those of another."""
+    first, _, spoilt = measure.name.partition(", ")
+    return "spoilt" if spoilt else first.partition(" (")[0]
+
+
+def by_kind(scores: dict[str, list[float]]) -> float:
+    return float(np.mean([np.mean(some) for some in scores.values()]))
+
+
+def recall(measures: list[Measure], logits: list[np.ndarray], shift: np.ndarray) -> float:
+    """Mean over kinds; of the classes that a set has."""
+    scores: dict[str, list[float]] = {}
+    for measure, rows in zip(measures, logits, strict=True):
+        matrix = confusion(measure.targets, (rows + shift).argmax(1), rows.shape[1])
+        scores.setdefault(kind_of(measure), []).append(uar(matrix))
+    return by_kind(scores)
+
+
+def loss(measures: list[Measure], logits: list[np.ndarray], shift: np.ndarray, temperature: float) -> float:
+    scores: dict[str, list[float]] = {}
+    for measure, rows in zip(measures, logits, strict=True):
+        chosen = softmax(rows + shift, temperature)[np.arange(len(rows)), measure.targets]
+        scores.setdefault(kind_of(measure), []).append(float(-np.log(chosen.clip(1e-12)).mean()))
+    return by_kind(scores)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("weights")
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--prior-of", type=Path, required=True)
+    parser.add_argument("--backend", default="torch")
+    parser.add_argument("-o", "--out", type=Path, required=True)
+    given = parser.parse_args()
+    run = open_run(given.weights, "cpu", given.backend, TRAINED)
+    trained = run.model.record.calibration
+    with np.load(given.prior_of) as archive:
+        shares = vote_shares(archive["train_votes"])
+    prior = shares[shares.any(1)].mean(0, dtype=np.float64)
+    measures, logits = [], []
+    for measure in measure_world(run, ExpressionModel(run.model), given.folder).measures:
+        seen = measure.seen
+        rows = np.log(measure.probabilities[seen].clip(1e-12)) * trained.temperature
+        measures.append(replace(measure, targets=measure.targets[seen], probabilities=rows, groups={}))
+        logits.append(rows)
+    found = {tau: recall(measures, logits, -tau * np.log(prior)) for tau in TAUS.tolist()}
+    tau = max(found, key=lambda one: found[one])
+    print("mean recall by tau:", ", ".join(f"{one} {100 * value:.2f}" for one, value in found.items()))
+    shift = -tau * np.log(prior)
+    losses = [loss(measures, logits, shift, temperature) for temperature in TEMPERATURES]
+    temperature = float(TEMPERATURES[int(np.argmin(losses))])
+    reading = Calibration(temperature, 0.0, prior=tuple(prior.tolist()), tau=tau)
+    near = [place for place, one in enumerate(measures) if one.name.startswith("FERPlus")]
+    answers = [reading.probabilities(rows) for rows in logits]
+    rows = np.concatenate([answers[place] for place in near])
+    threshold = threshold_for(PRECISION, rows, np.concatenate([measures[place].targets for place in near]))
+    reading = replace(reading, threshold=threshold)
+    for measure, some in zip(measures, answers, strict=True):
+        share, precision = coverage(threshold, some, measure.targets)
+        ece = expected_calibration_error(some, measure.targets)
+        right = (some.argmax(1) == measure.targets).mean()
+        print(f"{measure.name}: right {100 * right:.1f}, ECE {ece:.3f}, answered {share:.3f}, then {precision:.3f}")
+    print(f"tau {tau}, temperature {temperature:.3f}, threshold {threshold:.3f}")
+    source = Path(run.model.record.source)
+    record = replace(run.model.record, calibrations={BALANCED: reading}, prior=BALANCED, scores={})
+    write_tensors(read_tensors(source), {"mien": record.to_json()}, given.out)
+
+
+if __name__ == "__main__":
+    main()
