@@ -32,7 +32,9 @@ def test_every_verb_explains_itself_in_the_words_of_the_overview(mien, verb: str
     ran = mien(verb, "--help")
     assert ran.code == 0
     assert ran.out.startswith(f"usage: mien {verb} ")
-    options = getattr(importlib.import_module(f"mien.cli.{verb}"), verb.capitalize(), None)
+    options = getattr(
+        importlib.import_module(f"mien.cli.{verb.replace('-', '_')}"), verb.title().replace("-", ""), None
+    )
     if options is not None:  # train has no options of its own
         assert options.__doc__.splitlines()[0] == VERBS[verb]
 
