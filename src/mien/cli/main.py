@@ -28,6 +28,7 @@ VERBS = {
     "explain": "Why this label: where in the face, and when, the answer comes from, and what theory would expect.",
     "export-result": "Results for other programs: ELAN, Praat, captions, BORIS, annotation tools, Excel, SPSS, BIDS.",
     "plot": "Pictures for papers: timelines, mean probabilities, transitions between expressions, confusion.",
+    "agree": "How far people who coded the films agree with each other and with mien: kappa, alpha, F1, intervals.",
     "models": "The models that come with mien: labels, licence, training data, scores.",
     "doctor": "Check that this machine has what mien needs, and say what to do where it does not.",
     "prepare": "Check a data set's release, crop its faces, and write a manifest to train and evaluate by.",
