@@ -50,9 +50,9 @@ def test_no_verb_is_a_problem_of_the_user(mien) -> None:
 
 
 def test_a_misspelt_verb_gets_the_right_one(mien) -> None:
-    ran = mien("analise", "talk.mp4")
+    ran = mien("analyse", "talk.mp4")
     assert (ran.code, ran.out) == (1, "")
-    assert ran.err == "mien: expected a verb of mien, got 'analise'; did you mean analyze?\n"
+    assert ran.err == "mien: expected a verb of mien, got 'analyse'; did you mean analyze?\n"
 
 
 def plant(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:

@@ -29,6 +29,7 @@ VERBS = {
     "export-result": "Results for other programs: ELAN, Praat, captions, BORIS, annotation tools, Excel, SPSS, BIDS.",
     "plot": "Pictures for papers: timelines, mean probabilities, transitions between expressions, confusion.",
     "agree": "How far people who coded the films agree with each other and with mien: kappa, alpha, F1, intervals.",
+    "validate": "How often the model names what people named in labelled pictures, beside how often people do.",
     "models": "The models that come with mien: labels, licence, training data, scores.",
     "doctor": "Check that this machine has what mien needs, and say what to do where it does not.",
     "prepare": "Check a data set's release, crop its faces, and write a manifest to train and evaluate by.",
