@@ -20,11 +20,13 @@ if TYPE_CHECKING:
     from mien.analysis.settings import AnalysisSettings as AnalysisSettings
     from mien.core.errors import InputError as InputError
     from mien.core.errors import MienError as MienError
+    from mien.report.read import read as read
     from mien.report.result import Result as Result
 
 _CONTENTS = {
     "load": "mien.analysis.expressions",
     "ExpressionModel": "mien.analysis.expressions",
+    "read": "mien.report.read",
     "AnalysisSettings": "mien.analysis.settings",
     "Result": "mien.report.result",
     "MienError": "mien.core.errors",

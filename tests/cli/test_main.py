@@ -32,7 +32,9 @@ def test_every_verb_explains_itself_in_the_words_of_the_overview(mien, verb: str
     ran = mien(verb, "--help")
     assert ran.code == 0
     assert ran.out.startswith(f"usage: mien {verb} ")
-    options = getattr(importlib.import_module(f"mien.cli.{verb}"), verb.capitalize(), None)
+    options = getattr(
+        importlib.import_module(f"mien.cli.{verb.replace('-', '_')}"), verb.title().replace("-", ""), None
+    )
     if options is not None:  # train has no options of its own
         assert options.__doc__.splitlines()[0] == VERBS[verb]
 
@@ -48,9 +50,9 @@ def test_no_verb_is_a_problem_of_the_user(mien) -> None:
 
 
 def test_a_misspelt_verb_gets_the_right_one(mien) -> None:
-    ran = mien("analise", "talk.mp4")
+    ran = mien("analyse", "talk.mp4")
     assert (ran.code, ran.out) == (1, "")
-    assert ran.err == "mien: expected a verb of mien, got 'analise'; did you mean analyze?\n"
+    assert ran.err == "mien: expected a verb of mien, got 'analyse'; did you mean analyze?\n"
 
 
 def plant(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:

@@ -33,6 +33,7 @@ from mien.core.workers import Lost, portable, spread_tasks
 from mien.media.files import is_pipe
 from mien.models.calibration import TRAINED
 from mien.report.film import demand_embeddable
+from mien.report.formats import chosen, demand_packages, untimed
 from mien.report.result import RESULT_FILE, Result
 from mien.report.tables import plain, read_json
 
@@ -64,6 +65,9 @@ class Outputs:
     """Put the video into that page, so that it can be sent alone; else the page links it."""
     thumbnails: bool = False
     """Put small pictures of the faces into that page."""
+    export: str = ""
+    """Write the result for other programs too; names with commas between them: eaf (ELAN), textgrid (Praat), vtt and
+    srt (captions), boris, labelstudio, cvat, xlsx (Excel), sav (SPSS), parquet, bids."""
 
     def __post_init__(self) -> None:
         if (self.blur or self.landmarks or not self.strip or not self.sound) and not self.save_video:
@@ -73,6 +77,12 @@ class Outputs:
             raise ConfigError("html with embed or thumbnails", "html off", "switch html on as well")
         if self.thumbnails and self.blur:
             raise ConfigError("thumbnails or blur", "both", "leave one out: thumbnails show the faces that blur hides")
+        _ = self.formats  # which refuses a stranger
+
+    @property
+    def formats(self) -> tuple[str, ...]:
+        """The names in ``export``."""
+        return chosen(self.export)
 
 
 @dataclass(frozen=True)
@@ -156,9 +166,11 @@ def analyze_many(
     Raises:
         ConfigError: a shard that is none, fewer than one worker, an unknown executor, or a folder that cannot be
             written to; at once, before anything is done.
+        MissingDependencyError: a format needs a package that is not installed; likewise.
     """
     if workers < 1:
         raise ConfigError("at least 1 worker", str(workers), "use 1, or the number of your CPU cores divided by 2")
+    demand_packages((outputs or Outputs()).formats)
     demand_writable(Path(out), "the results")
     names = folder_names(sources, Path(out))
     places = take_shard([Place(source, Path(out) / name) for source, name in zip(sources, names, strict=True)], shard)
@@ -204,7 +216,9 @@ def analyze_one(model: ExpressionModel, job: Job, place: Place, progress: BatchP
             demand_unchanged(source, state)  # it was read again for drawings
             report = result.to_dict()
             folder, lost = settle(draft, place, keys)
-        return Outcome(source, "done", folder, report, notes=(CHANGED,) if lost else ())
+        left_out = untimed(result, job.outputs.formats)
+        notes = [f"no {', '.join(left_out)} of a still picture, which lasts no time"] if left_out else []
+        return Outcome(source, "done", folder, report, notes=(*([CHANGED] if lost else []), *notes))
     except Exception as error:
         return Outcome(source, "failed", place.folder, error=error)
 
@@ -230,6 +244,7 @@ def write_outputs(result: Result, folder: Path, outputs: Outputs) -> list[Path]:
     if outputs.html:
         page = folder / "report.html"
         written.append(result.html(page, drawing, embed=outputs.embed, thumbnails=outputs.thumbnails))
+    written += result.export(folder, *outputs.formats)
     return [*written, *result.save(folder)]
 
 

@@ -236,8 +236,12 @@ def _merge(draft: Path, folder: Path) -> None:
         draft.rename(folder)
         return
     (folder / RESULT_FILE).unlink(missing_ok=True)
-    for file in sorted(draft.iterdir(), key=lambda path: path.name == RESULT_FILE):
-        os.replace(file, folder / file.name)
+    # Folders in it too (bids), file by file; result.json, which says that all is there, last.
+    files = [path for path in draft.rglob("*") if not path.is_dir()]
+    for file in sorted(files, key=lambda path: path == draft / RESULT_FILE):
+        place = folder / file.relative_to(draft)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        os.replace(file, place)
 
 
 @contextmanager

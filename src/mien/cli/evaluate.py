@@ -123,7 +123,7 @@ def _predictions(name: str | None, options: Evaluate) -> Predictions:
     from mien.evaluation.runs import open_run, predict_run
 
     run = open_run(name, options.device, options.backend, options.prior)
-    with _progress(run.model.record.name) as progress:
+    with progress_of(run.model.record.name) as progress:
         predictions = predict_run(run, options.ground, progress)
     if options.keep:
         from mien.models.figures import keep_figures
@@ -144,7 +144,7 @@ def _robustness(options: Evaluate) -> Robustness:
     columns: list[dict[str, Report]] = [{} for _ in runs]
     for title, change in [(CLEAN, None), *CORRUPTIONS.items()]:
         for run, reports in zip(runs, columns, strict=True):
-            with _progress(f"{run.model.record.name}: {title}") as progress:
+            with progress_of(f"{run.model.record.name}: {title}") as progress:
                 reports[title] = make_report(predict_run(run, options.ground, progress, change))
         if title == CLEAN:  # before the long part: what cannot stand in one table
             same_ground([reports[CLEAN].predictions for reports in columns])
@@ -157,7 +157,7 @@ def _world(options: Evaluate, folder: Path) -> World:
     from mien.evaluation.world import measure_world
 
     run = open_run(options.runs[0] if options.runs else None, options.device, options.backend, options.prior)
-    with _progress(run.model.record.name) as progress:
+    with progress_of(run.model.record.name) as progress:
         return measure_world(run, ExpressionModel(run.model), folder, progress)
 
 
@@ -194,7 +194,7 @@ def _draw(outcome: Report | Table | Comparison | Robustness | World, folder: Pat
 
 
 @contextmanager
-def _progress(name: str) -> Iterator[Callable[[int, int], None]]:
+def progress_of(name: str) -> Iterator[Callable[[int, int], None]]:
     """A bar on stderr where a person looks."""
     from rich.console import Console
     from rich.progress import Progress

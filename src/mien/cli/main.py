@@ -26,7 +26,10 @@ VERBS = {
     "analyze": "Which expression does each face show, when: tables and pictures for videos and stills.",
     "watch": "Which expression does each face show, now: a camera, a stream or a file, as it runs.",
     "explain": "Why this label: where in the face, and when, the answer comes from, and what theory would expect.",
+    "export-result": "Results for other programs: ELAN, Praat, captions, BORIS, annotation tools, Excel, SPSS, BIDS.",
     "plot": "Pictures for papers: timelines, mean probabilities, transitions between expressions, confusion.",
+    "agree": "How far people who coded the films agree with each other and with mien: kappa, alpha, F1, intervals.",
+    "validate": "How often the model names what people named in labelled pictures, beside how often people do.",
     "models": "The models that come with mien: labels, licence, training data, scores.",
     "doctor": "Check that this machine has what mien needs, and say what to do where it does not.",
     "prepare": "Check a data set's release, crop its faces, and write a manifest to train and evaluate by.",
@@ -37,13 +40,13 @@ VERBS = {
     "export": "A model as a file that runs without mien: uint8 face crops in, probabilities out.",
     "convert": "Turn a checkpoint of the released S2D code into weights for mien.",
 }
-"""What there is, in the order of the help. Verb ``x`` is ``main(args) -> int`` in ``mien.cli.x``."""
+"""What there is, in the order of the help. Verb ``x-y`` is ``main(args) -> int`` in ``mien.cli.x_y``."""
 
 HELP = f"""usage: mien VERB [OPTIONS]
 
 Which expression does each face in this video show, when. Expressions shown, not emotions felt.
 
-{chr(10).join(f"  mien {verb:<10} {line}" for verb, line in VERBS.items())}
+{chr(10).join(f"  mien {verb:<13} {line}" for verb, line in VERBS.items())}
 
   mien VERB --help   all options of a verb
   mien --version     the version
@@ -149,5 +152,5 @@ def _dispatch(args: Sequence[str]) -> int:
         return OK
     if verb not in VERBS:
         raise ConfigError("a verb of mien", repr(verb), did_you_mean(verb, VERBS))
-    run = importlib.import_module(f"mien.cli.{verb}").main
+    run = importlib.import_module(f"mien.cli.{verb.replace('-', '_')}").main
     return int(run(rest))

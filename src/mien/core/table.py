@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from jaxtyping import Float, Int, Shaped
@@ -87,6 +87,17 @@ class FaceTable:
         self._length += 1
         return self._length - 1
 
+    def extend(self, rows: Shaped[np.ndarray, " n"], reasons: Sequence[str | None]) -> None:
+        """Add rows of :func:`row_dtype`, and why each face could not be read; their own codes of it do not count."""
+        added = rows.copy()
+        added["reason"] = [self._code(reason) for reason in reasons]
+        self._store(np.concatenate([*self._filled(), added]))
+
+    def _store(self, rows: Shaped[np.ndarray, " n"]) -> None:
+        parts = (rows[start : start + CHUNK_ROWS] for start in range(0, len(rows), CHUNK_ROWS))
+        self._chunks = [np.concatenate([part, np.zeros(CHUNK_ROWS - len(part), self._dtype)]) for part in parts]
+        self._length = len(rows)
+
     def _code(self, reason: str | None) -> int:
         if reason not in self._reasons:
             self._reasons.append(reason)
@@ -131,11 +142,7 @@ class FaceTable:
         order = np.lexsort((self.column("track"), self.column("index")))
         if np.all(order[1:] > order[:-1]):
             return
-        rows = np.concatenate(list(self._filled()))[order]
-        self._chunks = [
-            np.concatenate([part, np.zeros(CHUNK_ROWS - len(part), self._dtype)])
-            for part in (rows[start : start + CHUNK_ROWS] for start in range(0, len(rows), CHUNK_ROWS))
-        ]
+        self._store(np.concatenate(list(self._filled()))[order])
 
     def __getitem__(self, row: int) -> FaceRow:
         """Row ``row`` as a value of its own; negative numbers count from the end."""

@@ -226,7 +226,7 @@ def measure_world(run: Run, reader: Reader, folder: Path, progress: Progress | N
         if (place / FERPLUS).is_file():
             measures += _faces(run, place / FERPLUS, say)
         if (place / LABELS).is_file() or (place / PEOPLE).is_file():
-            measures.append(_pictures(run, reader, place, say))
+            measures.append(measure_pictures(run, reader, place, say))
         elif (place / EXACT).is_file():
             measures.append(_people(run, place, say))
         elif films := [path for path in sorted(place.iterdir()) if path.suffix.lower() in FILMS]:
@@ -278,7 +278,8 @@ def _binned(values: Float64[np.ndarray, " n"], edges: Sequence[float]) -> list[s
     return [names[place] for place in np.digitize(values, edges)]
 
 
-def _pictures(run: Run, reader: Reader, folder: Path, progress: Progress) -> Measure:
+def measure_pictures(run: Run, reader: Reader, folder: Path, progress: Progress) -> Measure:
+    """The labelled pictures of a folder through detector, alignment and gate. Raises DataError for a torn folder."""
     record = run.model.record
     labels = tuple(canonical(name) for name in record.labels.labels)
     pictures = [one for one in labelled_pictures(folder) if canonical(one.label) in labels]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from mien.report import tables
 from mien.report.findings import Findings
+from mien.report.formats import chosen, export
 from mien.report.frames import pandas_frame, polars_frame
 
 if TYPE_CHECKING:
@@ -31,6 +32,20 @@ class Result(Findings):
         tables.write_frames(frames, self.frames, self.spans, self.labels.labels)
         tables.write_json(result, self.to_dict())
         return [spans, frames, result]
+
+    def export(self, folder: str | Path, *names: str) -> list[Path]:
+        """Write the result for other programs into ``folder``; returns the files, which are called as the source.
+
+        Args:
+            folder: made if it is not there.
+            names: of :data:`mien.report.formats.FORMATS`: ``"eaf"``, ``"vtt"``, ... What holds nothing but times is
+                left out where the source is one still picture.
+
+        Raises:
+            ConfigError: an unknown format.
+            MissingDependencyError: a package is needed that is not installed.
+        """
+        return export(self, Path(folder), chosen(",".join(names)))
 
     def to_pandas(self) -> pandas.DataFrame:
         """The spans as spans.csv has them; a row a span. Raises MissingDependencyError without pandas."""

@@ -149,7 +149,7 @@ def _rounded(values: Float[np.ndarray, " n"], digits: int) -> Float64[np.ndarray
     return rounded
 
 
-def write_json(path: Path, content: dict[str, Any]) -> None:
+def write_json(path: Path, content: dict[str, Any] | list[Any]) -> None:
     """Write ``content`` as indented UTF-8 JSON; numbers that are not finite become null."""
     with whole_file(path) as draft:
         draft.write_text(json.dumps(plain(content), indent=2, ensure_ascii=False, allow_nan=False) + "\n", "utf-8")

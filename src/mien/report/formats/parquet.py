@@ -1,0 +1,45 @@
+"""Parquet, for data frames in any language: the spans and the frames, with types; the provenance in the metadata."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mien.core.files import whole_file
+from mien.report.formats.base import Format
+from mien.report.tables import Column, frame_columns, plain, span_columns
+
+if TYPE_CHECKING:
+    from mien.report.findings import Findings
+
+KEY = b"mien"
+"""Under which a file's metadata hold the provenance, as JSON."""
+
+
+def write(result: Findings, folder: Path, stem: str) -> list[Path]:
+    """Write ``<stem>.spans.parquet`` and ``<stem>.frames.parquet``."""
+    about = json.dumps(plain(result.provenance), ensure_ascii=False).encode()
+    tables = {
+        "spans": span_columns(result.spans),
+        "frames": frame_columns(result.frames, result.spans, result.labels.labels),
+    }
+    return [_write(folder / f"{stem}.{name}.parquet", columns, about) for name, columns in tables.items()]
+
+
+def _write(path: Path, columns: dict[str, Column], about: bytes) -> Path:
+    import pyarrow
+    from pyarrow import parquet
+
+    arrays = {
+        # A column that is empty throughout has a type all the same; NaN is null.
+        name: pyarrow.array(values, pyarrow.string() if isinstance(values, list) else None, from_pandas=True)
+        for name, values in columns.items()
+    }
+    table = pyarrow.table(arrays).replace_schema_metadata({KEY: about})
+    with whole_file(path) as draft:
+        parquet.write_table(table, str(draft))
+    return path
+
+
+FORMAT = Format(write, packages=("pyarrow",))
