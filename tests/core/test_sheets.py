@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mien.core.errors import DataError
-from mien.core.sheets import escaped, read_rows, unescaped
+from mien.core.sheets import escaped, read_cells, read_rows, unescaped, write_rows
 
 
 @pytest.mark.parametrize(
@@ -80,3 +80,10 @@ def test_many_columns_take_no_square_of_time(tmp_path: Path) -> None:
     start = time.process_time()
     assert len(list(read_rows(tmp_path / "wide.csv", ("id",)))) == 1
     assert time.process_time() - start < 10
+
+
+def test_a_table_is_written_so_that_it_reads_back_and_computes_nothing(tmp_path: Path) -> None:
+    rows = [("=1+1", 1, 0.1234567, float("nan")), (None, True, 2.0, "a,b")]
+    write_rows(tmp_path / "t.csv", ("@name", "n", "x", "y"), rows)
+    assert (tmp_path / "t.csv").read_text() == "'@name,n,x,y\n'=1+1,1,0.123457,\n,true,2,\"a,b\"\n"
+    assert [cells for _, cells in read_cells(tmp_path / "t.csv")][1] == ["=1+1", "1", "0.123457", ""]

@@ -8,11 +8,13 @@ number stays a number. :func:`unescaped` is the inverse: a text with apostrophes
 from __future__ import annotations
 
 import csv
+import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from mien.core.errors import DataError
+from mien.core.files import whole_file
 
 STARTS = "=+\\-@\t\r\n＝＋－＠"
 FORMULA, ESCAPED = re.compile(f"'*[{STARTS}]"), re.compile(f"'+[{STARTS}]")
@@ -27,6 +29,23 @@ def escaped(text: str) -> str:
 def unescaped(cell: str) -> str:
     """The text that :func:`escaped` made a cell of."""
     return cell[1:] if cell[:1] == "'" and ESCAPED.match(cell) else cell
+
+
+def write_rows(path: Path, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Path:
+    """Write a table, whole or not at all: texts :func:`escaped`, floats to six digits, NaN and None empty."""
+    with whole_file(path) as draft, draft.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(map(escaped, columns))
+        writer.writerows([_cell(value) for value in row] for row in rows)
+    return path
+
+
+def _cell(value: object) -> object:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float):
+        return f"{value:.6g}" if math.isfinite(value) else ""
+    return "" if value is None else value if isinstance(value, int) else escaped(str(value))
 
 
 def read_cells(path: Path, errors: str = "strict") -> Iterator[tuple[int, list[str]]]:
