@@ -72,6 +72,25 @@ def test_a_missing_file_takes_one_line(analyze) -> None:
     assert ran.err == "mien: expected a file or folder that exists, got nowhere.mp4; check the path\n"
 
 
+def test_what_is_not_there_is_said_before_a_model_is_loaded(mien, tmp_path: Path) -> None:
+    model, out = ("--model", "gone.safetensors"), tmp_path / "out"
+    ran = mien("analyze", "nowhere.mp4", "no*where.mp4", "-o", out, *model, "--json")
+    assert (ran.code, [json.loads(line)["status"] for line in ran.out.splitlines()]) == (1, ["failed", "failed"])
+    assert "got nowhere.mp4" in ran.err
+    assert "got none for no*where.mp4" in ran.err
+    assert "gone.safetensors" not in ran.err
+    for verb in (("explain", "nowhere.mp4", "-o", out), ("watch", "nowhere.mp4")):
+        assert "got nowhere.mp4" in mien(*verb, *model).err
+
+
+def test_a_folder_that_cannot_be_made_is_said_before_a_model_is_loaded(mien, blank: Path) -> None:
+    model = "gone.safetensors"
+    for args in (("analyze", blank, "--model", model), ("explain", blank, "--model", model), ("export", model)):
+        ran = mien(*args, "-o", blank / "out")
+        assert ran.code == 1
+        assert ran.err.startswith("mien: expected a folder for the "), ran.err
+
+
 def test_a_broken_file_in_a_folder_is_left_out_and_the_rest_done(analyze, picture: Path, tmp_path: Path) -> None:
     folder = tmp_path / "takes"
     folder.mkdir()

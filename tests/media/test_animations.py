@@ -63,6 +63,16 @@ def test_one_picture_is_no_animation(tmp_path: Path, encode: Encode) -> None:
         assert is_image(tmp_path / f"still{suffix}")
 
 
+def test_a_gif_of_one_picture_is_a_picture(tmp_path: Path, encode: Encode) -> None:
+    path = encode("one.gif", [quarters(320, 200)], codec="gif", pix_fmt="rgb8")
+    with media.open(path) as source:
+        (frame,) = source
+    assert (source.info.kind, source.info.pictures, source.info.duration) == ("image", 1, None)
+    assert corners(frame.image) == corners(quarters(320, 200))
+    path.with_suffix(".gif.gif").write_bytes(path.read_bytes()[:300])
+    assert not is_image(path.with_suffix(".gif.gif")), "torn: FFmpeg says what is left of it"
+
+
 def test_a_sequence_of_heif_is_a_film(tmp_path: Path, encode: Encode) -> None:
     """As burst and animation modes write it: the same boxes as a video, called a picture."""
     options = {"x265-params": "log-level=none:info=0"}

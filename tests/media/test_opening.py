@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import http.server
+import socket
 import subprocess
 import sys
 import threading
@@ -17,7 +18,7 @@ from media_pictures import Encode, quarters
 
 from mien import media
 from mien.core.errors import ConfigError, SourceError
-from mien.media import camera
+from mien.media import camera, streams
 
 
 def write_images(folder: Path, count: int) -> Path:
@@ -101,13 +102,30 @@ def test_arrays_that_are_no_pictures_are_refused(array: np.ndarray, hint: str) -
         media.open(array)
 
 
+def test_an_address_that_is_silent_or_hangs_up_is_no_connection(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(streams, "NETWORK_TIMEOUT", (0.2, 0.2))
+    with socket.create_server(("127.0.0.1", 0)) as nobody:  # whoever knocks is let in, and never spoken to
+        address = f"127.0.0.1:{nobody.getsockname()[1]}/live"
+        for scheme, reason in (("rtsp", "no connection"), ("http", "no answer in")):
+            with pytest.raises(SourceError, match=f"live: {reason}"):
+                media.open(f"{scheme}://{address}")
+    with pytest.raises(SourceError, match=r"live: Connection refused; check the address"):
+        media.open(f"rtsp://{address}")
+
+
+def test_a_folder_of_films_is_no_sequence(tmp_path: Path) -> None:
+    (tmp_path / "talk.mp4").touch()
+    with pytest.raises(SourceError, match="which holds videos; open them one at a time"):
+        media.open(tmp_path)
+
+
 def test_errors_say_what_to_do(tmp_path: Path, encode: Encode) -> None:
     (tmp_path / "empty").mkdir()
     video = encode("a.mp4", [quarters(32, 32)] * 2)
     cases = {
         str(tmp_path / "missing.mp4"): "check the path",
         str(tmp_path / "none*.png"): "pattern",
-        str(tmp_path / "empty"): "folder with pictures",
+        str(tmp_path / "empty"): "folder with videos or pictures",
     }
     for source, words in cases.items():
         with pytest.raises(SourceError, match=words):

@@ -22,6 +22,7 @@ from mien.cli.problems import BUG, OK, STOPPED, USER, complain, confess, note
 from mien.cli.progress import FrameProgress
 from mien.cli.sources import with_list
 from mien.core.errors import InputError
+from mien.core.files import demand_writable
 from mien.core.names import printable
 from mien.engines.opening import Backend
 
@@ -83,7 +84,10 @@ def main(args: Sequence[str]) -> int:
         note(line)
     sources = listing.sources
     chosen = take_shard(sources, options.shard)
+    demand_writable(options.out, "the results")
     show = _Show(options, len(chosen))
+    if lost := _all_lost(sources, options):
+        return show.all(outcome for outcome in lost)  # no model need be loaded to say so
     trial = options.backend == "auto" and is_long(chosen)
     model = load(options.model, options.backend, prior=options.prior, signals=options.signals, trial=trial, say=note)
     if model.engine["name"] != "torch":
@@ -101,6 +105,19 @@ def main(args: Sequence[str]) -> int:
         progress=show.progress,
     )
     return show.all(outcomes)
+
+
+def _all_lost(sources: Sequence[str], options: Analyze) -> list[Outcome]:
+    """What becomes of the sources of this shard where none of them is there; empty where one may be."""
+    from mien.analysis.folders import folder_names, take_shard
+    from mien.media.files import not_there
+
+    places = take_shard(list(zip(sources, folder_names(sources, options.out), strict=True)), options.shard)
+    errors = [not_there(source) for source, _ in places]
+    if not all(errors):
+        return []
+    found = zip(places, errors, strict=True)
+    return [Outcome(source, "failed", options.out / name, error=error) for (source, name), error in found]
 
 
 def is_long(sources: Sequence[str]) -> bool:

@@ -14,6 +14,7 @@ import tyro
 from mien.cli.console import print_json, print_line
 from mien.cli.parsing import parse
 from mien.core.errors import ConfigError
+from mien.core.files import demand_writable
 from mien.engines.opening import Backend, is_exported
 from mien.evaluation.runs import Ground
 
@@ -83,6 +84,8 @@ class Evaluate:
 def main(args: Sequence[str]) -> int:
     """Run ``mien evaluate`` and return the exit code."""
     options = parse(Evaluate, "evaluate", args)
+    if options.out is not None:
+        demand_writable(options.out, "the tables")
     outcome = _outcome(options)
     if options.out is not None:
         outcome.save(options.out)

@@ -68,10 +68,13 @@ def main(args: Sequence[str]) -> int:
     from mien.core.files import demand_writable
     from mien.explain.explanation import explain_clip, methods_of
     from mien.explain.source import choose_clips
+    from mien.media.files import not_there
     from mien.models.zoo import load_model
     from mien.report.tables import write_json
 
     demand_writable(options.out, "the pictures")
+    if lost := not_there(options.source):
+        raise lost
     model = load_model(options.model, folded=False)
     model.record = model.record.read_as(options.prior)
     methods = methods_of(options.method, model)

@@ -13,6 +13,7 @@ from mien.cli.console import print_json, print_table
 from mien.cli.parsing import parse
 from mien.cli.problems import note
 from mien.core.errors import ConfigError
+from mien.core.files import demand_writable
 
 if TYPE_CHECKING:
     from mien.engines.export import Exported
@@ -56,6 +57,7 @@ class Export:
 def main(args: Sequence[str]) -> int:
     """Run ``mien export`` and return the exit code."""
     options = parse(Export, "export", args)
+    demand_writable(options.out, "the file")
     from mien.engines.export import export
     from mien.models.zoo import load_model
 

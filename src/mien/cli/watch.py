@@ -71,8 +71,11 @@ def main(args: Sequence[str]) -> int:
     from mien import media
     from mien.analysis.expressions import load
     from mien.cli.screens import MjpegServer, Window
+    from mien.media.files import not_there
     from mien.media.newest import Newest
 
+    if lost := not_there(options.source):
+        raise lost
     with ExitStack() as stack:
         screens: list[Screen] = []
         if options.show:

@@ -58,6 +58,8 @@ VIDEO_SUFFIXES = frozenset(
     | {".insv", ".lrv", ".lrf", ".mp4v", ".3gpp", ".ismv", ".qt", ".mj2", ".mk3d", ".divx", ".xvid", ".m2t", ".tod"}
     | {".mod", ".trp", ".tp", ".m2p", ".mpe", ".vro", ".evo", ".wtv", ".dvr-ms", ".gxf", ".nut", ".rm", ".rmvb", ".ogm"}
 )
+MAY_BE_STILL = frozenset({".gif", ".apng"})
+"""Of those, the ones whose header tells."""
 # What HEIF and AVIF call themselves in their first box; other files of its kind (MP4, QuickTime) are videos.
 IMAGE_BRANDS = frozenset(
     {b"avif", b"avis", b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs", b"mif1", b"mif2"}
@@ -86,6 +88,17 @@ def name_of(source: object) -> str:
     if not name:
         raise SourceError("the name of a file", "an empty text", "check the variable that it comes from")
     return name
+
+
+def not_there(source: str) -> SourceError | None:
+    """What is wrong with a path or a pattern that leads to nothing; None where it does, and for what is none."""
+    if _is_no_path(source) or os.path.exists(source):  # Path.exists raises where a name is too long
+        return None
+    if not glob.has_magic(source):
+        return SourceError("a file or folder that exists", source, "check the path")
+    if not matches(source):
+        return SourceError("files that match the pattern", f"none for {source}", "check the folder and the pattern")
+    return None
 
 
 def natural_key(name: str) -> list[tuple[int, int, str]]:
@@ -127,9 +140,9 @@ def is_glob(source: str) -> bool:
 def is_image(path: Path) -> bool:
     """True when ``path`` is read as a still picture: by its header, unless its suffix says video.
 
-    An animation (PNG, WebP, AVIF, HEIF with pictures that follow each other in time) is a film, as a GIF is.
+    An animation (GIF, PNG, WebP, AVIF, HEIF with pictures that follow each other in time) is a film.
     """
-    if path.suffix.lower() in VIDEO_SUFFIXES or not path.is_file():  # what is read from a pipe is gone
+    if path.suffix.lower() in VIDEO_SUFFIXES - MAY_BE_STILL or not path.is_file():  # what is read from a pipe is gone
         return False
     kind, animated = _header(path)
     if kind == "ISO":

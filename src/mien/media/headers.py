@@ -163,13 +163,15 @@ def webp_chunks(data: Data, start: int = 12, end: int | None = None) -> Iterator
 
 
 def is_animated(data: Data) -> bool:
-    """Whether a PNG, WebP, GIF, AVIF or HEIF holds pictures that follow each other in time."""
+    """Whether a PNG, WebP, GIF, AVIF or HEIF holds pictures that follow each other in time; a torn GIF may."""
     kind = format_of(data[:16])
     if kind == "png":
         return _frames_of_png(data) > 1
     if kind == "webp":
         return data[12:16] == b"VP8X" and bool(data[20:21] and data[20:21][0] & 2)
-    return kind == "gif" or (kind == "heif" and _samples(data) > 1)
+    if kind == "gif":
+        return _frames_of_gif(data) != 1
+    return kind == "heif" and _samples(data) > 1
 
 
 def _frames_of_png(data: Data) -> int:
@@ -179,6 +181,31 @@ def _frames_of_png(data: Data) -> int:
         if chunk.kind == b"IDAT":
             break
     return 0
+
+
+def _frames_of_gif(data: Data) -> int:
+    """Up to 2: one is a picture, any more are a film."""
+    frames, at, in_blocks = 0, 13 + _gif_colours(data[10:11]), False
+    for _ in range(MOST_PARTS):
+        head = data[at : at + 10]
+        if not head or frames > 1:
+            break
+        if in_blocks:  # of up to 255 bytes, until an empty one
+            at, in_blocks = at + 1 + head[0], head[0] > 0
+            continue
+        if head[:1] == b",":
+            frames, at = frames + 1, at + 11 + _gif_colours(head[9:])
+        elif head[:1] == b"!":
+            at += 2
+        else:
+            break
+        in_blocks = True
+    return frames
+
+
+def _gif_colours(flags: InMemory) -> int:
+    """Bytes of the table of colours behind a screen's or a picture's ``flags``."""
+    return 3 << (flags[0] & 7) + 1 if flags and flags[0] & 0x80 else 0
 
 
 def _samples(data: Data) -> int:

@@ -153,15 +153,15 @@ def _open_camera(number: int) -> Source:
 
 
 def _open_pattern(pattern: str, selection: Selection) -> Source:
+    if lost := files.not_there(pattern):
+        raise lost
     paths = [Path(match) for match in sorted(files.matches(pattern), key=files.natural_key)]
-    if not paths:
-        raise SourceError("files that match the pattern", f"none for {pattern}", "check the folder and the pattern")
     return _open_path(paths[0], selection) if len(paths) == 1 else _open_list(paths, selection, pattern)
 
 
 def _open_path(path: Path, selection: Selection) -> Source:
-    if not os.path.exists(path):  # Path.exists raises where a name is too long
-        raise SourceError("a file or folder that exists", str(path), "check the path")
+    if lost := files.not_there(str(path)):
+        raise lost
     if files.is_pipe(path):
         return _open_pipe(str(path), selection)
     if path.is_dir():
@@ -169,8 +169,7 @@ def _open_path(path: Path, selection: Selection) -> Source:
 
         listing = files.images_of(path)
         if not listing.sources:
-            fix = "name the files themselves, or a folder of pictures"
-            raise SourceError("a folder with pictures in it", f"{path}, which has none", fix)
+            raise _without_pictures(path, listing)
         images = [Path(image) for image in listing.sources]
         source = open_sequence(images, path.resolve().name, selection.frame_rate, selection.max_pixels)
         source.problems += filter(None, [listing.left_out_line()])
@@ -187,6 +186,14 @@ def _open_path(path: Path, selection: Selection) -> Source:
 
     # "file:" keeps FFmpeg from reading a colon in a file's name as a protocol.
     return open_video(f"file:{path}", path.name, selection)
+
+
+def _without_pictures(folder: Path, listing: files.Listing) -> SourceError:
+    if any(Path(name).suffix.lower() in files.VIDEO_SUFFIXES for name, _ in listing.left_out):
+        expected, got = "a folder of pictures, the frames of one sequence", f"{folder}, which holds videos"
+        return SourceError(expected, got, "open them one at a time")
+    fix = "check the folder; name a file itself to have it tried"
+    return SourceError("a folder with videos or pictures in it", f"{folder}, which has none", fix)
 
 
 def _open_list(paths: Sequence[Path], selection: Selection, name: str | None = None) -> Source:

@@ -23,7 +23,7 @@ CHUNK = 1 << 16
 MOST_HEAD = 32 << 20
 """Bytes looked at to tell how the rest can be read."""
 STREAMS = (
-    *(b"\x1aE\xdf\xa3", b"FLV", b"OggS", b"DKIF", b"nut/multimedia", b"YUV4MPEG2", b"GIF8", b".RMF"),
+    *(b"\x1aE\xdf\xa3", b"FLV", b"OggS", b"DKIF", b"nut/multimedia", b"YUV4MPEG2", b".RMF"),
     *(b"\0\0\1", b"\0\0\0\1", b"\x30\x26\xb2\x75"),
 )
 """First bytes of films that FFmpeg reads without going back: Matroska and others; MPEG and H.26x bare."""

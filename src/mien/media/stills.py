@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from io import BytesIO
 from pathlib import Path
 
 import cv2
@@ -18,7 +19,7 @@ from mien.media.headers import Header, Size, format_of, is_animated, read_header
 from mien.media.heif import read_heif
 from mien.media.orientation import EXIF_ORIENTATIONS, UPRIGHT, Orientation, from_header
 from mien.media.quiet import quiet_opencv
-from mien.media.selection import MOST_PIXELS
+from mien.media.selection import MOST_PIXELS, Selection
 from mien.media.source import Shot, Source, SourceInfo
 from mien.media.tiff import ORIENTATION, Directory, TiffReader
 
@@ -76,6 +77,9 @@ def _still(data: bytes, name: str, max_pixels: int) -> Still:
         return replace(_page(reader, bytearray(data), pages[0], name, max_pixels), notes=notes)
     notes = (f"{name} is an animation; its first picture was read",) if is_animated(data) else ()
     header = read_header(data)
+    if kind == "gif":
+        demand_size(header.size, name, len(data), max_pixels)
+        return _gif(data, name, max_pixels, notes)
     return _plain(data, header, from_header(data, header), name, max_pixels, notes)
 
 
@@ -97,6 +101,14 @@ def _plain(
     if stored is None:
         raise _undecodable(name, len(data))
     return Still(turn.upright(to_rgb(stored, name)), 90 * turn.turns, notes)
+
+
+def _gif(data: bytes, name: str, max_pixels: int, notes: tuple[str, ...]) -> Still:
+    """The first picture of a GIF by FFmpeg, as of those that are films; older OpenCVs cannot read it."""
+    from mien.media.video import open_video
+
+    with open_video(BytesIO(data), name, Selection(max_pixels=max_pixels)) as source:
+        return Still(next(iter(source)).image, notes=notes)
 
 
 def _heif(data: bytes, name: str, max_pixels: int) -> Still:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import re
 from collections.abc import Sequence
 from fractions import Fraction
@@ -39,12 +40,23 @@ def open_container(location: str | Readable, name: str) -> InputContainer:
         container = av.open(location, "r", options=options, timeout=NETWORK_TIMEOUT if network else None)
     except (av.error.FFmpegError, OSError, ValueError) as error:
         fix = "check the address and the network" if network else "check that it plays; copy or convert it again"
-        reason = getattr(error, "strerror", None) or "it cannot be opened"
+        reason = _silence(address, error) or getattr(error, "strerror", None) or "it cannot be opened"
         raise SourceError("a video or picture that FFmpeg can open", f"{name}: {reason}", fix) from error
     if container.format.name in TEXT_FORMATS:
         container.close()
         raise SourceError("a video", f"{name}, which is text", "give a video file")
     return container
+
+
+def _silence(address: str, error: Exception) -> str:
+    """Why nothing came from an address, where FFmpeg's own word for it misleads; empty for all else."""
+    if isinstance(error, av.error.ExitError):
+        return f"no answer in {NETWORK_TIMEOUT[0]:.0f} s"
+    # Whoever is silent, hangs up or says anything else than RTSP has sent "invalid data".
+    if isinstance(error, av.error.InvalidDataError) and address.startswith("rtsp"):
+        return "no connection: nothing there answers as RTSP does"
+    # A host that nobody knows is an "input/output error".
+    return "no connection" if "://" in address and getattr(error, "errno", None) == errno.EIO else ""
 
 
 def choose_stream(container: InputContainer, name: str, number: int | None = None) -> tuple[VideoStream, str | None]:

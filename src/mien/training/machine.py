@@ -7,17 +7,11 @@ group a transformer block. Both run on CPUs too (gloo), which is how they are te
 from __future__ import annotations
 
 import logging
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
-from torch.distributed.checkpoint.state_dict import (
-    StateDictOptions,
-    get_model_state_dict,
-    get_optimizer_state_dict,
-    set_model_state_dict,
-    set_optimizer_state_dict,
-)
 
 from mien.core.errors import ConfigError, MissingDependencyError
 from mien.models.packed import computes_in
@@ -29,7 +23,6 @@ if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
 PRECISIONS: dict[str, Any] = {"fp32": "32-true", "bf16": "bf16-mixed", "fp16": "16-mixed"}
-WHOLE = StateDictOptions(full_state_dict=True, cpu_offload=True)
 
 
 def make_fabric(plan: FitPlan, idle_parameters: bool = False) -> Fabric:
@@ -101,20 +94,33 @@ def _shard(module: nn.Module, mesh: Any) -> nn.Module:
 
 def whole_state(module: nn.Module) -> dict[str, Any]:
     """All weights of a module, also of one that is split over devices, on the CPU; empty but on the first process."""
-    return get_model_state_dict(module, options=WHOLE)
+    state: dict[str, Any] = _states().get_model_state_dict(module, options=_whole(cpu_offload=True))
+    return state
 
 
 def load_whole_state(module: nn.Module, state: dict[str, Any]) -> None:
     """The inverse of :func:`whole_state`; every process gives the same ``state``."""
-    set_model_state_dict(module, state, options=StateDictOptions(full_state_dict=True))
+    _states().set_model_state_dict(module, state, options=_whole())
 
 
 def whole_optimizer_state(module: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, Any]:
     """All moments of an optimizer, likewise, by parameter name."""
-    return get_optimizer_state_dict(module, optimizer, options=WHOLE)
+    state: dict[str, Any] = _states().get_optimizer_state_dict(module, optimizer, options=_whole(cpu_offload=True))
+    return state
 
 
 def load_whole_optimizer_state(module: nn.Module, optimizer: torch.optim.Optimizer, state: dict[str, Any]) -> None:
     """The inverse of :func:`whole_optimizer_state`."""
     # Not strict: a parameter that takes no part in the loss learns nothing and has no moments.
-    set_optimizer_state_dict(module, optimizer, state, options=StateDictOptions(full_state_dict=True, strict=False))
+    _states().set_optimizer_state_dict(module, optimizer, state, options=_whole(strict=False))
+
+
+def _whole(**how: bool) -> Any:
+    return _states().StateDictOptions(full_state_dict=True, **how)
+
+
+def _states() -> ModuleType:
+    """Loaded when it is used: it takes half as long as all of torch, and a recipe's --help needs none of it."""
+    from torch.distributed.checkpoint import state_dict
+
+    return state_dict
