@@ -98,6 +98,21 @@ def test_people_are_matched_by_number_by_table_or_because_they_are_alone(found: 
     assert told.pairs[0].alike.low < 0.5 < told.pairs[0].alike.high  # two people
 
 
+def test_a_person_named_alike_in_two_films_is_one_and_a_tiers_name_is_nobodys(found: list[Found]) -> None:
+    two = [*found, Found("other", replace(found[0].result, source=replace(found[0].result.source, name="other.mp4")))]
+
+    def people(person: str, tier: str = "") -> int:
+        stretches = (Stretch(0, 5, "neutral", person, f"{film}.mp4", tier=tier) for film in ("talk", "other"))
+        return compare(two, [("ann", Codes(Path("ann.csv"), tuple(stretches)))], Comparing()).people
+
+    assert (people("Eve"), people("person 1"), people(""), people("expression", "expression")) == (1, 2, 2, 2)
+
+
+def test_coders_may_call_the_only_person_as_they_like(found: list[Found]) -> None:
+    told = compare(found, [coded((0, 9, "neutral"), person="Eve"), coded((0, 9, "neutral"), name="bo")], Comparing())
+    assert [unit.coders for unit in told.units] == [("ann", "bo")]
+
+
 def test_films_are_matched_by_name_and_the_rest_is_told(found: list[Found]) -> None:
     other = Found("other", result_of("other.mov", (Span(1, 0, 5, "happiness", 0.9),)))
     name, codes = ANN

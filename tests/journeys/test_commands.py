@@ -11,7 +11,7 @@ from cuts import frames_of, write_video
 ROOT = Path(__file__).resolve().parents[2]
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 RUN_AS_WRITTEN = re.compile(r"<!-- (?:test(?: \w+)?|run) -->\n```bash\n.*?```", re.DOTALL)
-"""Blocks that test_documents.py, test_howtos.py and test_extend.py run."""
+"""Blocks that test_documents.py, test_howtos.py, test_coders_pages.py and test_extend.py run."""
 
 HERE = (
     "mien doctor",
@@ -46,6 +46,9 @@ ELSEWHERE = {
     "mien analyze talk.mp4 -o out --prior": "tests/cli/test_analyze.py::test_another_reading_is_asked_for_by_name",
     "mien analyze - -o out": "tests/cli/test_analyze.py::test_standard_input_is_a_source",
     "mien analyze ... --workers 2": "tests/journeys/test_same_files.py::test_two_workers_write_what_one_writes",
+    "mien export-result": "tests/cli/test_export_result.py",
+    "mien agree": "tests/agreement/test_comparing.py::test_the_command",
+    "mien validate": "tests/agreement/test_validation.py",
     "mien watch": "tests/cli/test_watch.py",
     "mien serve": "tests/serve/test_howto.py",
 }

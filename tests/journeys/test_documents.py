@@ -11,6 +11,7 @@ import pytest
 HELPFUL = (
     *("analyze", "models", "doctor", "train videos", "evaluate", "prepare"),
     *("explain", "plot", "watch", "serve", "export", "prepare people"),
+    *("export-result", "agree", "validate"),
 )
 """Verbs whose options the documents name."""
 DOCUMENTS = ("README.md", "docs/tour.md")

@@ -159,17 +159,19 @@ def _rated(
             if moments > MOST_MOMENTS:
                 raise ConfigError(f"at most {MOST_MOMENTS:,} moments", f"{moments:,} or more", "use a longer --step")
             one, doubled = _rate(film, track, own, labels, raters, how)
-            rated.append(replace(one, cluster=_cluster(film.name, track, names)))
+            rated.append(replace(one, cluster=_cluster(film.name, track, own)))
             if doubled:
                 seconds = doubled * how.step
                 notes.append(f"{film.name}, person {track}: {seconds:.1f} s with two codes at once left out.")
     return rated, notes
 
 
-def _cluster(film: str, track: int, names: Sequence[str]) -> str:
-    """A name with letters of its own is a person's in every film; a number is one of this film alone."""
-    proper = [name for name in names if name and not NUMBERED.fullmatch(name)]
-    return proper[0].lower() if proper else f"{film}/{track}"
+def _cluster(film: str, track: int, own: Sequence[Stretch]) -> str:
+    """A name with letters of its own is a person's in every film; a number, or a tier's name, is one of this film."""
+    for one in own:
+        if one.person not in ("", one.tier) and not NUMBERED.fullmatch(one.person):
+            return one.person.lower()
+    return f"{film}/{track}"
 
 
 def _rate(

@@ -133,6 +133,11 @@ def match_people(
     """
     tracks, frames = np.unique(found.result.frames.column("track"), return_counts=True)
     names = dict.fromkeys(one.person for one in codes)
+    by_coder: dict[str, set[str]] = {}
+    for one in codes:
+        by_coder.setdefault(one.coder, set()).add(one.person)
+    # Whom everybody calls as they like, but nobody tells from anybody else.
+    alone = len(names) == 1 or (len(tracks) == 1 and all(len(used) == 1 for used in by_coder.values()))
     longest = int(tracks[frames.argmax()]) if len(tracks) else 0
     answer, notes = {}, []
     for name in names:
@@ -142,7 +147,7 @@ def match_people(
             answer[name] = listed[0]
         elif number and int(number[1]) in tracks:
             answer[name] = int(number[1])
-        elif len(names) == 1 and longest:
+        elif alone and longest:
             answer[name] = longest
             if len(tracks) > 1:
                 notes.append(f"{found.name}: {name or 'the person coded'} is taken for person {longest}, seen longest.")
