@@ -5,7 +5,8 @@
 FOLDER is one for `mien evaluate --world`, with the sets to choose on and no other. Of the class shares of the archive's
 training votes as much is taken out (tau, in steps of 0.05) as gives the best mean over the kinds of faces (held-out,
 spoilt, rendered, pictures) of the mean recall. Then the temperature with the least negative log-likelihood over the
-kinds, each weighing the same, and the threshold above which PRECISION of the held-out and spoilt answers are right.
+kinds, each weighing the same, and the threshold above which PRECISION of the held-out and spoilt answers are right. The
+reading "trained" is fitted anew to the held-out faces, as a run of training does it.
 """
 
 import argparse
@@ -23,6 +24,7 @@ from mien.evaluation.runs import open_run
 from mien.evaluation.world import Measure, measure_world
 from mien.models.calibration import BALANCED, TRAINED, Calibration
 from mien.models.weights import read_tensors, write_tensors
+from mien.training.finish import calibrate
 
 PRECISION = 0.9
 TAUS = np.arange(0, 1.51, 0.05).round(2)
@@ -72,7 +74,7 @@ def main() -> None:
     measures, logits = [], []
     for measure in measure_world(run, ExpressionModel(run.model), given.folder).measures:
         seen = measure.seen
-        rows = np.log(measure.probabilities[seen].clip(1e-12)) * trained.temperature
+        rows = (np.log(measure.probabilities[seen].clip(1e-12)) - trained.shift) * trained.temperature
         measures.append(replace(measure, targets=measure.targets[seen], probabilities=rows, groups={}))
         logits.append(rows)
     found = {tau: recall(measures, logits, -tau * np.log(prior)) for tau in TAUS.tolist()}
@@ -94,7 +96,10 @@ def main() -> None:
         print(f"{measure.name}: right {100 * right:.1f}, ECE {ece:.3f}, answered {share:.3f}, then {precision:.3f}")
     print(f"tau {tau}, temperature {temperature:.3f}, threshold {threshold:.3f}")
     source = Path(run.model.record.source)
-    record = replace(run.model.record, calibrations={BALANCED: reading}, prior=BALANCED, scores={})
+    held_out = calibrate(logits[near[0]], measures[near[0]].targets)
+    print(f"trained: {held_out}")
+    own = {name: getattr(held_out.reading, name) for name in ("temperature", "threshold", "bias")}
+    record = replace(run.model.record, **own, calibrations={BALANCED: reading}, prior=BALANCED, scores={})
     write_tensors(read_tensors(source), {"mien": record.to_json()}, given.out)
 
 

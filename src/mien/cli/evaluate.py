@@ -17,6 +17,7 @@ from mien.core.errors import ConfigError
 from mien.core.files import demand_writable
 from mien.engines.opening import Backend, is_exported
 from mien.evaluation.runs import Ground
+from mien.models.calibration import TRAINED
 
 if TYPE_CHECKING:
     from mien.evaluation.compare import Comparison
@@ -131,8 +132,10 @@ def _predictions(name: str | None, options: Evaluate) -> Predictions:
     if options.keep:
         from mien.models.figures import keep_figures
 
-        record = run.model.record
-        keep_figures(Path(record.source), record.name, record.sha256, make_report(predictions).scores())
+        record, scores = run.model.record, make_report(predictions).scores()
+        if record.prior != TRAINED:  # two readings of the same logits are measured apart
+            scores = {f"{record.prior}_{name}": value for name, value in scores.items()}
+        keep_figures(Path(record.source), record.name, record.sha256, scores)
     return predictions
 
 

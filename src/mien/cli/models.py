@@ -119,7 +119,7 @@ def _reading(reading: Calibration, default: bool) -> str:
 def _misjudged(scores: dict[str, float]) -> dict[str, str]:
     """The expressions that a test split shows to be missed at least as often as found."""
     missed = [name.partition(f"_test{RECALL}")[2] for name, value in scores.items() if value <= HALF]
-    names = ", ".join(filter(None, missed))
+    names = ", ".join(dict.fromkeys(filter(None, missed)))
     return {"mostly missed": names} if names else {}
 
 

@@ -20,6 +20,7 @@ from mien.core.labels import LabelSpace, canonical
 from mien.data.manifest import Manifest, Row
 from mien.data.pixels import frame_count, read_clip
 from mien.evaluation.predictions import Predictions
+from mien.models.calibration import TRAINED
 
 if TYPE_CHECKING:
     from mien.engines.base import ExportedNetwork
@@ -84,6 +85,8 @@ def predict_clips(
     probabilities = sums[kept][:, columns]
     if len(columns) < len(model.record.labels):
         probabilities /= probabilities.sum(1, keepdims=True)
+    if model.record.prior != TRAINED:
+        notes.append(f"the logits are read as {model.record.prior}, see `mien models {model.record.name}`")
     if model.engine != "torch":
         notes.append(f"computed by {model.engine} in {model.precision}")
     return Predictions(
