@@ -21,12 +21,16 @@ if TYPE_CHECKING:
     from mien.core.errors import InputError as InputError
     from mien.core.errors import MienError as MienError
     from mien.report.result import Result as Result
+    from mien.studies.run import study as study
+    from mien.studies.settings import StudySettings as StudySettings
 
 _CONTENTS = {
     "load": "mien.analysis.expressions",
     "ExpressionModel": "mien.analysis.expressions",
     "AnalysisSettings": "mien.analysis.settings",
     "Result": "mien.report.result",
+    "study": "mien.studies.run",
+    "StudySettings": "mien.studies.settings",
     "MienError": "mien.core.errors",
     "InputError": "mien.core.errors",
 }

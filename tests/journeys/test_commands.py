@@ -46,6 +46,7 @@ ELSEWHERE = {
     "mien analyze talk.mp4 -o out --prior": "tests/cli/test_analyze.py::test_another_reading_is_asked_for_by_name",
     "mien analyze - -o out": "tests/cli/test_analyze.py::test_standard_input_is_a_source",
     "mien analyze ... --workers 2": "tests/journeys/test_same_files.py::test_two_workers_write_what_one_writes",
+    "mien study": "tests/studies/test_study.py::test_the_command_line",
     "mien watch": "tests/cli/test_watch.py",
     "mien serve": "tests/serve/test_howto.py",
 }

@@ -27,6 +27,7 @@ VERBS = {
     "watch": "Which expression does each face show, now: a camera, a stream or a file, as it runs.",
     "explain": "Why this label: where in the face, and when, the answer comes from, and what theory would expect.",
     "plot": "Pictures for papers: timelines, mean probabilities, transitions between expressions, confusion.",
+    "study": "Films, people and events to the tables, curves, contrasts and pictures of a paper.",
     "models": "The models that come with mien: labels, licence, training data, scores.",
     "doctor": "Check that this machine has what mien needs, and say what to do where it does not.",
     "prepare": "Check a data set's release, crop its faces, and write a manifest to train and evaluate by.",
