@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from mien.core.errors import MienError as MienError
     from mien.report.read import read as read
     from mien.report.result import Result as Result
+    from mien.studies.run import study as study
+    from mien.studies.settings import StudySettings as StudySettings
 
 _CONTENTS = {
     "load": "mien.analysis.expressions",
@@ -29,6 +31,8 @@ _CONTENTS = {
     "read": "mien.report.read",
     "AnalysisSettings": "mien.analysis.settings",
     "Result": "mien.report.result",
+    "study": "mien.studies.run",
+    "StudySettings": "mien.studies.settings",
     "MienError": "mien.core.errors",
     "InputError": "mien.core.errors",
 }

@@ -49,6 +49,7 @@ ELSEWHERE = {
     "mien export-result": "tests/cli/test_export_result.py",
     "mien agree": "tests/agreement/test_comparing.py::test_the_command",
     "mien validate": "tests/agreement/test_validation.py",
+    "mien study": "tests/studies/test_study.py::test_the_command_line",
     "mien watch": "tests/cli/test_watch.py",
     "mien serve": "tests/serve/test_howto.py",
 }

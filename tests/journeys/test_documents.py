@@ -10,7 +10,7 @@ import pytest
 
 HELPFUL = (
     *("analyze", "models", "doctor", "train videos", "evaluate", "prepare"),
-    *("explain", "plot", "watch", "serve", "export", "prepare people"),
+    *("explain", "plot", "watch", "serve", "export", "prepare people", "study"),
     *("export-result", "agree", "validate"),
 )
 """Verbs whose options the documents name."""

@@ -55,9 +55,21 @@ def test_reproduce_on_dfew_begins_as_written(desk) -> None:
     assert "9356" in (desk.folder / "prepared" / "dfew" / "report.md").read_text()
 
 
+@pytest.mark.slow
+def test_a_study_of_two_films(furnished) -> None:
+    (text,) = blocks("study.md")
+    ran = furnished.run("bash", "-euc", text)
+    assert ran.returncode == 0, ran.stderr[-3000:]
+    rows = (furnished.folder / "study" / "tests.csv").read_text().splitlines()
+    assert len(rows) > 1, "a contrast of calm and funny, if of one person"
+    summary = (furnished.folder / "study" / "summary.csv").read_text()
+    assert "ann,funny,31,joke,expression,happiness,1,1,0.4,0.4,1" in summary
+    assert "talking,0.1" in (furnished.folder / "study" / "excluded.csv").read_text()
+
+
 VERBS = (
     *("train videos", "train dfew", "train ferplus", "train landmarks", "train smoke"),
-    *("evaluate", "prepare", "analyze", "convert"),
+    *("evaluate", "prepare", "analyze", "convert", "study"),
 )
 
 
@@ -67,7 +79,9 @@ def helps() -> str:
     return "".join(subprocess.check_output([mien, *verb.split(), "--help"], text=True) for verb in VERBS)
 
 
-@pytest.mark.parametrize("document", ["reproduce-dfew.md", "train-your-own.md", "add-a-loss.md", "train-ferplus.md"])
+@pytest.mark.parametrize(
+    "document", ["reproduce-dfew.md", "train-your-own.md", "add-a-loss.md", "train-ferplus.md", "study.md"]
+)
 def test_every_flag_that_a_howto_names_exists(helps: str, document: str) -> None:
     text = (DOCS / document).read_text("utf-8")
     named = set(re.findall(r"(?<![\w-])--[a-z][a-z.0-9-]+", text))

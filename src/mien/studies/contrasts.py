@@ -133,7 +133,7 @@ def _share(extreme: np.ndarray, exact: bool) -> float:
     return float(extreme.mean()) if exact else float((extreme.sum() + 1) / (len(extreme) + 1))
 
 
-@lru_cache(8)
+@lru_cache(2)
 def _signs(n: int) -> tuple[Float64[np.ndarray, "r n"], bool]:
     """All 2^n signs, or :data:`DRAWS` of them."""
     if 2**n <= DRAWS:
@@ -142,7 +142,7 @@ def _signs(n: int) -> tuple[Float64[np.ndarray, "r n"], bool]:
     return rng.choice([-1.0, 1.0], (DRAWS, n)), False
 
 
-@lru_cache(8)
+@lru_cache(2)
 def _deals(first: int, n: int) -> tuple[Float64[np.ndarray, "r n"], bool]:
     """Who is in the first group: every way, or :data:`DRAWS` of them."""
     if comb(n, first) <= DRAWS:
@@ -173,7 +173,7 @@ def _welch(chosen: Float64[np.ndarray, "r n"], values: Numbers, first: int) -> F
     return t
 
 
-@lru_cache(8)
+@lru_cache(2)
 def _draws(n: int, seed: int) -> Float64[np.ndarray, "r n"]:
     """How often each of ``n`` people is drawn, in :data:`DRAWS` draws of ``n``."""
     rng = np.random.default_rng(seed)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -170,8 +170,7 @@ def read_film(head: Head) -> Film:
         facts=content["provenance"],
     )
     last = float(film.ends.max(initial=start))
-    object.__setattr__(film, "end", max(end, last, max((span.end for span in spans), default=start)))
-    return film
+    return replace(film, end=max(end, last, max((span.end for span in spans), default=start)))
 
 
 def demand_alike(heads: Sequence[Head]) -> Columns:

@@ -20,6 +20,7 @@ from mien.studies.summary import HEAD, Test, Unit
 
 Row = Sequence[object]
 SIZES = ("windows", "seconds", "readable_seconds", "readable_share")
+SOMETIMES = ("trials.csv", "baseline.csv", "excluded.csv")
 TEST_COLUMNS = (
     *HEAD,
     *("design", "n_a", "n_b", "mean_a", "mean_b", "difference", "low", "high", "interval"),
@@ -54,6 +55,8 @@ def write_tables(folder: Path, found: Collected, units: Sequence[Unit], tests: S
         write_rows(folder / "tests.csv", TEST_COLUMNS, _tests(tests)),
         _write_quality(folder / "quality.csv", found, extra),
     ]
+    for name in SOMETIMES:
+        (folder / name).unlink(missing_ok=True)  # of an earlier run that was told more
     if any(found.plan.events.values()):
         where = ("person", "condition", *extra.values(), "file", "trial_type", "trial", "onset", "duration")
         path, rows = folder / "trials.csv", _trials(found, extra, names)
