@@ -13,13 +13,15 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
+from noise_video import TIMES
 
 from mien.core.errors import ConfigError, MissingDependencyError
 from mien.core.labels import LabelSpace
+from mien.core.signals import Signal
 from mien.core.table import FaceTable
 from mien.core.types import Span
 from mien.report.formats import FORMATS, chosen, export
-from mien.report.formats.base import Format, tiers
+from mien.report.formats.base import Format, Mark, all_tiers, tiers
 from mien.report.formats.sav import variable_names
 from mien.report.result import Result
 
@@ -53,6 +55,43 @@ def told(result: Result) -> list[tuple[str, int, int, str]]:
     """Person, start and end in milliseconds, and label of every span."""
     cells = [(f"person {one.track}", round(one.start * 1000), round(one.end * 1000), one.label) for one in result.spans]
     return sorted(cells)
+
+
+UNITS = Signal("action_units", ("AU6", "AU12"), "flags")
+AFFECT = Signal("affect", ("valence",), "scale", -1.0, 1.0, "expression")
+GAZE = Signal("gaze", ("at us", "away"), "classes")
+
+
+@pytest.fixture
+def more(result: Result) -> Result:
+    """Person 1 has AU12 in frames 5 to 9, looks away from frame 30 on, and a valence of 0.5."""
+    frames = FaceTable(len(result.labels), (UNITS, AFFECT, GAZE))
+    for row in result.frames:
+        au12, away = 0.9 if 5 <= row.index < 10 else 0.1, 0.8 if row.index >= 30 else 0.3
+        values = np.array([0.1, au12, 0.5, 1 - away, away])
+        frames.append(replace(row, signals=None if row.probabilities is None else values))
+    return replace(result, frames=frames)
+
+
+def test_what_a_model_says_beside_the_expression_has_tiers_too(more: Result, tmp_path: Path) -> None:
+    found = {tier.name: tier.marks for tier in all_tiers(more) if tier.person == 1}
+    assert list(found) == [
+        "person 1 expression",
+        *("person 1 action_units.AU6", "person 1 action_units.AU12", "person 1 affect.valence", "person 1 gaze"),
+    ]
+    at = [round(1000 * time) for time in TIMES]
+    assert found["person 1 action_units.AU12"] == (Mark(at[5], at[10], "AU12"),)
+    assert found["person 1 action_units.AU6"] == ()
+    # Frames 15 to 19 show nobody and 20 to 29 no face that can be read: the first stretch ends, it does not go on.
+    *_, last_seen, away = found["person 1 gaze"]
+    assert (last_seen.text, last_seen.start, last_seen.end) == ("at us", 0, at[14] + 40)
+    assert (away.text, away.start, away.end) == ("away", at[30], at[47] + 40)
+    assert [mark.text for mark in found["person 1 affect.valence"]] == ["0.50"] * 3
+    textgrid, elan = pytest.importorskip("textgrid"), pytest.importorskip("pympi.Elan")
+    grid = textgrid.TextGrid.fromFile(str(written(more, tmp_path, "textgrid")))
+    eaf = elan.Eaf(str(written(more, tmp_path, "eaf")))
+    assert len(grid) == len(list(eaf.get_tier_names())) == 10
+    assert eaf.get_annotation_data_for_tier("person 1 action_units.AU12") == [(at[5], at[10], "AU12")]
 
 
 @pytest.mark.parametrize("make", ["late", "nasty"])

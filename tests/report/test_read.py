@@ -13,6 +13,8 @@ import pytest
 
 import mien
 from mien.core.errors import DataError
+from mien.core.signals import Signal
+from mien.core.table import FaceTable
 from mien.report.read import read
 from mien.report.result import Result
 
@@ -42,6 +44,24 @@ def test_tables_are_those_of_the_analysis(result: Result, saved: Path) -> None:
     assert again.frames.to_pandas().equals(result.frames.to_pandas())
     assert again.frames.to_polars().equals(result.frames.to_polars())
     assert again.to_pandas().equals(result.to_pandas())
+
+
+def test_what_a_model_says_beside_the_expression_comes_back(result: Result, tmp_path: Path) -> None:
+    frames = FaceTable(len(result.labels), (Signal("affect", ("valence", "arousal"), "scale", -1.0, 1.0),))
+    for row in result.frames:
+        frames.append(replace(row, signals=None if row.probabilities is None else np.array([-0.25, 0.5])))
+    spans = tuple(replace(span, intensity=None if span.abstained else 0.75) for span in result.spans)
+    replace(result, frames=frames, spans=spans).save(tmp_path / "out")
+    again = read(tmp_path / "out")
+    assert again.signals == frames.signals
+    assert again.spans[0].intensity == 0.75
+    again.save(tmp_path / "copy")
+    assert (tmp_path / "copy/frames.csv").read_bytes() == (tmp_path / "out/frames.csv").read_bytes()
+    assert again.to_dict() == json.loads((tmp_path / "out/result.json").read_text())
+    for tear in (rewrite("frames.csv", "-0.2500", "-2.5000"), change("spans.0.intensity", 2)):
+        tear(tmp_path / "copy")
+        with pytest.raises(DataError):
+            read(tmp_path / "copy")
 
 
 def test_the_film_and_what_was_chosen_of_it_are_found_again(saved: Path, tmp_path: Path) -> None:

@@ -18,13 +18,14 @@ from mien.core import checks
 from mien.core.errors import ConfigError, DataError
 from mien.core.labels import LabelSpace
 from mien.core.sheets import read_rows
+from mien.core.signals import Signal, parse_signals, width
 from mien.core.table import FaceTable, row_dtype
 from mien.core.types import UNCLEAR, Span
 from mien.media.selection import Selection
 from mien.media.source import Kind, SourceInfo
 from mien.report.frames import FrameTable
 from mien.report.result import RESULT_FILE, Result
-from mien.report.tables import FRAME_COLUMNS, SCHEMA, SIDES, read_json
+from mien.report.tables import FRAME_COLUMNS, SCHEMA, SIDES, read_json, value_columns
 
 FRAMES_FILE = "frames.csv"
 REMEDY = "give a folder that `mien analyze -o` wrote, or analyse the source again"
@@ -68,11 +69,12 @@ def _read(folder: Path) -> Result:
     if not isinstance(facts, dict):
         raise TypeError("provenance that is no object")
     spans = tuple(_span(one, labels) for one in content["spans"])
+    signals = parse_signals(content.get("signals", []))
     return Result(
         source=_source(content["source"]),
         labels=labels,
         spans=spans,
-        frames=FrameTable(_frames(folder / FRAMES_FILE, labels.labels), spans, labels.labels),
+        frames=FrameTable(_frames(folder / FRAMES_FILE, labels.labels, signals), spans, labels.labels),
         provenance=facts,
         origin=_origin(folder, facts.get("source")),
         selection=_selection(facts.get("settings")),
@@ -90,6 +92,8 @@ def _span(given: Mapping[str, Any], labels: LabelSpace) -> Span:
     fits = span.label == UNCLEAR if span.abstained else span.label in labels.labels
     checks.demand(fits, "label of a span", known, span.label)
     checks.text("reason of a span", span.reason or "", checks.MOST_NAME)
+    if span.intensity is not None:
+        checks.real("intensity of a span", span.intensity, 0, 1)
     return span
 
 
@@ -127,11 +131,13 @@ def _origin(folder: Path, facts: object) -> str | Path | None:
     return path
 
 
-def _frames(path: Path, labels: Sequence[str]) -> FaceTable:
-    columns = (*FRAME_COLUMNS, *(f"p_{label}" for label in labels))
+def _frames(path: Path, labels: Sequence[str], signals: tuple[Signal, ...]) -> FaceTable:
+    table = FaceTable(len(labels), signals)
+    said = value_columns(table, labels)
+    columns = (*FRAME_COLUMNS, *said)
     cells = [[row[name] for name in columns] for _, row in read_rows(path, columns)]
     texts = dict(zip(columns, zip(*cells, strict=True), strict=True)) if cells else dict.fromkeys(columns, ())
-    records: Shaped[np.ndarray, " n"] = np.zeros(len(cells), row_dtype(len(labels)))
+    records: Shaped[np.ndarray, " n"] = np.zeros(len(cells), row_dtype(len(labels), width(signals)))
     for name, into in _NUMBERS.items():
         records[into] = _numbers(name, texts[name], MOST_TIME)
     for name in _MEASURES:
@@ -139,14 +145,21 @@ def _frames(path: Path, labels: Sequence[str]) -> FaceTable:
     records["box"] = np.stack([_numbers(side, texts[side], MOST_SIDE, least=-MOST_SIDE) for side in SIDES], axis=-1)
     records["measured"] = [cell == "true" for cell in texts["measured"]]
     records["points"] = np.nan
-    values = [_numbers(name, texts[name], 1, needed=False) for name in columns[len(FRAME_COLUMNS) :]]
+    values = [_numbers(name, texts[name], 1, needed=False) for name in said[: len(labels)]]
     records["probabilities"] = np.stack(values, axis=-1)
+    for name, (signal, column) in zip(said[len(labels) :], _places(signals), strict=True):
+        numbers = _numbers(name, texts[name], signal.high, least=signal.low, needed=False)
+        records["signals"][:, column] = numbers
     unread = np.isnan(records["probabilities"]).any(axis=-1)
-    table = FaceTable(len(labels))
     # A face that was read is unclear for its span's reason, which is not its own.
     own = [cell or None if blank else None for cell, blank in zip(texts["reason"], unread.tolist(), strict=True)]
     table.extend(records, own)
     return table
+
+
+def _places(signals: tuple[Signal, ...]) -> list[tuple[Signal, int]]:
+    """The signal of every column beside the probabilities, and the column's place."""
+    return [(signal, column) for column, signal in enumerate(one for one in signals for _ in one.labels)]
 
 
 def _numbers(

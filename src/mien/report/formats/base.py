@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+from jaxtyping import Bool, Float64, Int
+
 from mien.core.errors import MissingDependencyError
 from mien.core.names import printable
+from mien.core.table import FaceTable
 from mien.core.types import Span
 from mien.core.version import __version__
 
@@ -19,6 +24,8 @@ if TYPE_CHECKING:
 
 AUTHOR = f"mien {__version__}"
 EXPRESSION = "expression"
+ON = 0.5
+"""Probability from which a flag is shown."""
 
 
 @dataclass(frozen=True)
@@ -91,6 +98,60 @@ def tiers(result: Findings) -> list[Tier]:
     """A tier a person, in order of their numbers."""
     tracks = sorted({span.track for span in result.spans})
     return [Tier(track, EXPRESSION, tuple(_marks(result.spans, track))) for track in tracks]
+
+
+def all_tiers(result: Findings) -> list[Tier]:
+    """Those of :func:`tiers`, and behind each what the model says of the person beside the expression."""
+    own = {track: list(found) for track, found in groupby(signal_tiers(result.frames), key=lambda tier: tier.person)}
+    return [tier for first in tiers(result) for tier in (first, *own.get(first.person, []))]
+
+
+def signal_tiers(table: FaceTable) -> Iterator[Tier]:
+    """Of every person: a tier a signal of classes, one a flag while it is on, one a column of a scale, second by
+    second, with the mean as its text.
+    """
+    tracks, times, frames = (table.column(name) for name in ("track", "time", "index"))
+    looked = np.diff(np.unique(frames)) if len(np.unique(frames)) > 1 else np.ones(1)
+    for track in np.unique(tracks).tolist() if table.signals else ():
+        rows = np.flatnonzero(tracks == track)
+        apart = np.diff(frames[rows]) > 2 * np.median(looked)  # by number: frames need not come at even times
+        for signal in table.signals:
+            values = table.signal(signal.name)[rows].astype(np.float64)
+            read = np.isfinite(values).all(axis=1)
+            if signal.kind == "classes":
+                shown = np.where(read, np.nan_to_num(values).argmax(axis=1), -1)
+                yield Tier(track, signal.name, tuple(_runs(times[rows], shown, apart, signal.labels)))
+                continue
+            for name, label, column in zip(signal.columns, signal.labels, values.T, strict=True):
+                if signal.kind == "flags":
+                    marks = _runs(times[rows], np.where(np.nan_to_num(column) >= ON, 0, -1), apart, (label,))
+                else:
+                    marks = _means(times[rows[read]], column[read])
+                yield Tier(track, name, tuple(marks))
+
+
+def _runs(
+    times: Float64[np.ndarray, " n"],
+    shown: Int[np.ndarray, " n"],
+    apart: Bool[np.ndarray, " n-1"],
+    labels: Sequence[str],
+) -> Iterator[Mark]:
+    """Where the same class goes on; -1 is none. The last frame before a gap lasts as long as most."""
+    step = float(np.median(np.diff(times))) if len(times) > 1 else 0.04
+    starts = np.flatnonzero(np.r_[True, (np.diff(shown) != 0) | apart])
+    for start, after in zip(starts, [*starts[1:], len(times)], strict=True):
+        if shown[start] >= 0:
+            follows = after < len(times) and not apart[after - 1]
+            end = times[after] if follows else times[after - 1] + step
+            begin = milliseconds(times[start])
+            yield Mark(begin, max(milliseconds(end), begin + 1), printable(labels[shown[start]]))
+
+
+def _means(times: Float64[np.ndarray, " n"], values: Float64[np.ndarray, " n"]) -> Iterator[Mark]:
+    """The mean of every whole second on the film's clock in which the face was read."""
+    seconds, of = np.unique(np.floor(times).astype(np.int64), return_inverse=True)
+    for second, mean in zip(seconds.tolist(), np.bincount(of, values) / np.bincount(of), strict=True):
+        yield Mark(1000 * second, 1000 * (second + 1), f"{mean:.2f}")
 
 
 def _marks(spans: tuple[Span, ...], track: int) -> Iterator[Mark]:

@@ -17,7 +17,7 @@ from xml.etree.ElementTree import Element, ElementTree, SubElement, indent
 from mien.core.files import whole_file
 from mien.core.names import printable
 from mien.core.types import UNCLEAR
-from mien.report.formats.base import AUTHOR, EXPRESSION, Format, Tier, film_of, tiers, way_to
+from mien.report.formats.base import AUTHOR, EXPRESSION, Format, Tier, all_tiers, film_of, way_to
 
 if TYPE_CHECKING:
     from mien.report.findings import Findings
@@ -43,9 +43,12 @@ def write(result: Findings, folder: Path, stem: str) -> list[Path]:
         },
     )
     _add_header(document, film_of(result), folder)
-    _add_tiers(document, tiers(result))
-    kind = {"LINGUISTIC_TYPE_ID": EXPRESSION, "TIME_ALIGNABLE": "true", "GRAPHIC_REFERENCES": "false"}
-    SubElement(document, "LINGUISTIC_TYPE", {**kind, "CONTROLLED_VOCABULARY_REF": EXPRESSION})
+    found = all_tiers(result)
+    _add_tiers(document, found)
+    for name in dict.fromkeys((EXPRESSION, *(tier.signal for tier in found))):
+        kind = {"LINGUISTIC_TYPE_ID": name, "TIME_ALIGNABLE": "true", "GRAPHIC_REFERENCES": "false"}
+        listed = {"CONTROLLED_VOCABULARY_REF": EXPRESSION} if name == EXPRESSION else {}
+        SubElement(document, "LINGUISTIC_TYPE", kind | listed)
     language = {"LANG_ID": "und", "LANG_DEF": UNDETERMINED, "LANG_LABEL": "undetermined (und)"}
     SubElement(document, "LANGUAGE", language)
     _add_vocabulary(document, (*result.labels.labels, UNCLEAR))
@@ -75,7 +78,7 @@ def _add_tiers(document: Element, found: Sequence[Tier]) -> None:
         SubElement(order, "TIME_SLOT", {"TIME_SLOT_ID": slots[time], "TIME_VALUE": str(time)})
     number = count(1)
     for tier in found:
-        facts = {"TIER_ID": tier.name, "PARTICIPANT": tier.who, "ANNOTATOR": AUTHOR, "LINGUISTIC_TYPE_REF": EXPRESSION}
+        facts = {"TIER_ID": tier.name, "PARTICIPANT": tier.who, "ANNOTATOR": AUTHOR, "LINGUISTIC_TYPE_REF": tier.signal}
         element = SubElement(document, "TIER", facts)
         for mark in tier.marks:
             place = {"TIME_SLOT_REF1": slots[mark.start], "TIME_SLOT_REF2": slots[mark.end]}

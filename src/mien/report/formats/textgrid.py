@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mien.core.files import whole_file
-from mien.report.formats.base import Format, Mark, Tier, milliseconds, tiers
+from mien.report.formats.base import Format, Mark, Tier, all_tiers, milliseconds
 
 if TYPE_CHECKING:
     from mien.report.findings import Findings
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 def write(result: Findings, folder: Path, stem: str) -> list[Path]:
     """Write ``<stem>.TextGrid``."""
     path = folder / f"{stem}.TextGrid"
-    found = tiers(result)
-    end = max([1, milliseconds(result.end), *(tier.marks[-1].end for tier in found)])
+    found = all_tiers(result)
+    end = max([1, milliseconds(result.end), *(mark.end for tier in found for mark in tier.marks[-1:])])
     with whole_file(path) as draft:
         draft.write_text("\n".join(_lines(found, end)) + "\n", "utf-8", newline="\n")
     return [path]
