@@ -34,7 +34,7 @@ def test_the_onset_is_found_where_it_was_planted() -> None:
     assert (rise.argmax() + 1, rise.argmin() + 1) == (begun, over)
 
 
-@pytest.mark.slow
+@pytest.mark.campaign
 def test_intervals_of_200_studies_cover_the_truth() -> None:
     """Of the contrasts (paired, groups) and of every bin of the curves: 93 to 97 %; false alarms at most 7 %."""
     inside: dict[str, list[bool]] = {"paired": [], "groups": [], "curves": []}

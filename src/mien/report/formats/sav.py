@@ -42,15 +42,13 @@ def _write(path: Path, columns: dict[str, Column], labels: tuple[str, ...]) -> P
     codes: dict[str, int] = {UNCLEAR: 0, **{label: number for number, label in enumerate(labels, 1)}}
     names = dict(zip(columns, variable_names(list(columns)), strict=True))
     frame = pandas.DataFrame({names[name]: _values(name, values, codes) for name, values in columns.items()})
-    meanings: dict[str, dict[int | float, str]] = {
-        names["label"]: {code: _cut(label, MOST_VALUE) for label, code in codes.items()}
-    }
+    coded: dict[int | float, str] = {code: _cut(label, MOST_VALUE) for label, code in codes.items()}
     with whole_file(path) as draft:
         pyreadstat.write_sav(
             frame,
             str(draft),
             column_labels=[_cut(name, MOST_LABEL) for name in columns],
-            variable_value_labels=meanings,
+            variable_value_labels={names["label"]: coded},
         )
     return path
 
