@@ -57,7 +57,7 @@ class SlowModel:
 @pytest.fixture(autouse=True)
 def _no_thread_is_left(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setitem(VERBS, "watch", "Live.")
-    monkeypatch.setattr(expressions, "load", lambda _, signals: SlowModel())
+    monkeypatch.setattr(expressions, "load", lambda _, **asked: SlowModel())
     monkeypatch.setattr(newest, "FIRST_WAIT", 0.01)
     before = set(threading.enumerate())
     yield
@@ -164,7 +164,7 @@ class TestVerb:
                         os.kill(os.getpid(), signal.SIGINT)
 
         plugged(fake_camera(3000))
-        monkeypatch.setattr(expressions, "load", lambda _, signals: Interrupted())
+        monkeypatch.setattr(expressions, "load", lambda _, **asked: Interrupted())
         before = signal.getsignal(signal.SIGINT)
         ran = mien("watch", "0", "--json")
         assert ran.code == 130

@@ -65,12 +65,12 @@ def test_how_tos_are_short() -> None:
     assert {name: count for name, count in long.items() if count > MOST_LINES} == {}
 
 
-@pytest.mark.parametrize("howto", HOWTOS[1:])
+@pytest.mark.parametrize("howto", HOWTOS)
 def test_it_runs_as_written(copy: Path, howto: str) -> None:
     assert follow(howto, copy) > 0
 
 
-@pytest.mark.slow
+@pytest.mark.campaign
 def test_a_network_by_the_book_passes_the_tests_of_all_that_has_a_name(copy: Path) -> None:
     """All together: the tests of registries build, run, save, load, explain and export what was added."""
     assert sum(follow(howto, copy) for howto in HOWTOS) < 100

@@ -42,7 +42,7 @@ def odd(nobody: Result) -> Result:
         table.append(FaceRow(index, time, track + 1, face, quality, None if reason else probabilities))
     spans = (
         Span(1, 0.5, 4.00005, "happiness", 0.123450001),
-        Span(2, 1.0, 30.0, "sadness", 0.5),
+        Span(2, 1.0, 30.0, "sadness", 0.5, intensity=0.98765),
         Span(1, 4.00005, 8.0, "unclear", 0.0, True, "low confidence"),
         Span(1, 8.0, 50.0, "neutral", 1 / 3),
     )

@@ -226,7 +226,7 @@ def test_a_plain_vit_starts_the_trunk(tmp_path: Path) -> None:
         start_recognizer(*shape, LabelSpace("x", ("a", "b")), str(tmp_path / "torn.safetensors"), LANDMARKS, PLAIN)
 
 
-@pytest.mark.slow
+@pytest.mark.campaign
 @pytest.mark.parametrize("strategy", ["ddp", "fsdp"])
 def test_the_network_trains_alike_on_two_processes(tmp_path: Path, strategy: str) -> None:
     weights = []
