@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import pickle
 from pathlib import Path
 
@@ -9,16 +10,21 @@ import numpy as np
 import pytest
 import torch
 
-from mien.core.errors import ConfigError, InputError
+from mien.analysis.answers import Answers
+from mien.core.errors import ConfigError, InputError, WeightsError
 from mien.core.labels import LabelSpace
+from mien.core.signals import Signal
 from mien.core.types import FaceClip
 from mien.data.datasets import DATASETS, find_dataset
 from mien.engines.export import TARGETS, export
+from mien.engines.onnx import import_onnxruntime
+from mien.engines.opening import open_model
 from mien.explain.explanation import METHODS, explain_clip
 from mien.faces.detectors import DETECTORS
+from mien.models.heads import build_heads
 from mien.models.landmarks import MobileFaceNet
 from mien.models.net import Answer, Net, parameter_groups
-from mien.models.nets import NETS, build
+from mien.models.nets import HEADS, NETS, build
 from mien.models.network import SIGNALS, said, with_signals
 from mien.models.record import ModelRecord, Preprocessing
 from mien.models.weights import Recognizer, save_weights
@@ -64,6 +70,76 @@ def test_every_parameter_of_a_network_learns_once(weights: Path) -> None:
     assert len(learning) == len({id(p) for p in learning}) == len(list(net.parameters()))
     assert net.head.out_features == net.config.classes
     assert net.config.fits(net.config.input_size)
+
+
+BESIDE = (
+    Signal("affect", ("valence", "arousal"), "scale", -1.0, 1.0),
+    Signal("action_units", ("AU1", "AU4", "AU12"), "flags"),
+    Signal("gaze", ("here", "away"), "classes"),
+)
+
+
+@pytest.fixture(scope="module", params=HEADS)
+def headed(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny network with a head of every kind for a signal of every kind, in a file."""
+    torch.manual_seed(0)
+    config = NETS["cnn"].config.found().tiny(len(LABELS))
+    kinds, pixels = {signal.name: request.param for signal in BESIDE}, Preprocessing(32, config.input_size)
+    heads = build_heads(kinds, BESIDE, config.dim)
+    record = ModelRecord("headed", LABELS, pixels, {}, frames=2, signals=BESIDE, heads=kinds)
+    path = tmp_path_factory.mktemp(request.param) / "headed.safetensors"
+    save_weights(Recognizer(build(config), None, pixels, heads).eval(), record, path)
+    return path
+
+
+def test_a_head_says_its_signal_and_comes_back_from_its_file(headed: Path) -> None:
+    used, written = load_model(headed), load_model(headed, folded=False)
+    assert used.record.signals == BESIDE
+    answer = said(used, crops())
+    np.testing.assert_allclose(answer, said(written, crops()), atol=1e-4)
+    np.testing.assert_array_equal(answer[:, :3], used.probabilities(crops()))
+    beside = answer[:, 3:]
+    assert (np.abs(beside[:, :2]) <= 1).all()
+    assert ((beside[:, 2:] >= 0) & (beside[:, 2:] <= 1)).all()
+    np.testing.assert_allclose(beside[:, 5:].sum(1), 1)
+    outputs = used.outputs(crops())
+    np.testing.assert_array_equal(outputs[:, :3], used.logits(crops()))
+    singles = np.stack([used.outputs(crops()[:, [frame]]) for frame in range(3)]).mean(0)
+    alike = np.abs(singles - outputs)[:, 3:].max() < 1e-5
+    assert alike == used.record.averages, "frames may be asked one by one where the head is linear"
+
+
+def test_an_analysis_asks_a_head_for_whole_windows_or_single_frames(headed: Path) -> None:
+    """The second window has the first one's last crop again; either way it hears what the whole clip would say."""
+    model, images = load_model(headed), crops(1, 5)[0]
+    windows = [slice(0, 3), slice(2, 5)]
+    clips = [
+        FaceClip(1, images[part], np.arange(5)[part] / 25, tuple(range(5))[part], np.ones(3, bool), 0.0, 0.2)
+        for part in windows
+    ]
+    told = Answers(model, 2, reach=1.0).push(clips)
+    whole = said(model, np.stack([clip.images for clip in clips]))
+    np.testing.assert_allclose([one.probabilities for one in told], whole[:, :3], atol=1e-5)
+    np.testing.assert_allclose([one.signals for one in told], whole[:, 3:], atol=1e-5)
+
+
+def test_a_signal_that_nothing_says_is_refused(headed: Path, tmp_path: Path) -> None:
+    network, record = load_model(headed, folded=False).network, load_model(headed).record
+    network.heads = torch.nn.ModuleDict()
+    save_weights(network, dataclasses.replace(record, heads={}), tmp_path / "x.safetensors")
+    with pytest.raises(WeightsError, match="none for"):
+        load_model(tmp_path / "x.safetensors")
+
+
+def test_a_head_is_exported_with_the_same_answers(headed: Path, tmp_path: Path) -> None:
+    model = load_model(headed)
+    with unchecked():
+        made = export(model, "onnx", tmp_path)
+    network = open_model(made.path)
+    assert network.record.signals == BESIDE
+    np.testing.assert_allclose(said(network, crops()), said(model, crops()), atol=1e-4)
+    given = import_onnxruntime().InferenceSession(made.path).run([one.name for one in BESIDE], {"clips": crops()})
+    np.testing.assert_allclose(np.hstack(given), said(model, crops())[:, 3:], atol=1e-4)
 
 
 @pytest.mark.parametrize("name", SIGNALS)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 
 from mien.core.labels import LABEL_SPACES
+from mien.core.signals import Signal
 from mien.engines.export import Exported, export
+from mien.models.heads import build_heads
 from mien.models.landmarks import MobileFaceNet
 from mien.models.record import ModelRecord, Preprocessing
 from mien.models.s2d import S2D, S2DConfig
@@ -22,19 +25,24 @@ CONFIGS = {
     "image": (S2DConfig(input_size=32, patch=16, dim=32, depth=1, heads=2, classes=8, prompts=False), (24, 32, "grey")),
 }
 
+BESIDE = (Signal("action_units", ("AU1", "AU12"), "flags"), Signal("pose", ("yaw", "pitch"), "scale", -90.0, 90.0))
+HEADS = {"action_units": "linear", "pose": "cosine"}
+"""What the video model says beside the expression."""
+
 
 def make_weights(name: str, path: Path) -> Path:
     """Weights that answer at random, but with opinions: labels differ from clip to clip."""
     config, pixels = CONFIGS[name]
     torch.manual_seed(5)
-    recognizer = Recognizer(
-        S2D(config, zero_init=False), MobileFaceNet() if config.prompts else None, Preprocessing(*pixels)
-    )
+    net, landmarks = S2D(config, zero_init=False), MobileFaceNet() if config.prompts else None
+    signals = BESIDE if name == "video" else ()
+    kinds = {signal.name: HEADS[signal.name] for signal in signals}
+    recognizer = Recognizer(net, landmarks, Preprocessing(*pixels), build_heads(kinds, signals, config.dim))
     torch.nn.init.normal_(recognizer.s2d.head.weight, std=0.5)
     record = ModelRecord(
         name, LABEL_SPACES["ferplus"], Preprocessing(), {}, frames=4, temperature=0.8, threshold=0.3, licence="any"
     )
-    save_weights(recognizer, record, path)
+    save_weights(recognizer, replace(record, signals=signals, heads=kinds), path)
     return path
 
 

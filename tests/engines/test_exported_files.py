@@ -23,6 +23,7 @@ from mien.engines.graph import Resize
 from mien.engines.header import header, read_header
 from mien.engines.onnx import OnnxNetwork
 from mien.engines.openvino import OpenVinoNetwork
+from mien.models.network import said
 from shape_checks import unchecked
 
 SHAPES = [(1, 1), (3, 2), (2, 9)]
@@ -39,13 +40,14 @@ def test_a_file_answers_as_pytorch_does(files, models, case, b: int, t: int) -> 
     clips = sample_clips(b, t, model.record.preprocessing.crop_size, seed=7)
     np.testing.assert_allclose(network.logits(clips), model.logits(clips), atol=MOST_DIFFERENCE)
     np.testing.assert_allclose(network.probabilities(clips), model.probabilities(clips), atol=MOST_DIFFERENCE)
+    np.testing.assert_allclose(said(network, clips), said(model, clips), atol=MOST_DIFFERENCE)
 
 
 def test_a_pt2_file_answers_as_pytorch_does(files, models) -> None:
-    logits = open_pt2(files["video", "pt2"].path)
+    outputs = open_pt2(files["video", "pt2"].path)
     for b, t in SHAPES:
         clips = sample_clips(b, t, 40, seed=7)
-        np.testing.assert_allclose(logits(clips), models["video"].logits(clips), atol=MOST_DIFFERENCE)
+        np.testing.assert_allclose(outputs(clips), models["video"].outputs(clips), atol=MOST_DIFFERENCE)
 
 
 def test_the_models_under_test_have_opinions(models) -> None:
@@ -63,6 +65,16 @@ def test_the_probabilities_in_the_file_are_calibrated(files, models) -> None:
     inside = session.run(["probabilities"], {"clips": clips})[0]
     assert inside.dtype == np.float32
     np.testing.assert_allclose(inside, models["video"].probabilities(clips), atol=MOST_DIFFERENCE)
+
+
+def test_a_signal_stands_in_the_file_as_values_too(files, models) -> None:
+    session = OnnxNetwork(files["video", "onnx"].path)._session
+    clips = sample_clips(2, 3, 40)
+    inside = np.hstack(session.run(["action_units", "pose"], {"clips": clips}))
+    np.testing.assert_allclose(inside, said(models["video"], clips)[:, 8:], atol=MOST_DIFFERENCE)
+    assert [one.name for one in session.get_outputs()] == [
+        *("probabilities", "logits", "action_units", "action_units.raw", "pose", "pose.raw")
+    ]
 
 
 def test_the_file_knows_its_weights(files, models) -> None:

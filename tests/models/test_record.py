@@ -18,6 +18,7 @@ from mien.models.record import ModelRecord, Preprocessing, parse_record, read_re
 from mien.models.s2d import S2D, S2DConfig
 from mien.models.weights import Recognizer, load_weights, read_tensors, save_weights
 from mien.models.zoo import load_model
+from shape_checks import unchecked
 
 LABELS = LabelSpace("three", ("neutral", "happiness", "sadness"))
 PLAN = Preprocessing(24, 32)
@@ -228,6 +229,15 @@ def test_what_is_said_beside_stands_in_the_header_only_where_there_is_some() -> 
     more = dataclasses.replace(record, signals=(UNITS,))
     assert parse_record(more.to_json(), "", "") == more
     assert parse_record(record.to_json(), "", "") == record
+
+
+@pytest.mark.parametrize("heads", [{"action_units": "quadratic"}, {"pose": "linear"}, {"action_units": 1}, ["linear"]])
+def test_a_head_that_there_is_not_is_refused_in_words(heads: object) -> None:
+    config = dataclasses.asdict(S2DConfig(32, 16, 32, 1, 2, classes=3, prompts=False))
+    record = ModelRecord("toy", LABELS, PLAN, config, signals=(UNITS,), heads={"action_units": "linear"})
+    assert parse_record(record.to_json(), "", "") == record
+    with pytest.raises(WeightsError), unchecked():
+        parse_record(json.dumps({**json.loads(record.to_json()), "heads": heads}), "", "")
 
 
 @pytest.mark.parametrize(

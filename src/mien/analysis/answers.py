@@ -1,9 +1,9 @@
 """What the network says of windows: waiting until a batch is full, and never looking at the same crop twice.
 
 Windows overlap, so most crops lie in two of them. The outputs of an image model for a clip are the mean of its crops'
-outputs (a mean of features, then linear heads): it is given every crop once, whatever the number of windows over it,
-and crops that no window picked never. A video model mixes its frames from the first block on and sees every window
-whole.
+outputs (a mean of features, then linear heads; :attr:`mien.models.record.ModelRecord.averages`): it is given every crop
+once, whatever the number of windows over it, and crops that no window picked never. A video model mixes its frames from
+the first block on and sees every window whole, and so does an image model with a head that is not linear.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Answers:
         self._network, self._batch = network, batch
         self._waiting: list[FaceClip] = []
         self._classes = len(network.record.labels)
-        self._crops = _CropOutputs(network, reach) if network.record.is_image_model else None
+        self._crops = _CropOutputs(network, reach) if network.record.averages else None
 
     def push(self, clips: Sequence[FaceClip]) -> list[Prediction]:
         """Take clips; the predictions of every batch that is now full."""

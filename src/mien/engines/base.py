@@ -17,6 +17,7 @@ from mien.core.errors import WeightsError
 from mien.core.forks import library_work
 from mien.core.settings import calm_openmp, cpu_count, thread_count
 from mien.engines.header import Precision
+from mien.models.network import own_values
 from mien.models.record import ModelRecord, demand_answers
 
 
@@ -72,22 +73,33 @@ class ExportedNetwork(ABC):
         """Open the file with ``threads`` threads; sets ``record`` and ``precision``."""
 
     @abstractmethod
-    def _run(self, session: Any, clips: UInt8[np.ndarray, "b t 3 h w"]) -> Float[np.ndarray, "b c"]:
-        """Logits of contiguous clips."""
+    def _run(self, session: Any, clips: UInt8[np.ndarray, "b t 3 h w"]) -> Float[np.ndarray, "b m"]:
+        """What :func:`mien.engines.header.raw_outputs` names, side by side, of contiguous clips."""
 
     @property
     def threads(self) -> int:
         """To compute with: never more than this process may use."""
         return min(thread_count(), self._most_threads or thread_count())
 
-    def logits(self, clips: UInt8[np.ndarray, "b t 3 h w"]) -> Float64[np.ndarray, "b c"]:
-        """Uncalibrated scores of b clips of t aligned RGB crops. Raises WeightsError for weights that give none."""
+    def outputs(self, clips: UInt8[np.ndarray, "b t 3 h w"]) -> Float64[np.ndarray, "b m"]:
+        """Logits of b clips of t aligned RGB crops, then the signals, before softmax and sigmoid.
+
+        Raises WeightsError for weights that give no numbers.
+        """
         with library_work:
-            answer: Float64[np.ndarray, "b c"] = self._run(self._opened(), np.ascontiguousarray(clips)).astype(
+            answer: Float64[np.ndarray, "b m"] = self._run(self._opened(), np.ascontiguousarray(clips)).astype(
                 np.float64
             )
         demand_answers(self.record, answer)
         return answer
+
+    def logits(self, clips: UInt8[np.ndarray, "b t 3 h w"]) -> Float64[np.ndarray, "b c"]:
+        """Uncalibrated scores of b clips of t aligned RGB crops. Raises WeightsError for weights that give none."""
+        return self.outputs(clips)[:, : len(self.record.labels)]
+
+    def values(self, outputs: Float64[np.ndarray, "b m"]) -> Float64[np.ndarray, "b n"]:
+        """Calibrated probabilities, then the signals in their ranges."""
+        return own_values(self.record, outputs)
 
     def probabilities(self, clips: UInt8[np.ndarray, "b t 3 h w"]) -> Float64[np.ndarray, "b c"]:
         """Calibrated probabilities of b clips of t aligned RGB crops; rows sum to 1."""

@@ -25,12 +25,13 @@ from mien.core.files import whole_file
 from mien.core.registry import Registry
 from mien.engines.crops import sample_clips
 from mien.engines.graph import ClipGraph
-from mien.engines.header import header, read_header
+from mien.engines.header import header, outputs, raw_outputs, read_header
 from mien.engines.onnx import OnnxNetwork
 from mien.engines.openvino import RT_INFO, OpenVinoNetwork, import_openvino, openvino_core
-from mien.models.calibration import Calibration
 from mien.models.fast import FoldedBlock, FoldedPrompt
+from mien.models.network import own_values
 from mien.models.packed import unpack
+from mien.models.record import ModelRecord
 from mien.models.zoo import LoadedModel
 
 MOST_DIFFERENCE = 1e-4
@@ -48,7 +49,8 @@ TRIAL_SHAPES = ((2, 3), (1, 1), (1, 8), (3, 1))
 """Clips and frames that parity is measured on: the file must not be tied to one shape."""
 
 Clips = UInt8[np.ndarray, "b t 3 h w"]
-Logits = Float[np.ndarray, "b c"]
+Outputs = Float[np.ndarray, "b m"]
+"""Logits, then signals, before calibration, softmax and sigmoid."""
 
 
 class ParityError(MienError):
@@ -61,7 +63,7 @@ class Parity:
 
     Attributes:
         logits: largest absolute difference of a logit.
-        probabilities: of a calibrated probability.
+        probabilities: of a calibrated probability, or of what a signal says, as a share of its range.
         labels: share of clips with the same best label, in [0, 1].
     """
 
@@ -134,7 +136,7 @@ class Exporter:
                 dynamo=True,
                 opset_version=OPSET,
                 input_names=["clips"],
-                output_names=["probabilities", "logits"],
+                output_names=outputs(self._model.record),
                 dynamic_shapes=_free(),
                 verbose=False,
             )
@@ -151,7 +153,7 @@ class Exporter:
         with whole_file(path) as draft:
             self.program(whole_prelu=False).save(draft)
             _import_onnx().checker.check_model(draft, full_check=True)
-            found = self._demand(OnnxNetwork(draft).logits, path)
+            found = self._demand(OnnxNetwork(draft).outputs, path)
         return Exported(path, path.stat().st_size, found)
 
     def _openvino(self, path: Path) -> Exported:
@@ -159,7 +161,7 @@ class Exporter:
         network = openvino_core().read_model(program.model_proto.SerializeToString())
         with openvino_draft(path) as draft:
             save_openvino(network, self._texts, draft)
-            found = self._demand(OpenVinoNetwork(draft).logits, path)
+            found = self._demand(OpenVinoNetwork(draft).outputs, path)
         return Exported(path, openvino_bytes(path), found)
 
     def _pt2(self, path: Path) -> Exported:
@@ -174,50 +176,53 @@ class Exporter:
     def _example(self) -> tuple[torch.Tensor]:
         return (torch.from_numpy(sample_clips(2, 3, self._model.record.preprocessing.crop_size)),)
 
-    def _demand(self, logits: Callable[[Clips], Logits], path: Path) -> Parity:
-        found = compare(self._model, logits)
+    def _demand(self, said: Callable[[Clips], Outputs], path: Path) -> Parity:
+        found = compare(self._model, said)
         worst = max(found.logits, found.probabilities)
         if not worst <= MOST_DIFFERENCE:  # not a number is no parity either
             raise ParityError(f"{path.name} differs from PyTorch by {worst:.1e}, allowed are {MOST_DIFFERENCE:.0e}")
         return found
 
 
-def open_pt2(path: Path) -> Callable[[Clips], Logits]:
-    """Logits by a file of :func:`export_pt2`. Raises WeightsError for another one."""
+def open_pt2(path: Path) -> Callable[[Clips], Outputs]:
+    """Logits and signals by a file of :func:`export_pt2`. Raises WeightsError for another one."""
     texts = {PT2_HEADER: ""}
     program = torch.export.load(path, extra_files=texts)
-    read_header(json.loads(texts[PT2_HEADER]), str(path))
-    network = program.module()
+    record, _ = read_header(json.loads(texts[PT2_HEADER]), str(path))
+    network, names = program.module(), outputs(record)
+    wanted = [names.index(name) for name in raw_outputs(record)]
 
-    def logits(clips: Clips) -> Logits:
+    def said(clips: Clips) -> Outputs:
         with torch.inference_mode():
-            answer: Logits = network(torch.from_numpy(clips))[1].numpy()
-        return answer
+            answer = network(torch.from_numpy(clips))
+        return np.concatenate([answer[place].numpy() for place in wanted], axis=1)
 
-    return logits
+    return said
 
 
-def compare(model: LoadedModel, logits: Callable[[Clips], Logits], clips: list[Clips] | None = None) -> Parity:
+def compare(model: LoadedModel, said: Callable[[Clips], Outputs], clips: list[Clips] | None = None) -> Parity:
     """An engine against PyTorch.
 
     Args:
         model: the weights in PyTorch, float32.
-        logits: the engine.
+        said: the engine's outputs.
         clips: batches to compare on; None: seeded pictures of nobody, of several shapes.
     """
     record = model.record
     if clips is None:
         size = record.preprocessing.crop_size
         clips = [sample_clips(b, t, size, seed) for seed, (b, t) in enumerate(TRIAL_SHAPES)]
-    theirs, ours = (np.concatenate([of(batch) for batch in clips]) for of in (logits, model.logits))
-    return difference(theirs, ours, record.calibration)
+    theirs, ours = (np.concatenate([of(batch) for batch in clips]) for of in (said, model.outputs))
+    return difference(theirs, ours, record)
 
 
-def difference(theirs: Logits, ours: Logits, reading: Calibration) -> Parity:
-    """How far two tables of logits are apart, as logits, as probabilities and as labels."""
-    probabilities = np.abs(reading.probabilities(theirs) - reading.probabilities(ours)).max()
-    labels = (theirs.argmax(1) == ours.argmax(1)).mean()
-    return Parity(float(np.abs(theirs - ours).max()), float(probabilities), float(labels))
+def difference(theirs: Outputs, ours: Outputs, record: ModelRecord) -> Parity:
+    """How far two tables of outputs are apart, as logits, as values and as labels."""
+    spans = [1.0] * len(record.labels) + [one.high - one.low for one in record.signals for _ in one.labels]
+    values = np.abs(own_values(record, theirs) - own_values(record, ours)) / spans
+    one, other = (table[:, : len(record.labels)] for table in (theirs, ours))
+    labels = (one.argmax(1) == other.argmax(1)).mean()
+    return Parity(float(np.abs(one - other).max()), float(values.max()), float(labels))
 
 
 def save_openvino(network: Any, texts: dict[str, str], path: Path) -> None:

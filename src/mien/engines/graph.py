@@ -11,7 +11,9 @@ import torch.nn.functional as F
 from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
+from mien.models.heads import torch_values, with_heads
 from mien.models.landmarks import LANDMARK_SIZE, MAP_SIDE
+from mien.models.net import Answer
 from mien.models.preprocess import normalise, to_colour
 from mien.models.zoo import LoadedModel
 
@@ -33,22 +35,25 @@ class ClipGraph(nn.Module):
         shift = torch.as_tensor(calibration.shift, dtype=torch.float32)
         self.register_buffer("shift", shift.expand(len(model.record.labels)).clone())
         self.net, self.landmarks = model.network.net, model.network.landmarks
+        self.heads, self.signals = model.network.heads, model.record.signals
         self.to_input = Resize(given.crop_size, given.input_size, antialias=given.crop_size > given.input_size)
         self.to_landmarks = Resize(given.input_size, LANDMARK_SIZE, align_corners=True)
         grid = model.network.net.config.grid if self.landmarks is not None else MAP_SIDE
         # Where the grid divides the map's side, S2D takes the mean of areas, which is the same everywhere.
         self.to_grid = Resize(MAP_SIDE, grid, antialias=True) if MAP_SIDE % grid else nn.Identity()
 
-    def forward(self, clips: UInt8[Tensor, "b t 3 h w"]) -> tuple[Float[Tensor, "b c"], Float[Tensor, "b c"]]:
-        """Calibrated probabilities and logits of b clips of t aligned RGB crops."""
+    def forward(self, clips: UInt8[Tensor, "b t 3 h w"]) -> tuple[Tensor, ...]:
+        """What :func:`mien.engines.header.outputs` names, of b clips of t aligned RGB crops: a row a clip each."""
         b, t = clips.shape[:2]
         images = to_colour(clips.flatten(0, 1).to(torch.float32) / 255, self.preprocessing)
         frames = normalise(self.to_input(images).expand(-1, 3, -1, -1), self.preprocessing)
         landmark_map = None
         if self.landmarks is not None:
             landmark_map = self.to_grid(self.landmarks.landmark_map(self.to_landmarks(frames)))
-        logits = self.net(frames.view(b, t, *frames.shape[1:]), landmark_map)[0]
-        return (logits / self.temperature + self.shift).softmax(-1), logits
+        answer = with_heads(Answer(*self.net(frames.view(b, t, *frames.shape[1:]), landmark_map)), self.heads)
+        logits, said = answer.logits, ((one, answer.signals[one.name]) for one in self.signals)
+        beside = [part for one, raw in said for part in (torch_values(one, raw), raw)]
+        return (logits / self.temperature + self.shift).softmax(-1), logits, *beside
 
 
 class Resize(nn.Module):

@@ -34,7 +34,18 @@ def header(record: ModelRecord, precision: Precision) -> dict[str, str]:
         "preprocessing": json.dumps(dataclasses.asdict(record.preprocessing)),
         "input": "clips: uint8 (b, t, 3, h, w), aligned RGB face crops; any b and t; h = w = preprocessing.crop_size",
         "output": "probabilities: float32 (b, c), calibrated, in the order of labels; logits: before calibration",
+        **({"signals": json.dumps([one.to_dict() for one in record.signals])} if record.signals else {}),
     }
+
+
+def raw_outputs(record: ModelRecord) -> list[str]:
+    """Names of a file's outputs that say it all, before softmax and sigmoid: logits, then a signal each."""
+    return ["logits", *(f"{signal.name}.raw" for signal in record.signals)]
+
+
+def outputs(record: ModelRecord) -> list[str]:
+    """Names of all of a file's outputs, in order: every signal as values, too, under its own name."""
+    return ["probabilities", "logits", *(name for one in record.signals for name in (one.name, f"{one.name}.raw"))]
 
 
 def read_header(texts: Mapping[str, str], source: str) -> tuple[ModelRecord, Precision]:

@@ -10,7 +10,7 @@ from jaxtyping import Float, UInt8
 
 from mien.core.errors import MissingDependencyError, WeightsError
 from mien.engines.base import ExportedNetwork, unreadable
-from mien.engines.header import read_header
+from mien.engines.header import raw_outputs, read_header
 
 ERRORS_ONLY = 3
 
@@ -41,9 +41,8 @@ class OnnxNetwork(ExportedNetwork):
         self.record, self.precision = read_header(session.get_modelmeta().custom_metadata_map, str(self.path))
         return session
 
-    def _run(self, session: Any, clips: UInt8[np.ndarray, "b t 3 h w"]) -> Float[np.ndarray, "b c"]:
-        logits: Float[np.ndarray, "b c"] = session.run(["logits"], {"clips": clips})[0]
-        return logits
+    def _run(self, session: Any, clips: UInt8[np.ndarray, "b t 3 h w"]) -> Float[np.ndarray, "b m"]:
+        return np.concatenate(session.run(raw_outputs(self.record), {"clips": clips}), axis=1)
 
 
 def import_onnxruntime() -> Any:

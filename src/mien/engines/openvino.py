@@ -13,7 +13,7 @@ from jaxtyping import Float, UInt8
 
 from mien.core.errors import MissingDependencyError, WeightsError
 from mien.engines.base import ExportedNetwork, unreadable
-from mien.engines.header import read_header
+from mien.engines.header import raw_outputs, read_header
 
 RT_INFO = "mien"
 """Where the header stands in the file's rt_info."""
@@ -69,10 +69,10 @@ class OpenVinoNetwork(ExportedNetwork):
         self.precision = "bfloat16" if self._bfloat16 and stored == "float32" else stored
         return _Requests(compiled)
 
-    def _run(self, session: Any, clips: UInt8[np.ndarray, "b t 3 h w"]) -> Float[np.ndarray, "b c"]:
+    def _run(self, session: Any, clips: UInt8[np.ndarray, "b t 3 h w"]) -> Float[np.ndarray, "b m"]:
         with self._turns:
-            logits: Float[np.ndarray, "b c"] = session.logits(clips)
-        return logits
+            outputs: Float[np.ndarray, "b m"] = session.outputs(clips, raw_outputs(self.record))
+        return outputs
 
     def abandon(self) -> None:
         """As of every engine; nor may the core end there."""
@@ -89,15 +89,15 @@ class _Requests:
         self._idle: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._idle.put(compiled.create_infer_request())
 
-    def logits(self, clips: UInt8[np.ndarray, "b t 3 h w"]) -> Float[np.ndarray, "b c"]:
-        """Of contiguous clips; no request holds on to the answer."""
+    def outputs(self, clips: UInt8[np.ndarray, "b t 3 h w"], names: list[str]) -> Float[np.ndarray, "b m"]:
+        """Those of contiguous clips with these names, side by side; no request holds on to the answer."""
         try:
             request = self._idle.get_nowait()
         except queue.Empty:
             request = self._compiled.create_infer_request()
         try:
-            logits: Float[np.ndarray, "b c"] = request.infer({"clips": clips})["logits"]
-            return logits
+            answer = request.infer({"clips": clips})
+            return np.concatenate([answer[name] for name in names], axis=1)
         finally:
             self._idle.put(request)
 

@@ -55,12 +55,12 @@ def quantize(model: LoadedModel, exported: Exported, clips: Sequence[Clip], *, f
     if path.suffix == ".onnx":
         with whole_file(path) as draft:
             _quantize_onnx(exported.path, draft)
-            found = _demand(compare(model, OnnxNetwork(draft).logits, list(clips)), path, force)
+            found = _demand(compare(model, OnnxNetwork(draft).outputs, list(clips)), path, force)
         return Exported(path, path.stat().st_size, found)
     if path.suffix == ".xml":
         with openvino_draft(path) as draft:
             save_openvino(_quantized_openvino(exported.path, clips), texts, draft)
-            found = _demand(compare(model, OpenVinoNetwork(draft).logits, list(clips)), path, force)
+            found = _demand(compare(model, OpenVinoNetwork(draft).outputs, list(clips)), path, force)
         return Exported(path, openvino_bytes(path), found)
     raise ConfigError("int8 for onnx or openvino", path.suffix, "choose one of them")
 

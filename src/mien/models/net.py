@@ -7,6 +7,7 @@ A network of yours is one file with a :class:`Net` and its :class:`mien.models.n
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from typing import Any, ClassVar, Literal, NamedTuple
 
 from jaxtyping import Float
@@ -22,11 +23,13 @@ class Answer(NamedTuple):
 
     Attributes:
         logits: of the classes.
-        feature: what the head reads, before dropout: the mean over the frames. Both are linear in it.
+        feature: what the heads read, before dropout: the mean over the frames. Logits are linear in it.
+        signals: what else it says, by signal, before softmax and sigmoid.
     """
 
     logits: Float[Tensor, "b c"]
     feature: Float[Tensor, "b d"]
+    signals: Mapping[str, Tensor] = {}
 
 
 class Net(nn.Module, ABC):
@@ -35,6 +38,7 @@ class Net(nn.Module, ABC):
     Attributes:
         config: its shape, a :class:`mien.models.nets.NetConfig`.
         needs: what it wants beside the frames, by the name of :meth:`forward`'s argument; only that is made.
+        says: names of the signals that its answers have beside the logits; others come from heads on its feature.
         decayed: numbers of dimensions of the parameters that weight decay is for.
         head: the last layer, from the feature to the logits: its rows are the classes.
         checkpoint_blocks: compute every block again in the backward pass instead of keeping its activations, where the
@@ -43,6 +47,7 @@ class Net(nn.Module, ABC):
 
     config: Any
     needs: frozenset[str] = frozenset()
+    says: tuple[str, ...] = ()
     decayed: ClassVar[tuple[int, ...]] = (2,)
     head: nn.Linear
     checkpoint_blocks: bool = False

@@ -67,6 +67,29 @@ NETS: Registry[Entry] = Registry(
 """A network of yours is a file and a line here; a weights file names the line, never an import path."""
 
 
+@dataclass(frozen=True)
+class HeadEntry:
+    """Where a kind of head is to be found.
+
+    Attributes:
+        head: its class, a :class:`mien.models.heads.Head`.
+        linear: its answer to the mean of features is the mean of its answers, so frames may be asked one by one.
+    """
+
+    head: Place
+    linear: bool
+
+
+HEADS: Registry[HeadEntry] = Registry(
+    "head",
+    {
+        "linear": HeadEntry(Place("mien.models.heads:Linear"), linear=True),
+        "cosine": HeadEntry(Place("mien.models.heads:Cosine"), linear=False),
+    },
+)
+"""What may say a signal beside the expression, by the name that records have."""
+
+
 def config_of(network: str, fields: dict[str, Any]) -> Any:
     """The configuration that a record tells of; JSON's lists are tuples there.
 

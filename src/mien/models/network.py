@@ -80,6 +80,8 @@ def values_of(network: Network, outputs: Float64[np.ndarray, "b m"]) -> Float64[
 
 def own_values(record: ModelRecord, outputs: Float64[np.ndarray, "b m"]) -> Float64[np.ndarray, "b n"]:
     """:meth:`SignalNetwork.values` of a network all of whose signals are its own."""
+    if not record.signals:
+        return record.calibration.probabilities(outputs)
     classes = len(record.labels)
     probabilities, rest = record.calibration.probabilities(outputs[:, :classes]), outputs[:, classes:]
     where = places(record.signals)

@@ -27,7 +27,7 @@ from mien.core.registry import did_you_mean
 from mien.core.signals import Signal, distinct, parse_signals, width
 from mien.models.calibration import TRAINED, Calibration, parse_calibration
 from mien.models.figures import figures_of
-from mien.models.nets import MOST_SIDE, config_of
+from mien.models.nets import HEADS, MOST_SIDE, config_of
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -98,6 +98,7 @@ class ModelRecord:
         source: file the record was read from.
         network: which it is, by its name in :data:`mien.models.nets.NETS`.
         signals: what the model says beside the expression, in the order of its outputs after the logits.
+        heads: of its signals those that a head says, with the kind, by its name in :data:`mien.models.nets.HEADS`.
     """
 
     name: str
@@ -117,10 +118,11 @@ class ModelRecord:
     sha256: str = ""
     source: str = ""
     network: str = "s2d"
+    signals: tuple[Signal, ...] = ()
+    heads: dict[str, str] = field(default_factory=dict)
     bias: tuple[float, ...] = ()
     calibrations: dict[str, Calibration] = field(default_factory=dict)
     prior: str = TRAINED
-    signals: tuple[Signal, ...] = ()
 
     def __post_init__(self) -> None:
         checks.file_name("name", self.name)
@@ -145,6 +147,10 @@ class ModelRecord:
         hashed = isinstance(self.sha256, str) and re.fullmatch("[0-9a-f]{64}|", self.sha256) is not None
         checks.demand(hashed, "sha256", "64 hexadecimal digits", self.sha256)
         distinct(self.signals)
+        checks.demand(isinstance(self.heads, dict), "heads", "kinds by signal", self.heads)
+        for name, kind in self.heads.items():
+            known = any(signal.name == name for signal in self.signals) and isinstance(kind, str) and kind in HEADS
+            checks.demand(known, f"head of {name}", f"for a signal, one of {', '.join(HEADS)}", kind)
 
     @property
     def readings(self) -> dict[str, Calibration]:
@@ -169,19 +175,26 @@ class ModelRecord:
         """Whether a clip's logits are exactly the mean of its frames' logits (no temporal parts)."""
         return bool(self.config) and self.config.get("frames") is None
 
+    @property
+    def averages(self) -> bool:
+        """Whether all that the network says of a clip is the mean of what it says of its frames, before calibration."""
+        own = [signal.name for signal in self.signals if not signal.derived_from]
+        return self.is_image_model and all(name in self.heads and HEADS[self.heads[name]].linear for name in own)
+
     def to_json(self) -> str:
         """The header's text; hash and path are facts about a file and stay out."""
         body = dataclasses.asdict(self)
         del body["sha256"], body["source"]
         if self.network == "s2d":
             del body["network"]  # as always: what read such a file still does
+        body["signals"] = [signal.to_dict() for signal in self.signals]
+        for name in ("signals", "heads"):
+            if not body[name]:
+                del body[name]  # likewise
         if not self.calibrations:
             del body["calibrations"], body["prior"]
         if not self.bias:
             del body["bias"]
-        body["signals"] = [signal.to_dict() for signal in self.signals]
-        if not self.signals:
-            del body["signals"]  # likewise
         return json.dumps({"format": FORMAT, **body})
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +16,12 @@ from torch import Tensor, nn
 
 from mien.core.errors import WeightsError
 from mien.core.files import whole_file
+from mien.models.heads import Head, build_heads, with_heads
 from mien.models.landmarks import MobileFaceNet, landmark_input
-from mien.models.net import Net
+from mien.models.net import Answer, Net
 from mien.models.nets import build, config_of
 from mien.models.preprocess import normalise, to_frames, to_unit
-from mien.models.record import ModelRecord, Preprocessing, read_record
+from mien.models.record import GET_AGAIN, ModelRecord, Preprocessing, read_record
 
 FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 """What weights may be stored as."""
@@ -35,13 +37,23 @@ class Recognizer(nn.Module):
         net: image or video model.
         landmarks: the landmark net; None for a model that needs no map of it.
         preprocessing: how crops become input.
+        heads: on its feature, by the signal they say.
+        says: signals in the order of :meth:`outputs`; empty: the heads'.
     """
 
-    def __init__(self, net: Net, landmarks: MobileFaceNet | None, preprocessing: Preprocessing) -> None:
+    def __init__(
+        self,
+        net: Net,
+        landmarks: MobileFaceNet | None,
+        preprocessing: Preprocessing,
+        heads: Mapping[str, Head] | None = None,
+        says: Sequence[str] = (),
+    ) -> None:
         super().__init__()
         self.network: str = net.config.network
         self.put(net)
         self.landmarks, self.preprocessing = landmarks, preprocessing
+        self.heads, self.says = nn.ModuleDict(dict(heads or {})), tuple(says or heads or ())
 
     @property
     def net(self) -> Any:
@@ -54,8 +66,16 @@ class Recognizer(nn.Module):
 
     def forward(self, clips: UInt8[Tensor, "b t 3 h w"]) -> Float[Tensor, "b c"]:
         """Logits of b clips of t aligned RGB crops."""
+        return self.logits(self._frames(clips))
+
+    def outputs(self, clips: UInt8[Tensor, "b t 3 h w"]) -> Float[Tensor, "b m"]:
+        """Logits, then every signal, before softmax and sigmoid."""
+        answer = self.answer(self._frames(clips))
+        return torch.cat([answer.logits, *(answer.signals[name] for name in self.says)], 1)
+
+    def _frames(self, clips: UInt8[Tensor, "b t 3 h w"]) -> Float[Tensor, "b t 3 s s"]:
         frames = normalise(to_unit(clips.flatten(0, 1), self.preprocessing), self.preprocessing)
-        return self.logits(frames.view(*clips.shape[:2], *frames.shape[1:]))
+        return frames.view(*clips.shape[:2], *frames.shape[1:])
 
     def frames_of(self, clips: Float[Tensor, "b t c h w"], size: int | None = None) -> Float[Tensor, "b t 3 s s"]:
         """Clips in [0, 1], of one channel or three and of any side, normalised; None: of the network's own side."""
@@ -66,6 +86,10 @@ class Recognizer(nn.Module):
         """Logits of frames that are already normalised (training comes in here, after its augmentation)."""
         logits: Tensor = self.net(frames, self.landmark_map(frames.flatten(0, 1)))[0]
         return logits
+
+    def answer(self, frames: Float[Tensor, "b t 3 s s"]) -> Answer:
+        """All that is said of frames that are already normalised."""
+        return with_heads(Answer(*self.net(frames, self.landmark_map(frames.flatten(0, 1)))), self.heads)
 
     def landmark_map(self, images: Float[Tensor, "n 3 s s"]) -> Float[Tensor, "n 128 14 14"] | None:
         """The frozen landmark net's map of normalised images; None for a model without prompts."""
@@ -98,7 +122,7 @@ def save_weights(
 
     Args:
         recognizer: the networks.
-        record: labels, calibration and origin; shape, preprocessing and count are filled in from the networks.
+        record: labels, signals, calibration and origin; shape, preprocessing and count are filled in from the networks.
         path: ``.safetensors`` file; its folder is made when missing.
         dtype: store floating-point tensors so (``torch.float16`` halves the file); None keeps theirs.
     """
@@ -163,7 +187,11 @@ def load_weights(path: Path) -> tuple[Recognizer, ModelRecord]:
     with torch.device("meta"):  # no random numbers are drawn only to be overwritten
         net: Net = build(config_of(record.network, record.config))
         landmarks = MobileFaceNet() if "landmark_map" in net.needs else None
-        recognizer = Recognizer(net, landmarks, record.preprocessing)
+        heads = build_heads(record.heads, record.signals, net.config.dim)
+        says = [signal.name for signal in record.signals]
+        recognizer = Recognizer(net, landmarks, record.preprocessing, heads, says)
+    if unsaid := set(says) - set(heads) - set(net.says):
+        raise WeightsError("a network or a head for every signal", f"{path}: none for {', '.join(unsaid)}", GET_AGAIN)
     wanted = recognizer.state_dict()
     counters = {k: torch.zeros((), dtype=torch.int64) for k in wanted if k.endswith("num_batches_tracked")}
     wrong = sorted(wanted.keys() - counters.keys() ^ state.keys()) or [

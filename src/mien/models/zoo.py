@@ -20,6 +20,7 @@ from mien.models.landmarks import fold
 from mien.models.memory import keep_freed_memory
 from mien.models.net import Net
 from mien.models.nets import NETS
+from mien.models.network import own_values
 from mien.models.packed import pack
 from mien.models.record import ModelRecord, demand_answers
 from mien.models.shape import S2DConfig
@@ -96,14 +97,27 @@ class LoadedModel:
             raise WeightsError(f"the weights {self.record.sha256[:16]}", got, "load the model again")
         return again.network
 
-    def logits(self, clips: UInt8[np.ndarray, "b t 3 h w"]) -> Float64[np.ndarray, "b c"]:
-        """Uncalibrated scores of b clips of t aligned RGB crops. Raises WeightsError for weights that give none."""
+    def outputs(self, clips: UInt8[np.ndarray, "b t 3 h w"]) -> Float64[np.ndarray, "b m"]:
+        """Logits of b clips of t aligned RGB crops, then the signals, before softmax and sigmoid.
+
+        Raises WeightsError for weights that give no numbers.
+        """
+        network = self.network
+        asked = network.outputs if self.record.signals else network
         with library_work, self._turns, torch.inference_mode():
-            device = next(self.network.parameters()).device
-            logits = self.network(torch.from_numpy(np.ascontiguousarray(clips)).to(device)).double().cpu()
-        answer: Float64[np.ndarray, "b c"] = logits.numpy()
+            device = next(network.parameters()).device
+            outputs = asked(torch.from_numpy(np.ascontiguousarray(clips)).to(device)).double().cpu()
+        answer: Float64[np.ndarray, "b m"] = outputs.numpy()
         demand_answers(self.record, answer)
         return answer
+
+    def logits(self, clips: UInt8[np.ndarray, "b t 3 h w"]) -> Float64[np.ndarray, "b c"]:
+        """Uncalibrated scores of b clips of t aligned RGB crops. Raises WeightsError for weights that give none."""
+        return self.outputs(clips)[:, : len(self.record.labels)]
+
+    def values(self, outputs: Float64[np.ndarray, "b m"]) -> Float64[np.ndarray, "b n"]:
+        """Calibrated probabilities, then the signals in their ranges."""
+        return own_values(self.record, outputs)
 
     def probabilities(self, clips: UInt8[np.ndarray, "b t 3 h w"]) -> Float64[np.ndarray, "b c"]:
         """Calibrated probabilities of b clips of t aligned RGB crops; rows sum to 1."""

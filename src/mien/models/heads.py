@@ -1,0 +1,77 @@
+"""Heads: from a clip's feature to a signal that the expression's own head does not give."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from mien.core.signals import Signal
+from mien.models.net import Answer
+from mien.models.nets import HEADS
+
+COSINE_SCALE = 16.0
+
+
+class Head(nn.Module, ABC):
+    """Numbers for a signal's columns, before softmax and sigmoid (:meth:`mien.core.signals.Signal.values`).
+
+    Args:
+        dim: of the feature.
+        signal: what is said.
+    """
+
+    def __init__(self, dim: int, signal: Signal) -> None:
+        super().__init__()
+        self.dim, self.columns = dim, len(signal.labels)
+
+    @abstractmethod
+    def forward(self, feature: Float[Tensor, "b d"]) -> Float[Tensor, "b k"]:
+        """One row a clip."""
+
+
+class Linear(Head):
+    """One linear layer: its answer to the mean of features is the mean of its answers."""
+
+    def __init__(self, dim: int, signal: Signal) -> None:
+        super().__init__(dim, signal)
+        self.layer = nn.Linear(dim, self.columns)
+
+    def forward(self, feature: Float[Tensor, "b d"]) -> Float[Tensor, "b k"]:
+        """See :class:`Head`."""
+        answer: Tensor = self.layer(feature)
+        return answer
+
+
+class Cosine(Head):
+    """Scaled cosines to a direction a label, which stands for it as an anchor does (NormFace, arXiv 1704.06369)."""
+
+    def __init__(self, dim: int, signal: Signal) -> None:
+        super().__init__(dim, signal)
+        self.directions = nn.Parameter(torch.empty(self.columns, dim))
+        nn.init.normal_(self.directions)
+
+    def forward(self, feature: Float[Tensor, "b d"]) -> Float[Tensor, "b k"]:
+        """See :class:`Head`."""
+        return COSINE_SCALE * F.normalize(feature, dim=1) @ F.normalize(self.directions, dim=1).T
+
+
+def build_heads(kinds: Mapping[str, str], signals: tuple[Signal, ...], dim: int) -> dict[str, Head]:
+    """Fresh heads, by signal, of the kinds that a record names. Raises ConfigError for a kind that there is not."""
+    return {one.name: HEADS[kinds[one.name]].head.found()(dim, one) for one in signals if one.name in kinds}
+
+
+def with_heads(answer: Answer, heads: nn.ModuleDict) -> Answer:
+    """The answer with what ``heads`` say of its feature."""
+    return answer._replace(signals={**answer.signals, **{name: head(answer.feature) for name, head in heads.items()}})
+
+
+def torch_values(signal: Signal, raw: Float[Tensor, "b k"]) -> Float[Tensor, "b k"]:
+    """:meth:`mien.core.signals.Signal.values` in torch, for files that hold it all."""
+    if signal.kind == "classes":
+        return raw.softmax(-1)
+    return raw.sigmoid() if signal.kind == "flags" else raw.clamp(signal.low, signal.high)
