@@ -1,6 +1,6 @@
 """P8: how often and how late a label comes while a camera runs, on two cores.
 
-    python benchmarks/live.py CLIP [--quick]
+    python benchmarks/live.py CLIP [--quick | --long]
 
 A clip of 30 frames per second is played in real time, as a camera gives it: frames that come while an older one is
 worked on are dropped, but for the newest. A label is new when the network has answered a window. Its latency runs from
@@ -21,7 +21,7 @@ import mien
 from mien import media
 from mien.media.newest import Newest
 
-RATE, SECONDS, HEIGHT = 30.0, 10.0, 720
+RATE, HEIGHT = 30.0, 720
 MOST_FRAMES, MOST_SECONDS = 8, 0.4
 
 
@@ -74,14 +74,15 @@ def play(film: Path, network) -> Watched:
     return seen
 
 
-def measure(clip: Path, quick: bool = False) -> list[str]:
+def measure(clip: Path, quick: bool = False, long: bool = False) -> list[str]:
     """The rows of the table."""
     use_threads(2)
-    seconds, gaps, latencies, dropped = (4.0 if quick else SECONDS), [], [], []
+    seconds, plays = (10.0, 3) if long else (4.0, 1) if quick else (6.0, 2)
+    gaps, latencies, dropped = [], [], []
     model = mien.load(trial=True)
     with tempfile.TemporaryDirectory() as folder:
         film = films.scaled(clip, HEIGHT, round(RATE * seconds), Path(folder) / "camera.mp4", RATE)
-        for playing in range(2 if quick else 4):
+        for playing in range(1 + plays):
             seen = play(film, model._network)
             if playing:  # the first one warms libraries up
                 gaps += np.diff(seen.frames).tolist()
@@ -103,6 +104,7 @@ def measure(clip: Path, quick: bool = False) -> list[str]:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("clip", type=Path)
-    parser.add_argument("--quick", action="store_true", help="one playing of 4 s instead of three of 10 s")
+    parser.add_argument("--quick", action="store_true", help="one playing of 4 s instead of two of 6 s")
+    parser.add_argument("--long", action="store_true", help="three of 10 s")
     given = parser.parse_args()
-    print("\n".join(measure(given.clip, given.quick)))
+    print("\n".join(measure(given.clip, given.quick, given.long)))

@@ -1,6 +1,6 @@
 """P1: the network against the published layout and against the rate of plain matrix products.
 
-    python benchmarks/network.py [--runs 5] [--quick]
+    python benchmarks/network.py [--runs 5] [--quick | --long]
 
 From normalised frames (1, 16, 3, 224, 224) to logits on one thread, landmark net included: the published layout
 (benchmarks/published.py, with the whole landmark net as released) against what ``load_model`` makes, in float32 and in
@@ -134,14 +134,16 @@ def rows_of(name: str, runs: int) -> list[str]:
     return lines
 
 
-def measure(runs: int = 5, quick: bool = False) -> list[str]:
+def measure(runs: int = 5, quick: bool = False, long: bool = False) -> list[str]:
     """The rows of the table."""
-    return [row for name in (["s2d-tiny"] if quick else TARGETS) for row in rows_of(name, runs)]
+    names = ["s2d-tiny"] if quick else [name for name, target in TARGETS.items() if long or target]
+    return [row for name in names for row in rows_of(name, runs)]
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--quick", action="store_true", help="the smallest network alone")
+    parser.add_argument("--long", action="store_true", help="those without a target, too")
     given = parser.parse_args()
-    print("\n".join(measure(given.runs, given.quick)))
+    print("\n".join(measure(given.runs, given.quick, given.long)))

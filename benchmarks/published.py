@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mien.models.landmarks import MobileFaceNet, landmark_input
+from mien.models.prompts import resize_map
 from mien.models.s2d import S2D
 from mien.models.shape import ADAPTER_HEADS as HEADS
 from mien.models.temporal import resize_time
@@ -31,7 +32,7 @@ class Published(nn.Module):
         prompt = None
         if s2d.config.prompts:
             embed = s2d.landmark_embed.proj
-            prompt = F.conv2d(landmark_map, embed.weight[:, :, None, None], embed.bias)
+            prompt = F.conv2d(resize_map(landmark_map, places.shape[-1]), embed.weight[:, :, None, None], embed.bias)
         patches = tokens_of(places)
         if prompt is not None:
             patches, prompt = self.prompted(0, patches, prompt, t)

@@ -2,16 +2,17 @@
 
     python benchmarks/run.py FOLDER [--only NAME ...] [--quick | --long]
 
-FOLDER holds the sample clips. As it is, every row of the table in some ten minutes; with --long more and longer rounds
-of everything, half an hour. Every script runs in a process of its own, so that none leaves threads or memory behind;
-one that fails prints why, the others go on, and the exit code is 1 at the end. ``--only peers`` compares with other
-packages: peers.py says what it needs.
+FOLDER holds the sample clips. As it is, every row of the table in some ten minutes on two cores; with --long more and
+longer rounds of everything and every size of network, half an hour. Every script runs in a process of its own, so that
+none leaves threads or memory behind; one that fails prints why, the others go on, and the exit code is 1 at the end.
+``--only peers`` compares with other packages: peers.py says what it needs.
 """
 
 import argparse
 import importlib
 import inspect
 import platform
+import resource
 import subprocess
 import sys
 import time
@@ -33,6 +34,8 @@ BY_NAME = ["peers"]
 """Scripts that only run when they are named: they need more than mien and its sample clips."""
 CLIPS = {"speed": "WolfgangLanger_Pexels.mp4", "live": "WolfgangLanger_Pexels.mp4"}
 USUAL_CLIP = "single_face.mp4"
+ROUNDS = {"network": 2, "engines": 2, "training": 2, "scaling": 2}
+"""Of the usual table, where a third one would take half a minute and more; of all others three."""
 HERE = Path(__file__).parent
 
 
@@ -49,6 +52,12 @@ def _lines(path: Path) -> list[str]:
     return path.read_text().splitlines() if path.is_file() else []
 
 
+def _cpu_of_children() -> float:
+    """Seconds of all processes that have ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
 def measure(name: str, folder: Path, quick: bool, long: bool) -> list[str]:
     """The rows of one script: its ``measure`` gets those of the arguments below that it takes."""
     wanted = inspect.signature(importlib.import_module(name).measure).parameters
@@ -57,7 +66,7 @@ def measure(name: str, folder: Path, quick: bool, long: bool) -> list[str]:
         "folder": folder,
         "quick": quick,
         "long": long,
-        "runs": 2 if quick else 5 if long else 3,
+        "runs": 2 if quick else 5 if long else ROUNDS.get(name, 3),
     }
     given = {key: value for key, value in offered.items() if key in wanted}
     rows: list[str] = importlib.import_module(name).measure(**given)
@@ -72,9 +81,12 @@ def main(folder: Path, only: list[str], how: list[str]) -> int:
     for name in only or [name for name in SCRIPTS if (HERE / f"{name}.py").is_file()]:
         print(f"\n{name} {SCRIPTS.get(name, '')}".rstrip(), flush=True)
         command = [sys.executable, __file__, str(folder), "--rows-of", name, *how]
+        start, busy = time.monotonic(), _cpu_of_children()
         if subprocess.run(command).returncode:
             failed.append(name)
-        print(f"  ({(time.monotonic() - begun) / 60:.1f} minutes so far)", flush=True)
+        now = time.monotonic()
+        took = f"{now - start:.0f} s, {_cpu_of_children() - busy:.0f} of them of CPU"
+        print(f"  ({took}; {(now - begun) / 60:.1f} minutes so far)", flush=True)
     if failed:
         print(f"\nfailed: {', '.join(failed)}", file=sys.stderr)
     return 1 if failed else 0

@@ -4,9 +4,9 @@
 
 The clip is scaled to 720p first. One thread; the work of all threads counts (CPU seconds), so other programs on the
 machine disturb little. Every round runs the stages in turn; medians, and spread. A stage's cost is the difference
-between a flow that ends with it and the flow that ends before it. The shipped weights run on PyTorch and on the engine
-that `mien analyze` chooses by its trial. The paper's shapes, of random weights, run on PyTorch, with the clips
-of 16 frames in 2 s that their target was set with.
+between a flow that ends with it and the flow that ends before it. The default weights (--long: all that ship) run on
+PyTorch and on the engine that `mien analyze` chooses by its trial. The paper's shapes, of random weights, run on
+PyTorch, with the clips of 16 frames in 2 s that their target was set with.
 """
 
 import argparse
@@ -24,6 +24,7 @@ import mien
 from mien import media
 from mien.analysis.reading import read
 from mien.faces import follow
+from mien.models.find import DEFAULT
 from mien.models.record import shipped_records
 
 HEIGHT, FRAMES = 720, 240
@@ -89,7 +90,7 @@ def stages(model: mien.ExpressionModel, clip: Path, seconds: float, runs: int) -
 def measure(clip: Path, quick: bool = False, runs: int = 3, long: bool = False) -> list[str]:
     """The rows of the table."""
     use_threads(1)
-    names = [record.name for record in shipped_records()]
+    names = [record.name for record in shipped_records()] if long else [DEFAULT]
     with tempfile.TemporaryDirectory() as folder:
         film = films.scaled(clip, HEIGHT, FRAMES if long else FRAMES // 2, Path(folder) / "720p.mp4")
         info = media.probe(film)
@@ -131,6 +132,6 @@ def speeds(length: float, seconds: list[float]) -> list[float]:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("clip", type=Path)
-    parser.add_argument("--long", action="store_true", help="five rounds of ten seconds, and the paper's larger shapes")
+    parser.add_argument("--long", action="store_true", help="five rounds of ten seconds, and all models and shapes")
     given = parser.parse_args()
     print("\n".join(measure(given.clip, runs=5 if given.long else 3, long=given.long)))

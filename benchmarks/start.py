@@ -1,6 +1,6 @@
 """P4: what `mien analyze` costs from a cold start to its result, on three seconds of video.
 
-    python benchmarks/start.py CLIP [--quick]
+    python benchmarks/start.py CLIP [--quick | --long]
 
 Fresh processes, in turn: PyTorch, and the engine that `mien doctor --engines` chooses (made first, outside the
 measurement). Prints CPU seconds and peak resident memory as the operating system accounts them, medians and spread, for
@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mien import media
+from mien.models.find import DEFAULT
 from mien.models.record import shipped_records
 
 SECONDS = 3.0
@@ -70,20 +71,20 @@ def load_seconds(name: str, backend: str) -> float:
     return float(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
 
 
-def load_rows(runs: int) -> list[str]:
+def load_rows(names: list[str], runs: int) -> list[str]:
     """A row a shipped model."""
     rows = []
-    for record in shipped_records():
-        subprocess.run([sys.executable, "-c", CHOOSE, record.name], check=True)
+    for name in names:
+        subprocess.run([sys.executable, "-c", CHOOSE, name], check=True)
         texts = []
         for backend in ("torch", "auto"):
-            seconds = [load_seconds(record.name, backend) for _ in range(runs)]
+            seconds = [load_seconds(name, backend) for _ in range(runs)]
             texts.append(f"{backend} {statistics.median(seconds):.2f} s ({min(seconds):.2f} to {max(seconds):.2f})")
-        rows.append(f"  loading {record.name}: {', '.join(texts)} (target {TARGET_LOAD:.0f} s)")
+        rows.append(f"  loading {name}: {', '.join(texts)} (target {TARGET_LOAD:.0f} s)")
     return rows
 
 
-def measure(clip: Path, runs: int) -> list[str]:
+def measure(clip: Path, runs: int, long: bool = False) -> list[str]:
     """The rows of the table."""
     run("doctor", "--engines")
     costs: dict[str, list[Cost]] = {"torch": [], "auto": []}
@@ -103,12 +104,13 @@ def measure(clip: Path, runs: int) -> list[str]:
     cpu, mib = (statistics.median(getattr(cost, name) for cost in costs["auto"]) for name in ("cpu", "mib"))
     rows.append(f"  {statistics.median(gains):.2f} times less CPU than PyTorch")
     rows.append(f"P4 {cpu:.2f} CPU s, {mib:.0f} MiB (target {TARGET_CPU} CPU s, {TARGET_MIB} MiB)")
-    return [*rows, *load_rows(runs)]
+    return [*rows, *load_rows([record.name for record in shipped_records()] if long else [DEFAULT], runs)]
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("clip", type=Path)
-    parser.add_argument("--quick", action="store_true", help="two runs instead of five")
+    parser.add_argument("--quick", action="store_true", help="two runs instead of three")
+    parser.add_argument("--long", action="store_true", help="five runs, and all models that ship")
     given = parser.parse_args()
-    print("\n".join(measure(given.clip, 2 if given.quick else 5)))
+    print("\n".join(measure(given.clip, 2 if given.quick else 5 if given.long else 3, given.long)))

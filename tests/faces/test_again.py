@@ -115,7 +115,7 @@ def test_only_pictures_without_a_face_are_looked_at_again_and_films_never(make):
         detector = make.FakeDetector(lambda image, call, answer=answer: answer)
         faces_of(blank, settings, pictures, detector)
         calls.append(len(detector.images))
-    assert calls == [3, 1, 1, 1, 1, 3]
+    assert calls == [4, 1, 1, 1, 1, 4]
 
 
 def test_a_crop_without_a_found_face_is_the_face_itself(astronaut):

@@ -84,11 +84,12 @@ function followVideo() {
 /** Say that the film cannot be shown and offer to open it from this machine. */
 function filmProblem(film) {
   byId("stage").classList.add("empty");
+  const kind = film.still ? "picture" : "video";
   const reason = film.embedded
-    ? "This browser cannot play the embedded video: it does not know the format."
-    : `The ${film.still ? "picture" : "video"} ${film.name} is not where this report expects it (${film.link}), or this ` +
+    ? `This browser cannot show the embedded ${kind}: it does not know the format.`
+    : `The ${kind} ${film.name} is not where this report expects it (${film.link}), or this ` +
       "browser does not know its format.";
-  const advice = film.still || film.embedded ? "" : " A video that browsers play is made by mien analyze --save-video --html.";
+  const advice = ` A ${kind} that browsers show is made by mien analyze --save-video --html.`;
   const choose = element("input", {
     type: "file", accept: film.still ? "image/*" : "video/*,.mkv", onchange: () => openLocal(film, choose.files[0]),
   });
