@@ -126,7 +126,7 @@ def test_report_options_that_contradict_each_other(options: dict[str, bool]) -> 
 def test_what_cannot_be_embedded_is_said_before_the_work(
     run: Run, sources: list[str], network: BrightnessNetwork, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from mien.report import film
+    from mien.report.page import film
 
     monkeypatch.setattr(film, "MOST_EMBEDDED", 10)
     (outcome,) = run(sources[:1], outputs=Outputs(html=True, embed=True))

@@ -21,7 +21,7 @@ from mien import media
 from mien.core.labels import LABEL_SPACES
 from mien.core.table import FaceTable
 from mien.core.types import Face, FaceRow, Quality, Span
-from mien.report.html import Why
+from mien.report.page.html import Why
 from mien.report.palette import EXPRESSION_COLOURS
 from mien.report.result import Result
 

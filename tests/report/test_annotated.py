@@ -16,13 +16,13 @@ from mien.core.table import FaceTable
 from mien.core.types import Face, FaceRow, Frame, Quality, Span
 from mien.faces.align import frame_to_crop, moved
 from mien.media import writer
-from mien.report.draw import Overlay
-from mien.report.marks import draw_chip, lettering
 from mien.report.palette import EXPRESSION_COLOURS, WHITE
 from mien.report.points import PointFinder
 from mien.report.result import Result
-from mien.report.ribbon import DIMMED, GROUND, PAGE, Ribbon
-from mien.report.steady import smooth, steady_boxes
+from mien.report.video.draw import Overlay
+from mien.report.video.marks import draw_chip, lettering
+from mien.report.video.ribbon import DIMMED, GROUND, PAGE, Ribbon
+from mien.report.video.steady import smooth, steady_boxes
 
 
 def table_with(boxes: np.ndarray, times: np.ndarray, track: int = 1) -> FaceTable:

@@ -11,10 +11,10 @@ from noise_video import BOXES, HEIGHT, TIMES, WIDTH, noise, table_of
 from mien import media
 from mien.core.errors import ConfigError, SourceError
 from mien.core.types import Frame
-from mien.report.blur import HOLD, FacePaths, blur_face
-from mien.report.draw import Overlay
 from mien.report.palette import EXPRESSION_COLOURS
 from mien.report.result import Result
+from mien.report.video.blur import HOLD, FacePaths, blur_face
+from mien.report.video.draw import Overlay
 
 
 def frames_of(path: Path) -> list[Frame]:

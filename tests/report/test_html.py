@@ -18,10 +18,10 @@ from mien.core.labels import LABEL_SPACES
 from mien.core.table import FaceTable
 from mien.core.types import Face, FaceRow, Quality, Span
 from mien.media import SourceInfo
-from mien.report import film, html
-from mien.report.bands import AWAY, BOX_UNITS, FULL, MOST_CELLS, UNREAD, bands_of, step_for
-from mien.report.film import relative_address
-from mien.report.html import page_content, short_codes
+from mien.report.page import film, html
+from mien.report.page.bands import AWAY, BOX_UNITS, FULL, MOST_CELLS, UNREAD, bands_of, step_for
+from mien.report.page.film import relative_address
+from mien.report.page.html import page_content, short_codes
 from mien.report.result import Result
 
 NASTY = "</script><script>alert(1)</script><!--<b>& 'x' \"y\".mp4"

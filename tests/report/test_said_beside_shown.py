@@ -13,8 +13,8 @@ import pytest
 
 from mien.core.signals import Signal
 from mien.core.table import FaceTable
-from mien.report.bands import FULL
-from mien.report.html import page_content
+from mien.report.page.bands import FULL
+from mien.report.page.html import page_content
 from mien.report.plots.analyses import read_analysis
 from mien.report.plots.style import COLUMN, paper, save
 from mien.report.plots.timeline import draw_timeline

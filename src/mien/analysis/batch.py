@@ -32,8 +32,8 @@ from mien.core.version import __version__
 from mien.core.workers import Lost, portable, spread_tasks
 from mien.media.files import is_pipe
 from mien.models.calibration import TRAINED
-from mien.report.film import demand_embeddable
 from mien.report.formats import chosen, demand_packages, untimed
+from mien.report.page.film import demand_embeddable
 from mien.report.result import RESULT_FILE, Result
 from mien.report.tables import plain, read_json
 

@@ -184,7 +184,7 @@ def _write_page(
 ) -> None:
     from mien.analysis.expressions import ExpressionModel
     from mien.explain.picture import title_of
-    from mien.report.html import Why
+    from mien.report.page.html import Why
 
     why = [
         Why(one.clip.track, one.clip.start, title_of(one), tuple(_theory(one)), picture)

@@ -214,7 +214,7 @@ def _shown(now: Now, screens: Sequence[Screen], labels: Sequence[str]) -> bool:
         return True
     import numpy as np
 
-    from mien.report.marks import FaceMark, draw_faces, verdict_text
+    from mien.report.video.marks import FaceMark, draw_faces, verdict_text
 
     image = np.array(now.frame.image)
     marks = [

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import pandas
     import polars
 
-    from mien.report.html import Why
+    from mien.report.page.html import Why
 
 RESULT_FILE = "result.json"
 
@@ -85,7 +85,7 @@ class Result(Findings):
 
         Args:
             path: a video file, or ``.png`` / ``.jpg`` when the source is one picture.
-            blur: hide every face that was found (:mod:`mien.report.blur`). The voices stay: ``sound=False``.
+            blur: hide every face that was found (:mod:`mien.report.video.blur`). The voices stay: ``sound=False``.
             landmarks: draw the 68 points of each face, or five where the model has no landmark net.
             strip: put everybody's spans with a playhead below the picture, which gets taller by it.
             sound: keep the sound, copied where the container and browsers allow it, else as AAC.
@@ -93,7 +93,7 @@ class Result(Findings):
         Raises:
             SourceError: the source cannot be opened a second time (a camera), or the path does not fit it.
         """
-        from mien.report.draw import draw_result
+        from mien.report.video.draw import draw_result
 
         return draw_result(self, Path(path), blur=blur, landmarks=landmarks, strip=strip, sound=sound)
 
@@ -127,6 +127,6 @@ class Result(Findings):
             SourceError: ``video`` does not exist, there is none to embed, or a camera was asked for thumbnails.
             ConfigError: the video is too large to embed.
         """
-        from mien.report.html import write_html
+        from mien.report.page.html import write_html
 
         return write_html(self, Path(path), Path(video) if video is not None else None, embed, thumbnails, why)

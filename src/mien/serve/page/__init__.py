@@ -11,7 +11,7 @@ import json
 from functools import cache
 from importlib import resources
 
-from mien.report.html import short_codes
+from mien.report.page.html import short_codes
 from mien.report.palette import EXPRESSION_COLOURS, FREE_COLOURS, Colour, hex_colour, text_colour
 
 POLICY = (
@@ -34,7 +34,7 @@ def asset(name: str = "index.html") -> tuple[bytes, str]:
     """Content and media type of one asset; ``KeyError`` when there is none of that name."""
     if name == PALETTE:
         return json.dumps(palette()).encode(), MEDIA_TYPES[".json"]
-    package, file = ("mien.report", "page/style.css") if name == REPORT_STYLE else ("mien.serve.page", name)
+    package, file = ("mien.report.page", "style.css") if name == REPORT_STYLE else ("mien.serve.page", name)
     if name not in asset_names():
         raise KeyError(name)
     return resources.files(package).joinpath(file).read_bytes(), MEDIA_TYPES[_suffix(name)]

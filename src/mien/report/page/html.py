@@ -1,10 +1,10 @@
 """One file that shows it all: video, who showed what when, totals, spans, provenance. It asks no network for anything.
 
-The page is ``page/report.html`` with style, script and content put in; the content is JSON, and the script writes it as
+The page is ``report.html`` with style, script and content put in; the content is JSON, and the script writes it as
 text, never as markup. A content security policy names the style and the script by hash and allows nothing else but the
 video beside it.
 
-How large it gets: 40,000 steps of probabilities (:mod:`mien.report.bands`), :data:`MOST_SPANS` spans and
+How large it gets: 40,000 steps of probabilities (:mod:`mien.report.page.bands`), :data:`MOST_SPANS` spans and
 :data:`MOST_FACES` faces at most, under 2.5 MB for an eight-class model however long the video is and however many faces
 there are, before signals (a byte a step and column), thumbnails (at most 400 of 3 kB) and an embedded video. The page
 says what it leaves out.
@@ -29,11 +29,11 @@ from jaxtyping import Shaped
 from mien.core.files import whole_file
 from mien.core.types import UNCLEAR
 from mien.core.version import __version__
-from mien.report.bands import Band, bands_of, step_for
-from mien.report.film import Film, choose_film
+from mien.report.page.bands import Band, bands_of, step_for
+from mien.report.page.film import Film, choose_film
+from mien.report.page.thumbnails import face_rows, span_rows, thumbnails
 from mien.report.palette import colours, hex_colour, text_colour
 from mien.report.tables import SCORE_DIGITS, plain, track_totals
-from mien.report.thumbnails import face_rows, span_rows, thumbnails
 
 if TYPE_CHECKING:
     from mien.report.findings import Findings
@@ -209,7 +209,7 @@ def _assets(names: Sequence[str]) -> str:
 
 
 def _asset(name: str) -> str:
-    return (resources.files("mien.report") / "page" / name).read_text("utf-8")
+    return (resources.files("mien.report.page") / name).read_text("utf-8")
 
 
 def _encoded(text: str) -> bytes:

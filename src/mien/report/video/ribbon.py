@@ -15,10 +15,10 @@ import numpy as np
 from jaxtyping import UInt8
 
 from mien.core.types import Span
-from mien.report.marks import lettering
 from mien.report.palette import INK, WHITE, Colour, colours, text_colour
 from mien.report.text import put_text, text_width
 from mien.report.timeline import clock, tick_step
+from mien.report.video.marks import lettering
 
 if TYPE_CHECKING:
     from mien.report.findings import Findings

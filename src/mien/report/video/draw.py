@@ -16,11 +16,11 @@ from jaxtyping import Float
 from mien.core.errors import ConfigError, SourceError, WeightsError
 from mien.core.files import whole_file
 from mien.core.types import FaceRow, Frame
-from mien.report.blur import FacePaths, blur_face
-from mien.report.marks import FaceMark, Image, draw_faces, verdict_text
-from mien.report.ribbon import Ribbon
-from mien.report.steady import steady_boxes
 from mien.report.tables import row_verdict, span_of_rows
+from mien.report.video.blur import FacePaths, blur_face
+from mien.report.video.marks import FaceMark, Image, draw_faces, verdict_text
+from mien.report.video.ribbon import Ribbon
+from mien.report.video.steady import steady_boxes
 
 if TYPE_CHECKING:
     from mien.media import VideoWriter

@@ -1,0 +1,1 @@
+"""One page that shows a result, and the files it is made of."""

@@ -1,0 +1,1 @@
+"""The video or picture once more, with what was read from it drawn in."""
