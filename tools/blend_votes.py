@@ -48,17 +48,19 @@ def counted(shares: np.ndarray) -> np.ndarray:
     return votes
 
 
-def people(folder: Path, path: Path) -> tuple[np.ndarray, np.ndarray]:
-    """Grey faces of the archive's side, and the opinion on each, as shares of eight expressions."""
+def people(folder: Path, path: Path, textbook: float, most: int | None) -> tuple[np.ndarray, np.ndarray]:
+    """Grey faces of the archive's side, and what is said of each, as shares of eight expressions."""
     manifest = load_manifest(folder).select("train")
     opinions = opinion(path)
     if len(manifest) != len(opinions):
         raise SystemExit(f"{len(opinions)} opinions on {len(manifest)} faces in {folder}")
+    chosen = np.sort(np.random.default_rng(0).permutation(len(manifest))[:most])
     faces = []
-    for row in manifest.rows:
-        image = read_clip(manifest, row)[0].transpose(1, 2, 0)
+    for place in chosen.tolist():
+        image = read_clip(manifest, manifest.rows[place])[0].transpose(1, 2, 0)
         faces.append(cv2.resize(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), (SIDE, SIDE), interpolation=cv2.INTER_AREA))
-    return np.stack(faces), np.pad(opinions, ((0, 0), (0, 1)))
+    said = np.pad(opinions[chosen], ((0, 0), (0, 1)))
+    return np.stack(faces), textbook * manifest.targets()[chosen] + (1 - textbook) * said
 
 
 def main() -> None:
@@ -68,6 +70,8 @@ def main() -> None:
     parser.add_argument("--share", type=float, default=0.5)
     parser.add_argument("--all", action="store_true")
     parser.add_argument("--people", type=Path, nargs=2, metavar=("SET", "OPINIONS"))
+    parser.add_argument("--textbook", type=float, default=0.0)
+    parser.add_argument("--most", type=int)
     parser.add_argument("-o", "--out", type=Path, required=True)
     given = parser.parse_args()
     with np.load(given.archive) as file:
@@ -80,7 +84,7 @@ def main() -> None:
         shares[~voted] = np.pad(said, ((0, 0), (0, 1)))[~voted]
     arrays["train_votes"] = counted(shares * (voted | given.all)[:, None])
     if given.people:
-        faces, theirs = people(*given.people)
+        faces, theirs = people(*given.people, given.textbook, given.most)
         arrays["train_images"] = np.concatenate([arrays["train_images"], faces])
         arrays["train_votes"] = np.concatenate([arrays["train_votes"], counted(theirs)])
     np.savez_compressed(given.out, **arrays)
