@@ -148,3 +148,11 @@ def test_two_expressions_share_what_is_not_neutral() -> None:
     assert np.allclose(both.sum(1), 1, atol=1e-5)
     assert both[0, LABELS.index("fear")] == pytest.approx(both[0, LABELS.index("surprise")])
     assert both[1].argmax() == LABELS.index("surprise")
+
+
+def test_no_share_is_less_than_nothing_however_two_expressions_meet() -> None:
+    """A manifest refuses such votes: one of 240 clips had -7e-9 of neutral."""
+    strength = np.random.default_rng(0).uniform(0.5, 1.5, (2, 2000))
+    shares = together(shares_of("anger", strength[0]), shares_of("fear", strength[1]))
+    assert shares.min() >= 0
+    assert np.allclose(shares.sum(1), 1, atol=1e-5)

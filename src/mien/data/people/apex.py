@@ -79,7 +79,7 @@ def together(one: Float32[np.ndarray, "t c"], other: Float32[np.ndarray, "t c"])
     shown[:, NEUTRAL] = 0
     total = shown.sum(1, keepdims=True)
     shown /= np.maximum(total, 1)
-    shown[:, NEUTRAL] = 1 - shown.sum(1)
+    shown[:, NEUTRAL] = np.maximum(1 - shown.sum(1), 0)  # rounded, all that is shown may be more than 1
     return np.asarray(shown, np.float32)
 
 
