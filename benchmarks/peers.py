@@ -44,9 +44,11 @@ from mien.core.types import Face
 from mien.data.crops import prominence
 from mien.data.pixels import read_clip
 from mien.evaluation.runs import open_data
+from mien.faces.again import look_again
 from mien.faces.align import align
-from mien.faces.detectors import Detector, make_detector
+from mien.faces.detectors import Detector, detect_shrunk, make_detector
 from mien.faces.settings import FaceSettings
+from mien.models.find import find_weights
 from mien.models.record import ModelRecord, shipped_records
 
 HERE = Path(__file__).parent
@@ -138,14 +140,9 @@ class Score:
 
 def main_face(detector: Detector, image: np.ndarray) -> Face | None:
     """The most prominent one of a picture, found as `mien analyze` finds it."""
-    height, width = image.shape[:2]
-    scale = min(1.0, FaceSettings().detect_height / min(height, width))
-    small = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA) if scale < 1 else image
-    found = detector.detect(small)
-    if not found:
-        return None
-    best = max(found, key=lambda face: prominence(face, small.shape[1], small.shape[0]))
-    return Face(best.box / np.float32(scale), best.score, best.points / np.float32(scale))
+    most = FaceSettings().detect_height
+    found = detect_shrunk(detector, image, most) or look_again(detector, image, most)
+    return max(found, key=lambda face: prominence(face, image.shape[1], image.shape[0]), default=None)
 
 
 def pictures_of(kind: str, place: Path, detector: Detector, most: int | None = None) -> Iterator[Pictured]:
@@ -221,7 +218,7 @@ def ask_mien(model: mien.ExpressionModel, pictures: Sequence[Pictured]) -> Asked
     clips = np.stack([aligned(picture, size) for picture in pictures])[:, None, None]
     start = time.process_time()
     answers = [labels[int(model.predict(clip).argmax())] for clip in clips]
-    return Asked(answers, time.process_time() - start, Path(model.record.source).stat().st_size)
+    return Asked(answers, time.process_time() - start, find_weights(model.record.name).stat().st_size)
 
 
 def aligned(picture: Pictured, size: int) -> np.ndarray:

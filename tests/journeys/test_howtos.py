@@ -79,12 +79,18 @@ def helps() -> str:
     return "".join(subprocess.check_output([mien, *verb.split(), "--help"], text=True) for verb in VERBS)
 
 
+FLAG = re.compile(r"(?<![\w-])--[a-z][a-z.0-9-]+")
+
+
 @pytest.mark.parametrize(
     "document", ["reproduce-dfew.md", "train-your-own.md", "add-a-loss.md", "train-ferplus.md", "study.md"]
 )
 def test_every_flag_that_a_howto_names_exists(helps: str, document: str) -> None:
     text = (DOCS / document).read_text("utf-8")
-    named = set(re.findall(r"(?<![\w-])--[a-z][a-z.0-9-]+", text))
+    for script, given in re.findall(r"python (tools/\w+\.py)([^\n]*)", text):
+        source = (DOCS.parent / script).read_text("utf-8")
+        assert all(f'"{flag}"' in source for flag in FLAG.findall(given)), script
+    named = set(FLAG.findall(re.sub(r"python tools/[^\n]*", "", text)))
     assert {flag for flag in named if not re.search(rf"{re.escape(flag)}(?![\w-])", helps)} == set()
 
 
