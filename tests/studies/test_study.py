@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 import subprocess
@@ -147,6 +148,15 @@ def test_the_page_asks_nobody_and_shows_all(made) -> None:
     assert page.count("data:image/svg+xml;base64,") == 3
     for part in ("turned away 0.2 s", "gone.mp4", "corrected", "p3", "calm - funny"):
         assert part in page
+
+
+def test_jupyter_shows_where_it_is_and_the_notes(made) -> None:
+    html = made._repr_html_()
+    assert f"<strong>{made.folder}</strong>" in html
+    assert "snippets/model.R" in html
+    assert html.count("<td>") == len(made.notes) > 0
+    odd = dataclasses.replace(made, notes=("<script>",))._repr_html_()
+    assert ("&lt;script&gt;" in odd, "<script>" in odd) == (True, False)
 
 
 def test_the_paragraph_names_versions_hashes_and_limits(made) -> None:
