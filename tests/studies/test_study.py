@@ -214,6 +214,9 @@ def test_the_command_line(folder: Path, tmp_path: Path, capsys: pytest.CaptureFi
     assert {"folder", "files", "notes"} == set(told)
     starts = [row["bin_start"] for row in read_table(tmp_path / "s" / "curve.csv")][:10]
     assert starts == ["-2", "-1.5", "-1", "-0.5", "0", "0.5", "1", "1.5", "2", "2.5"]
+    assert main(["study", str(folder / "out"), *where, "--window", "-0.6", "0.4", "--bin", "0.1"]) == 0
+    ends = [row["bin_end"] for row in read_table(tmp_path / "s" / "curve.csv")][:7]
+    assert ends == ["-0.5", "-0.4", "-0.3", "-0.2", "-0.1", "0", "0.1"], "no dust of floating point"
 
 
 @pytest.mark.parametrize(

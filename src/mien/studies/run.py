@@ -181,7 +181,7 @@ def _curves(plan: Plan, settings: StudySettings) -> tuple[Curves, Range]:
     count = max(1, math.ceil((window[1] - window[0]) / width - 1e-6))
     if count > MOST_BINS:
         raise ConfigError(f"at most {MOST_BINS} bins", str(count), "take longer bins or a shorter window")
-    return Curves(plan.columns, window[0] + width * np.arange(count + 1)), window
+    return Curves(plan.columns, np.round(window[0] + width * np.arange(count + 1), 9)), window
 
 
 def _write(place: Path, plan: Plan, settings: StudySettings, told: dict[str, str], progress: Progress | None) -> Study:
