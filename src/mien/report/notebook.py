@@ -59,9 +59,9 @@ def safe(text: str) -> str:
 def _image(picture: Picture) -> str:
     # As an image, its identifiers cannot meet those of other cells.
     data = base64.b64encode(to_svg(picture).encode("utf-8", "replace")).decode("ascii")
-    look = "max-height: 30em; overflow: auto"
+    image = f'<img style="max-width: 100%" src="data:image/svg+xml;base64,{data}"'
     alt = safe(f"{picture.title}: {picture.summary}")
-    return f'<div style="{look}"><img src="data:image/svg+xml;base64,{data}" alt="{alt}"></div>'
+    return f'<div style="max-height: 30em; overflow: auto">{image} alt="{alt}"></div>'
 
 
 def _counted(number: int, what: str) -> str:
