@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -199,6 +200,31 @@ def test_the_program_in_python_runs(made) -> None:
     slope = re.search(r"happiness: 16 rows.*?condition\[T\.funny\]\s+(\S+)", ran.stdout, re.DOTALL)
     assert slope is not None
     assert float(slope[1]) == pytest.approx(0.6, abs=0.02)
+
+
+@pytest.fixture(scope="module")
+def rscript() -> str:
+    """The command of an R that has lme4."""
+    found = shutil.which("Rscript")
+    if found is None or subprocess.run([found, "-e", "library(lme4)"], capture_output=True).returncode:
+        pytest.skip("no Rscript with lme4")
+    return found
+
+
+def test_the_program_in_r_runs_and_keeps_names_apart(made, tmp_path: Path, rscript: str) -> None:
+    (tmp_path / "snippets").mkdir()
+    shutil.copy(made.folder / "snippets" / "model.R", tmp_path / "snippets")
+    trials = (made.folder / "trials.csv").read_text()
+    for number, name in enumerate(("1", "01", "1.0", "T")):
+        trials = trials.replace(f"'=p{number},", f"{name},")
+    (tmp_path / "trials.csv").write_text(trials)
+    asked = 'source("model.R"); cat(nlevels(scores$person), "people")'
+    ran = subprocess.run([rscript, "-e", asked], cwd=tmp_path / "snippets", capture_output=True, text=True)
+    assert ran.returncode == 0, ran.stderr
+    slope = re.search(r"happiness: 16 rows.*?conditionfunny\s+(\S+)", ran.stdout, re.DOTALL)
+    assert slope is not None
+    assert float(slope[1]) == pytest.approx(0.6, abs=0.02)
+    assert ran.stdout.endswith("4 people")
 
 
 def test_the_command_line(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
