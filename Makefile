@@ -6,10 +6,17 @@ BIN := $(VENV)/bin
 SAMPLES := build/samples
 INSTALL := $(BIN)/python -m pip install --quiet -c constraints.txt
 
-.PHONY: demo test lint bench docs clean browser
+.PHONY: demo study test lint bench docs clean browser
 
 demo: $(VENV)/.installed $(SAMPLES)/.fetched  ## analyse two sample clips into out/ and print the tables
 	$(BIN)/mien analyze $(SAMPLES)/single_face.mp4 $(SAMPLES)/WolfgangLanger_Pexels.mp4 -o out --save-video --skip-existing
+
+study: $(VENV)/.installed-study $(SAMPLES)/.fetched  ## a study of the two clips in out/study: tables, curves, page, methods
+	@mkdir -p out/study
+	@printf '%s\n' file,person,condition single_face.mp4,ann,short WolfgangLanger_Pexels.mp4,bo,long > out/study/people.csv
+	@printf '%s\n' file,onset,duration,trial_type single_face.mp4,0.6,0.5,smile WolfgangLanger_Pexels.mp4,10,0.5,smile > out/study/events.csv
+	$(BIN)/mien study $(SAMPLES)/single_face.mp4 $(SAMPLES)/WolfgangLanger_Pexels.mp4 --people out/study/people.csv --events out/study/events.csv --window -0.6 1.4 -o out/study
+	@echo "look at out/study/study.html, then at notes.csv and quality.csv beside it; docs/study.md says what is in the others"
 
 test: $(VENV)/.installed-dev $(SAMPLES)/.fetched browser  ## run the tests; make test ARGS="tests/cli -k doctor"
 	$(BIN)/python -m pytest -n $(JOBS) $(ARGS)
@@ -43,6 +50,10 @@ $(BIN)/python:
 $(VENV)/.installed: pyproject.toml constraints.txt | $(BIN)/python
 	@echo "installing mien into $(VENV) (minutes the first time)"
 	$(INSTALL) -e .
+	@touch $@
+
+$(VENV)/.installed-study: $(VENV)/.installed
+	$(INSTALL) -e '.[plots,pandas]'
 	@touch $@
 
 $(VENV)/.installed-dev: pyproject.toml constraints.txt | $(BIN)/python

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -149,6 +151,15 @@ def test_the_page_asks_nobody_and_shows_all(made) -> None:
         assert part in page
 
 
+def test_jupyter_shows_where_it_is_and_the_notes(made) -> None:
+    html = made._repr_html_()
+    assert f"<strong>{made.folder}</strong>" in html
+    assert "snippets/model.R" in html
+    assert html.count("<td>") == len(made.notes) > 0
+    odd = dataclasses.replace(made, notes=("<script>",))._repr_html_()
+    assert ("&lt;script&gt;" in odd, "<script>" in odd) == (True, False)
+
+
 def test_the_paragraph_names_versions_hashes_and_limits(made) -> None:
     text = (made.folder / "methods.md").read_text()
     for part in (mien.__version__, "abababababababab", "4 people in 8 films", "softmax(log p - b + g)", "*show*"):
@@ -191,6 +202,31 @@ def test_the_program_in_python_runs(made) -> None:
     assert float(slope[1]) == pytest.approx(0.6, abs=0.02)
 
 
+@pytest.fixture(scope="module")
+def rscript() -> str:
+    """The command of an R that has lme4."""
+    found = shutil.which("Rscript")
+    if found is None or subprocess.run([found, "-e", "library(lme4)"], capture_output=True).returncode:
+        pytest.skip("no Rscript with lme4")
+    return found
+
+
+def test_the_program_in_r_runs_and_keeps_names_apart(made, tmp_path: Path, rscript: str) -> None:
+    (tmp_path / "snippets").mkdir()
+    shutil.copy(made.folder / "snippets" / "model.R", tmp_path / "snippets")
+    trials = (made.folder / "trials.csv").read_text()
+    for number, name in enumerate(("1", "01", "1.0", "T")):
+        trials = trials.replace(f"'=p{number},", f"{name},")
+    (tmp_path / "trials.csv").write_text(trials)
+    asked = 'source("model.R"); cat(nlevels(scores$person), "people")'
+    ran = subprocess.run([rscript, "-e", asked], cwd=tmp_path / "snippets", capture_output=True, text=True)
+    assert ran.returncode == 0, ran.stderr
+    slope = re.search(r"happiness: 16 rows.*?conditionfunny\s+(\S+)", ran.stdout, re.DOTALL)
+    assert slope is not None
+    assert float(slope[1]) == pytest.approx(0.6, abs=0.02)
+    assert ran.stdout.endswith("4 people")
+
+
 def test_the_command_line(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     where = ["--people", str(folder / "people.csv"), "-o", str(tmp_path / "s"), "--formats"]
     assert main(["study", str(folder / "out"), *where]) == 0
@@ -204,6 +240,9 @@ def test_the_command_line(folder: Path, tmp_path: Path, capsys: pytest.CaptureFi
     assert {"folder", "files", "notes"} == set(told)
     starts = [row["bin_start"] for row in read_table(tmp_path / "s" / "curve.csv")][:10]
     assert starts == ["-2", "-1.5", "-1", "-0.5", "0", "0.5", "1", "1.5", "2", "2.5"]
+    assert main(["study", str(folder / "out"), *where, "--window", "-0.6", "0.4", "--bin", "0.1"]) == 0
+    ends = [row["bin_end"] for row in read_table(tmp_path / "s" / "curve.csv")][:7]
+    assert ends == ["-0.5", "-0.4", "-0.3", "-0.2", "-0.1", "0", "0.1"], "no dust of floating point"
 
 
 @pytest.mark.parametrize(

@@ -24,6 +24,12 @@ RESULT_FILE = "result.json"
 class Result(Findings):
     """Who showed what, when: :class:`Findings` with verbs."""
 
+    def _repr_html_(self) -> str:
+        """What Jupyter shows of it."""
+        from mien.report.notebook import result_html
+
+        return result_html(self)
+
     def save(self, folder: str | Path) -> list[Path]:
         """Write ``spans.csv``, ``frames.csv`` and, last, ``result.json`` into ``folder``; returns the three paths."""
         place = Path(folder)

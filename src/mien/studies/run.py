@@ -16,6 +16,7 @@ from mien.analysis.settings import AnalysisSettings
 from mien.core.errors import ConfigError, DataError, MissingDependencyError
 from mien.core.files import demand_writable
 from mien.media.files import look_through
+from mien.report.notebook import safe, table_html
 from mien.report.plots.analyses import find_folders
 from mien.report.plots.style import paper, save
 from mien.report.result import RESULT_FILE
@@ -54,6 +55,12 @@ class Study:
     folder: Path
     files: tuple[Path, ...]
     notes: tuple[str, ...]
+
+    def _repr_html_(self) -> str:
+        """What Jupyter shows of it: where it is, and what must be known."""
+        inside = ", ".join(str(path.relative_to(self.folder)) for path in self.files)
+        notes = table_html(("note",), [(note,) for note in self.notes]) if self.notes else ""
+        return f"<div><p><strong>{safe(str(self.folder))}</strong>: {safe(inside)}</p>{notes}</div>"
 
 
 def study(
@@ -174,7 +181,7 @@ def _curves(plan: Plan, settings: StudySettings) -> tuple[Curves, Range]:
     count = max(1, math.ceil((window[1] - window[0]) / width - 1e-6))
     if count > MOST_BINS:
         raise ConfigError(f"at most {MOST_BINS} bins", str(count), "take longer bins or a shorter window")
-    return Curves(plan.columns, window[0] + width * np.arange(count + 1)), window
+    return Curves(plan.columns, np.round(window[0] + width * np.arange(count + 1), 9)), window
 
 
 def _write(place: Path, plan: Plan, settings: StudySettings, told: dict[str, str], progress: Progress | None) -> Study:

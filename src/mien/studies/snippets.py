@@ -19,7 +19,8 @@ R = """\
 # Run in this folder: Rscript model.R. Needs lme4 (and lmerTest for p values).
 library(lme4)
 if (requireNamespace("lmerTest", quietly = TRUE)) library(lmerTest)
-scores <- read.csv("../$table", stringsAsFactors = FALSE)
+words <- c("person", "condition", "trial_type", "label")
+scores <- read.csv("../$table", colClasses = setNames(rep("character", length(words)), words))
 scores <- subset(scores, $rows)
 scores$$person <- factor(scores$$person)
 scores$$condition <- factor(scores$$condition)
