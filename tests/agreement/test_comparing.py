@@ -165,7 +165,9 @@ def test_the_command(saved: Path, tmp_path: Path, capsys: pytest.CaptureFixture[
 
 def test_names_and_excluded_stretches_of_edits_hold_for_coders_too(found: list[Found]) -> None:
     content = {
-        **{"format": "mien edits", "version": 1, "source": {"name": found[0].result.source.name}},
+        "format": "mien edits",
+        "version": 1,
+        "source": {"name": found[0].result.source.name},
         "names": [{"track": found[0].result.spans[0].track, "name": "Anna"}],
         "excluded": [{"start": 0, "end": 6}],
     }
