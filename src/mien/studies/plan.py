@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from mien.core.errors import ConfigError, DataError
+from mien.studies.editing import edited_exclusions, edited_row, edited_rows
 from mien.studies.films import Columns, Head, demand_alike
 from mien.studies.sheets import Appearance, Event, Exclusion, Range
 
@@ -131,8 +132,9 @@ def make_plan(
         ConfigError: results of different models, or one baseline film for several people.
     """
     columns, finder = demand_alike(heads), Finder(heads)
+    excluded = [*excluded, *(one for head in heads for one in edited_exclusions(head))]
     told = people is not None
-    rows = [Appearance(_own_name(head, heads), _own_name(head, heads)) for head in heads] if people is None else people
+    rows = [row for head in heads for row in edited_rows(head, _own_name(head, heads))] if people is None else people
     notes: list[Note] = []
     seats, lost = _seats(rows, finder, notes)
     if not seats:
@@ -175,7 +177,7 @@ def _seats(
             text = f"there is no result of that film; {finder.hint(row.file)}"
             notes.append(Note("people.csv", row.line, row.file, row.person, text))
         else:
-            seats.append((head, row))
+            seats.append((head, edited_row(row, head)))
     return seats, lost
 
 
@@ -251,7 +253,7 @@ def _excluded(
     for there, rows in films:
         people.setdefault(there.folder, set()).update(row.person for row in rows)
     for one in excluded:
-        head = finder.find(one.file, f"exclude.csv, row {one.line}")
+        head = finder.find(one.file, f"exclude.csv, row {one.line}" if one.line else "edits")
         problem = _stranger("exclude.csv", one.line, one.file, one.person, head, people, finder)
         if problem is not None:
             notes.append(problem)
