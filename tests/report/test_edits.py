@@ -245,3 +245,19 @@ def test_each_file_goes_to_its_own_result(result: Result, tmp_path: Path) -> Non
     assert [one.edits.names for _, one in read_edited(folders, [path])] == [{}, {1: "Anna"}]
     with pytest.raises(DataError, match="edits of one of the results"):
         list(read_edited(folders[:1], [path]))
+
+
+def test_tables_have_a_column_of_names_and_sheets_of_notes(result: Result, tmp_path: Path) -> None:
+    openpyxl, pyreadstat = pytest.importorskip("openpyxl"), pytest.importorskip("pyreadstat")
+    parquet = pytest.importorskip("pyarrow.parquet")
+    marks, excluded = [{"time": 0.5, "track": 1, "text": "=1+1"}], [{"start": 1, "end": 2}]
+    found = edited(result, told(names=[{"track": 1, "name": "Anna"}], marks=marks, excluded=excluded))
+    export(found, tmp_path, ["xlsx", "sav", "parquet"], "talk")
+    book = openpyxl.load_workbook(tmp_path / "talk.xlsx")
+    assert [cell.value for cell in book["marks"][2]] == [0.5, "Anna", "=1+1"]
+    assert [cell.value for cell in book["excluded"][2]] == [1, 2, None, "excluded"]
+    assert [cell.value for cell in book["spans"][1]][:2] == ["track", "person"]
+    spans = parquet.read_table(tmp_path / "talk.spans.parquet").to_pylist()
+    assert {(row["track"], row["person"]) for row in spans} == {(1, "Anna"), (2, None)}
+    frame, _ = pyreadstat.read_sav(str(tmp_path / "talk.spans.sav"))
+    assert set(frame["person"]) == {"Anna", ""}
