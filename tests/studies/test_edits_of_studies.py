@@ -15,14 +15,14 @@ from mien.core.errors import DataError
 from mien.studies.settings import StudySettings
 
 
-def studied(folder: Path, **parts: Any) -> Path:
+def studied(folder: Path, people: Path | None = None, **parts: Any) -> Path:
     """Face 1, then face 2, then face 3 for two seconds each; all smile in the last two."""
     happy = np.repeat([0.1, 0.1, 0.8], 20)
     write_result(folder / "out" / "talk", shares(happy), track=np.repeat([1, 2, 3], 20).tolist())
     edits = {"format": "mien edits", "version": 1, "source": {"name": "talk.mp4"}, **parts}
     (folder / "talk.edits.json").write_text(json.dumps(edits))
     how = StudySettings(formats=())
-    mien.study(folder / "out", folder / "study", settings=how, edits=[folder / "talk.edits.json"])
+    mien.study(folder / "out", folder / "study", people, settings=how, edits=[folder / "talk.edits.json"])
     return folder / "study"
 
 
@@ -42,3 +42,21 @@ def test_names_merges_and_exclusions_hold(tmp_path: Path) -> None:
 def test_edits_of_no_film_are_an_error(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="edits of one of the results"):
         studied(tmp_path, source={"name": "other.mp4"})
+
+
+def test_people_of_the_table_are_found_by_name_and_merged_ones_are_one(tmp_path: Path) -> None:
+    people = tmp_path / "people.csv"
+    people.write_text("file,person,track\ntalk.mp4,anna,\ntalk.mp4,Cy,3\n")
+    parts = {"names": [{"track": 1, "name": "Anna"}], "merges": [{"track": 2, "into": 1}]}
+    rows = read_table(studied(tmp_path, people, **parts) / "quality.csv")
+    assert [(row["person"], row["tracks"], float(row["seen_seconds"])) for row in rows] == [
+        ("anna", "1", 4),
+        ("Cy", "3", 2),
+    ]
+
+
+def test_a_merge_of_two_people_is_an_error(tmp_path: Path) -> None:
+    people = tmp_path / "people.csv"
+    people.write_text("file,person,track\ntalk.mp4,anna,1\ntalk.mp4,Cy,3\n")
+    with pytest.raises(DataError, match="anna and Cy for face 1"):
+        studied(tmp_path, people, merges=[{"track": 3, "into": 1}])

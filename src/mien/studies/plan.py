@@ -190,7 +190,19 @@ def _films(seats: Sequence[tuple[Head, Appearance]]) -> list[tuple[Head, list[Ap
         if len(rows) > 1 and bare is not None:
             got = f"people.csv, row {bare.line}: none for {bare.person} in {head.name}"
             raise DataError("a track for each of several people in one film", got, "look it up in spans.csv")
+        if head.edits is not None:
+            _demand_own_faces(head, rows)
     return list(found.values())
+
+
+def _demand_own_faces(head: Head, rows: Sequence[Appearance]) -> None:
+    """Raise DataError where edits merge the faces of two people."""
+    whose: dict[int, str] = {}
+    for row in rows:
+        for track in row.tracks:
+            if whose.setdefault(track, row.person) != row.person:
+                got = f"{whose[track]} and {row.person} for face {track} of {head.name}, as merged"
+                raise DataError("faces that are one person's", got, "take that merge back, or correct people.csv")
 
 
 def _rest(
