@@ -15,6 +15,8 @@ from mien.agreement.matching import Found
 from mien.cli.main import main
 from mien.core.errors import ConfigError, DataError
 from mien.core.types import Span
+from mien.report.edited import edited
+from mien.report.edits import parse_edits
 
 
 def coded(
@@ -159,3 +161,18 @@ def test_the_command(saved: Path, tmp_path: Path, capsys: pytest.CaptureFixture[
     assert json.loads(capsys.readouterr().out) == json.loads((tmp_path / "a/agree.json").read_text())
     assert main(["agree", str(saved), "--codes", str(tmp_path / "none.eaf")]) == 1
     assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_names_and_excluded_stretches_of_edits_hold_for_coders_too(found: list[Found]) -> None:
+    content = {
+        "format": "mien edits",
+        "version": 1,
+        "source": {"name": found[0].result.source.name},
+        "names": [{"track": found[0].result.spans[0].track, "name": "Anna"}],
+        "excluded": [{"start": 0, "end": 6}],
+    }
+    films = [replace(found[0], result=edited(found[0].result, parse_edits(content)))]
+    parts = ((0, 4, "neutral"), (4.3, 9, "happy"), (9, 20, "neutral"))
+    told = compare(films, [coded(*parts, person="Anna"), BO], Comparing(gaps="neutral")).to_dict()
+    assert [(unit["start"], unit["end"]) for unit in told["units"]] == [(6, 20)]
+    assert sum(map(sum, told["pairs"][-1]["confusion_seconds"])) == pytest.approx(14)  # coders, too

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -80,3 +81,15 @@ def test_what_can_be_mended_is_said_in_a_line(mien: Mien, args: tuple[str, ...],
     ran = mien(*args)
     assert (ran.code, ran.err.count("\n")) == (1, 1)
     assert wording in ran.err
+
+
+def test_edits_go_to_the_result_that_they_are_of(mien: Mien, out: Path, tmp_path: Path) -> None:
+    edits = tmp_path / "talk.edits.json"
+    about = {"format": "mien edits", "version": 1, "names": [{"track": 1, "name": "Anna"}]}
+    edits.write_text(json.dumps({**about, "source": {"name": "talk.mp4"}}))
+    assert mien("export-result", out, "--to", "vtt", "--edits", edits).code == 0
+    assert "<v Anna>" in (out / "talk/talk.vtt").read_text()
+    edits.write_text(json.dumps({**about, "source": {"name": "other.mp4"}}))
+    ran = mien("export-result", out, "--to", "vtt", "--edits", edits)
+    assert (ran.code, ran.err.count("\n")) == (1, 1)
+    assert "other.mp4" in ran.err

@@ -21,6 +21,8 @@ from mien import media
 from mien.core.labels import LABEL_SPACES
 from mien.core.table import FaceTable
 from mien.core.types import Face, FaceRow, Quality, Span
+from mien.report.edited import edited
+from mien.report.edits import read_edits
 from mien.report.page.html import Why
 from mien.report.palette import EXPRESSION_COLOURS
 from mien.report.result import Result
@@ -475,3 +477,45 @@ class TestWhy:
 
     def test_nothing_is_said_of_it_where_nobody_asked(self, show: Show, report: Path) -> None:
         expect(show(report).locator("#why")).to_be_hidden()
+
+
+def test_what_is_corrected_leaves_as_a_file_that_mien_reads(show: Show, tmp_path: Path) -> None:
+    whole = result_about(None)
+    table = FaceTable(8)
+    for row in whole.frames:  # face 1 leaves when it looks away, and comes back as face 3
+        table.append(dataclasses.replace(row, track=3) if row.track == 1 and row.time >= 3 else row)
+    spans = tuple(dataclasses.replace(one, track=3) if one == SPANS[3] else one for one in SPANS)
+    result = dataclasses.replace(whole, spans=spans, frames=table)
+    page = show(result.html(tmp_path / "r.html"))
+    page.locator("#edit-face").select_option("1")
+    page.locator("#edit-text").fill("Anna")
+    page.locator("#edit-name").click()
+    expect(page.locator("#rows .who b").first).to_have_text("Anna")
+    page.locator("#edit-into").select_option("2")
+    page.locator("#edit-merge").click()
+    expect(page.locator("#edit-note")).to_contain_text("two people")
+    page.locator("#edit-face").select_option("3")
+    page.locator("#edit-into").select_option("1")
+    page.locator("#edit-merge").click()
+    expect(page.locator("#rows .who b").nth(2)).to_have_text("Anna")
+    page.locator("#edit-face").select_option("")
+    page.locator("#axis").focus()
+    page.keyboard.press("Home")
+    page.keyboard.press("m")
+    page.keyboard.press("m")
+    expect(page.locator("#edit-list li")).to_have_count(4)
+    page.keyboard.press("Control+z")
+    expect(page.locator("#edit-list li")).to_have_count(3)
+    page.keyboard.press("[")
+    page.keyboard.press("PageUp")
+    page.keyboard.press("]")
+    expect(page.locator("#edit-list li").last).to_contain_text("Left out from 0.00 s to 0.60 s, everybody")
+    with page.expect_download() as download:
+        page.locator("#edit-save").click()
+    assert download.value.suggested_filename == "talk.edits.json"
+    edits = read_edits(download.value.path())
+    assert (edits.names, edits.merges) == ({1: "Anna"}, {3: 1})
+    assert [(one.time, one.text, one.track) for one in edits.marks] == [(0.0, "mark", None)]
+    found = edited(result, edits)
+    assert {span.track for span in found.spans} == {1, 2}
+    assert found.spans[0].start == pytest.approx(0.6)

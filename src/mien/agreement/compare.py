@@ -25,6 +25,7 @@ from mien.agreement.statistics import (
 )
 from mien.core.errors import ConfigError, DataError
 from mien.core.labels import canonical
+from mien.report.edited import inside, without
 
 MODEL = "mien"
 MOST_MOMENTS = 20_000_000
@@ -153,7 +154,16 @@ def _rated(
         notes += told
         for track in sorted(set(tracks.values())):
             names = [name for name, number in tracks.items() if number == track]
-            own = [one for one in coded if one.person in names]
+            excluded = film.result.edits.excluded_of(track)
+            own = [
+                replace(one, start=start, end=end)
+                for one in coded
+                if one.person in names
+                for start, end in without(one.start, one.end, excluded)
+            ]
+            if not own:
+                notes.append(f"{film.name}, person {track}: all that was coded is excluded.")
+                continue
             begin, end = min(one.start for one in own), max(one.end for one in own)
             moments += int((end - begin) / how.step) + 1
             if moments > MOST_MOMENTS:
@@ -190,8 +200,10 @@ def _rate(
         doubled += twice
         if place and how.gaps is not None and stretches:
             first, last = (round((time - begin) / how.step) for time in _extent(stretches))
-            inside = row[first:last]
-            inside[inside == -1] = labels.names.index(canonical(how.gaps))
+            between = row[first:last]
+            between[between == -1] = labels.names.index(canonical(how.gaps))
+        middles = begin + how.step * (np.arange(moments) + 0.5)
+        row[inside(middles, film.result.edits.excluded_of(track))] = -1
         row[row == -2] = -1
         ratings.append(row)
         events.append([_onsets(stretches, labels, place) for place in range(len(labels.names))])

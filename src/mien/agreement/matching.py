@@ -138,6 +138,7 @@ def match_people(
         by_coder.setdefault(one.coder, set()).add(one.person)
     # Whom everybody calls as they like, but nobody tells from anybody else.
     alone = len(names) == 1 or (len(tracks) == 1 and all(len(used) == 1 for used in by_coder.values()))
+    called = {name.lower(): track for track, name in found.result.edits.names.items()}
     longest = int(tracks[frames.argmax()]) if len(tracks) else 0
     answer, notes = {}, []
     for name in names:
@@ -145,6 +146,8 @@ def match_people(
         listed = [table[key] for film in (*sorted(found.names), "") if (key := (film, name.lower())) in table]
         if listed:
             answer[name] = listed[0]
+        elif name.lower().removesuffix(" expression") in called:
+            answer[name] = called[name.lower().removesuffix(" expression")]
         elif number and int(number[1]) in tracks:
             answer[name] = int(number[1])
         elif alone and longest:

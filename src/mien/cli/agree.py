@@ -29,6 +29,8 @@ class Agree:
     """Files of codes; ann=FILE says whose. Else as the file says; else files of the same film are different coders'."""
     out: Annotated[Path | None, tyro.conf.arg(aliases=["-o"])] = None
     """Folder for agree.json, agree.md and a confusion-A-B.csv a pair."""
+    edits: tuple[Path, ...] = ()
+    """Files of edits, as the page of a report downloads them; each is of one of the results."""
     json: bool = False
     """Print JSON."""
     how: Comparing = field(default_factory=Comparing)
@@ -48,10 +50,11 @@ def main(args: Sequence[str]) -> int:
     from mien.agreement.compare import compare
     from mien.agreement.matching import Found
     from mien.report.plots.analyses import find_folders
-    from mien.report.read import read
+    from mien.report.read import read_edited
 
     files = [(name, read_codes(path, options.how.tiers)) for name, path in map(_named, options.codes)]
-    results = [Found(folder.resolve().name, read(folder)) for folder in find_folders(options.results)]
+    folders = find_folders(options.results)
+    results = [Found(folder.resolve().name, result) for folder, result in read_edited(folders, options.edits)]
     found = compare(results, files, options.how)
     if options.out is not None:
         found.save(options.out)

@@ -32,6 +32,8 @@ class ExportResult:
     out: Annotated[Path | None, tyro.conf.arg(aliases=["-o"])] = None
     """One folder for all of it, where files are called as the folders of the results. None: beside each result, called
     as its source."""
+    edits: tuple[Path, ...] = ()
+    """Files of edits, as the page of a report downloads them; each is of one of the results."""
     json: bool = False
     """Print the paths as JSON."""
 
@@ -47,15 +49,15 @@ def main(args: Sequence[str]) -> int:
     options = parse(ExportResult, "export-result", args)
     from mien.report.formats import demand_packages, export, untimed
     from mien.report.plots.analyses import find_folders
-    from mien.report.read import read
+    from mien.report.read import read_edited
 
     names = chosen(options.to)
     demand_packages(names)
     folders = find_folders(options.results)
+    results = read_edited(folders, options.edits)
     stems = _stems(folders)
     paths: list[Path] = []
-    for folder in folders:
-        result = read(folder)
+    for folder, result in results:
         paths += export(result, options.out or folder, names, stems[folder] if options.out else None)
         if left_out := untimed(result, names):
             note(f"{folder}: no {', '.join(left_out)} of a still picture, which lasts no time")

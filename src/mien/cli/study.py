@@ -40,6 +40,8 @@ class StudyOptions:
     """CSV: file, onset, duration, trial_type; seconds. Without a file, or with *, an event is in every film."""
     exclude: Path | None = None
     """CSV: file, start, end, reason: what does not count, such as talking."""
+    edits: tuple[Path, ...] = ()
+    """Files of edits, as the page of a report downloads them; each is of one of the films."""
     model: str | None = None
     """Name or file of the model for films that are not yet analysed."""
     frame_rate: float | None = None
@@ -76,6 +78,7 @@ def main(args: Sequence[str]) -> int:
     try:
         made = study(
             *(options.films, options.out, options.people, options.events, options.exclude, options.settings),
+            edits=options.edits,
             model=options.model,
             analysis=AnalysisSettings(frame_rate=options.frame_rate),
             workers=options.workers,

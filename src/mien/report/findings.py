@@ -10,6 +10,7 @@ from mien.core.signals import Signal
 from mien.core.types import Span
 from mien.media.selection import Selection
 from mien.media.source import SourceInfo
+from mien.report.edits import Edits
 from mien.report.frames import FrameTable
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ class Findings:
         provenance: how the numbers came about (:func:`mien.analysis.provenance.provenance`).
         origin: what was given to ``analyze``, kept so that it can be drawn on later.
         selection: which pictures were looked at.
+        edits: what a person corrected, which spans and frames already follow (:mod:`mien.report.edited`).
         landmarker: the model's landmark net, for drawing; None where it has none. Not kept when pickled.
     """
 
@@ -39,6 +41,7 @@ class Findings:
     provenance: dict[str, Any]
     origin: Any = field(default=None, repr=False)
     selection: Selection = field(default_factory=Selection, repr=False)
+    edits: Edits = field(default_factory=Edits, repr=False)
     landmarker: PointFinder | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:

@@ -6,7 +6,7 @@ may be anybody's: every value is looked at, and a torn folder is refused whole.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Any, get_args
@@ -23,6 +23,8 @@ from mien.core.table import FaceTable, row_dtype
 from mien.core.types import UNCLEAR, Span
 from mien.media.selection import Selection
 from mien.media.source import Kind, SourceInfo
+from mien.report.edited import edited
+from mien.report.edits import Edits, demand_used, edits_of, parse_edits, read_edits
 from mien.report.frames import FrameTable
 from mien.report.result import RESULT_FILE, Result
 from mien.report.tables import FRAME_COLUMNS, SCHEMA, SIDES, read_json, value_columns
@@ -35,15 +37,50 @@ _NUMBERS = {"frame": "index", "time": "time", "track": "track", "detector_score"
 _MEASURES = ("size", "sharpness", "yaw")
 
 
-def read(path: str | Path) -> Result:
+def read(path: str | Path, edits: str | Path | Edits | None = None) -> Result:
     """The result in a folder, or the only one in the folders directly below it.
+
+    Args:
+        path: the folder.
+        edits: what a person corrected in the result's page, or a file of it: people get names, tracks become one,
+            excluded stretches are left out of spans and count as unread.
 
     Its ``origin`` is the source's path where a file of that name and size is found, as it was given or seen from the
     folders above the result: only with it can be drawn, and do exports link the film.
 
     Raises:
-        DataError: there is none, there are several, or it is torn or of another schema.
+        DataError: there is none, there are several, or it is torn or of another schema; or the edits do not fit it.
     """
+    told = read_edits(edits) if isinstance(edits, str | Path) else edits
+    found = _found(path)
+    return found if told is None else edited(found, told)
+
+
+def read_edited(folders: Sequence[Path], files: Sequence[Path]) -> Iterator[tuple[Path, Result]]:
+    """Every folder with its result, one at a time, edited where one of the files is of it.
+
+    Raises:
+        DataError: as :func:`read`; or two files are of one result, or one is of none of them.
+    """
+    edits = [read_edits(file) for file in files]
+    if edits:
+        demand_used(edits, [_head(folder) for folder in folders])
+    for folder in folders:
+        result = read(folder)
+        told = edits_of(edits, result.source.name, result.provenance)
+        yield folder, result if told is None else edited(result, told)
+
+
+def _head(folder: Path) -> tuple[str, Any]:
+    """Name of the source, and provenance."""
+    try:
+        content = read_json(folder / RESULT_FILE)
+        return str(content["source"]["name"]), content["provenance"]
+    except (OSError, ValueError, LookupError, TypeError) as error:
+        raise DataError("result.json of mien", f"{folder}: {error!r}", REMEDY) from error
+
+
+def _found(path: str | Path) -> Result:
     place = Path(path)
     if not (place / RESULT_FILE).is_file():
         inside = sorted(one.parent for one in place.glob(f"*/{RESULT_FILE}"))
@@ -78,6 +115,7 @@ def _read(folder: Path) -> Result:
         provenance=facts,
         origin=_origin(folder, facts.get("source")),
         selection=_selection(facts.get("settings")),
+        edits=parse_edits(facts["edits"]) if "edits" in facts else Edits(),
     )
 
 

@@ -147,7 +147,7 @@ def _rest(plan: Plan, open_film: Open, progress: Progress | None) -> Baseline | 
         film = open_film(heads[folder])
         for row, stretch in people:
             tracks, _ = tracks_of(film, row)
-            course = course_of(film, tracks, _of(row, plan.excluded.get(folder, ())))
+            course = course_of(film, tracks, _of(row, tracks, plan.excluded.get(folder, ())))
             gathered[row.person].add(course, plan.columns, stretch)
         if progress is not None:
             progress("baselines", done, len(plan.rest))
@@ -163,8 +163,8 @@ def _rest(plan: Plan, open_film: Open, progress: Progress | None) -> Baseline | 
     return baseline_of(gathered, plan.columns)
 
 
-def _of(row: Appearance, excluded: Iterable[Exclusion]) -> list[Exclusion]:
-    return [one for one in excluded if one.person in ("", row.person)]
+def _of(row: Appearance, tracks: Sequence[int], excluded: Iterable[Exclusion]) -> list[Exclusion]:
+    return [one for one in excluded if one.person in ("", row.person) and one.track in (0, *tracks)]
 
 
 def tracks_of(film: Film, row: Appearance) -> tuple[tuple[int, ...], str]:
@@ -197,7 +197,7 @@ def _add(found: Collected, film: Film, head: Head, row: Appearance, window: Rang
     tracks, text = tracks_of(film, row)
     if text:
         plan.notes.append(Note("films", 0, film.name, row.person, text))
-    excluded = _of(row, plan.excluded.get(head.folder, ()))
+    excluded = _of(row, tracks, plan.excluded.get(head.folder, ()))
     course = course_of(film, tracks, excluded)
     if found.baseline is not None and row.person in found.baseline.people:
         threshold, min_span, max_gap = threshold_of(film)

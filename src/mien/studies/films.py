@@ -21,6 +21,8 @@ from mien.core.errors import ConfigError, DataError
 from mien.core.names import printable
 from mien.core.sheets import read_cells, read_rows
 from mien.core.types import Span
+from mien.report.edited import demand_apart, edited_spans
+from mien.report.edits import Edits, demand_fit
 from mien.report.plots.analyses import FRAMES_FILE, REMEDY
 from mien.report.result import RESULT_FILE
 from mien.report.tables import SCHEMA, read_json
@@ -122,6 +124,8 @@ class Head:
         seconds: how long the film is by its header; 0 where nobody knows.
         model: hash of the weights.
         columns: of its table of frames.
+        facts: the provenance.
+        edits: what a person corrected; None: nothing.
     """
 
     folder: Path
@@ -130,6 +134,8 @@ class Head:
     seconds: float
     model: str
     columns: Columns
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    edits: Edits | None = None
 
 
 def read_head(folder: Path) -> Head:
@@ -139,7 +145,9 @@ def read_head(folder: Path) -> Head:
     path = (facts.get("source") or {}).get("path") or ""
     model = (facts.get("model") or {}).get("sha256") or ""
     seconds = float(source.get("duration") or 0.0)
-    return Head(folder, printable(str(source["name"])), str(path), seconds, str(model), _columns(folder, content))
+    return Head(
+        folder, printable(str(source["name"])), str(path), seconds, str(model), _columns(folder, content), facts
+    )
 
 
 def read_film(head: Head) -> Film:
@@ -155,6 +163,11 @@ def read_film(head: Head) -> Film:
         raise DataError("result.json and frames.csv of mien", f"{folder}: {error!r}", REMEDY) from error
     codes = {label: code for code, label in enumerate(columns.labels)}
     shown = np.array([codes.get(label, -1) for label in labels], np.int64)
+    if head.edits is not None:
+        demand_fit(head.edits, head.name, head.facts, np.unique(tracks).tolist())
+        demand_apart(head.edits, tracks, times)
+        tracks = np.array([head.edits.merged(track) for track in tracks.tolist()], np.int64)
+        spans = tuple(span for span, _ in edited_spans(spans, replace(head.edits, excluded=())))
     film = Film(
         name=head.name,
         folder=printable(folder.resolve().name),

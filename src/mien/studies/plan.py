@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from mien.core.errors import ConfigError, DataError
+from mien.studies.editing import edited_exclusions, edited_row, edited_rows
 from mien.studies.films import Columns, Head, demand_alike
 from mien.studies.sheets import Appearance, Event, Exclusion, Range
 
@@ -131,8 +132,9 @@ def make_plan(
         ConfigError: results of different models, or one baseline film for several people.
     """
     columns, finder = demand_alike(heads), Finder(heads)
+    excluded = [*excluded, *(one for head in heads for one in edited_exclusions(head))]
     told = people is not None
-    rows = [Appearance(_own_name(head, heads), _own_name(head, heads)) for head in heads] if people is None else people
+    rows = [row for head in heads for row in edited_rows(head, _own_name(head, heads))] if people is None else people
     notes: list[Note] = []
     seats, lost = _seats(rows, finder, notes)
     if not seats:
@@ -175,7 +177,7 @@ def _seats(
             text = f"there is no result of that film; {finder.hint(row.file)}"
             notes.append(Note("people.csv", row.line, row.file, row.person, text))
         else:
-            seats.append((head, row))
+            seats.append((head, edited_row(row, head)))
     return seats, lost
 
 
@@ -188,7 +190,19 @@ def _films(seats: Sequence[tuple[Head, Appearance]]) -> list[tuple[Head, list[Ap
         if len(rows) > 1 and bare is not None:
             got = f"people.csv, row {bare.line}: none for {bare.person} in {head.name}"
             raise DataError("a track for each of several people in one film", got, "look it up in spans.csv")
+        if head.edits is not None:
+            _demand_own_faces(head, rows)
     return list(found.values())
+
+
+def _demand_own_faces(head: Head, rows: Sequence[Appearance]) -> None:
+    """Raise DataError where edits merge the faces of two people."""
+    whose: dict[int, str] = {}
+    for row in rows:
+        for track in row.tracks:
+            if whose.setdefault(track, row.person) != row.person:
+                got = f"{whose[track]} and {row.person} for face {track} of {head.name}, as merged"
+                raise DataError("faces that are one person's", got, "take that merge back, or correct people.csv")
 
 
 def _rest(
@@ -251,7 +265,7 @@ def _excluded(
     for there, rows in films:
         people.setdefault(there.folder, set()).update(row.person for row in rows)
     for one in excluded:
-        head = finder.find(one.file, f"exclude.csv, row {one.line}")
+        head = finder.find(one.file, f"exclude.csv, row {one.line}" if one.line else "edits")
         problem = _stranger("exclude.csv", one.line, one.file, one.person, head, people, finder)
         if problem is not None:
             notes.append(problem)

@@ -23,6 +23,7 @@ from mien.report.result import RESULT_FILE
 from mien.report.tables import read_json
 from mien.studies.collect import Collected, Progress, collect
 from mien.studies.curves import MOST_BINS, Curves
+from mien.studies.editing import with_edits
 from mien.studies.films import Head, read_head
 from mien.studies.methods import Asked, methods_text, write_methods
 from mien.studies.page import write_page
@@ -71,6 +72,7 @@ def study(
     exclude: str | Path | None = None,
     settings: StudySettings | None = None,
     *,
+    edits: Sequence[str | Path] = (),
     model: str | Path | None = None,
     analysis: AnalysisSettings | None = None,
     workers: int = 1,
@@ -88,6 +90,7 @@ def study(
         events: events.csv (file, onset, duration, trial_type).
         exclude: exclude.csv (file, start, end, reason).
         settings: how; defaults when None.
+        edits: files of what people corrected, as reports download them, each of one of the films.
         model: of films that are not yet analysed; see :func:`mien.load`.
         analysis: how they are looked at; defaults when None.
         workers: processes that analyse films.
@@ -112,9 +115,9 @@ def study(
     maker = _Maker(place / RESULTS, model, analysis, workers, analyzed, frames)
     heads, failures = maker.results([str(one) for one in given], rest)
     baseline = None if settings.baseline is None else read_range(settings.baseline)
-    plan = make_plan(heads, rows, happening, left_out, baseline, settings.baseline_file)
+    plan = make_plan(with_edits(heads, edits), rows, happening, left_out, baseline, settings.baseline_file)
     plan.notes[:0] = failures
-    tables = {name: digest for name, digest in map(_digest, (people, events, exclude)) if digest}
+    tables = {name: digest for name, digest in map(_digest, (people, events, exclude, *edits)) if digest}
     return _write(place, plan, settings, tables, progress)
 
 

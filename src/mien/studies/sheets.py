@@ -87,7 +87,8 @@ class Exclusion:
         stretch: seconds on the film's clock.
         reason: why, such as ``talking``.
         person: whose face, of several in the film; empty: all.
-        line: in exclude.csv.
+        line: in exclude.csv; 0 of edits.
+        track: whose face, by number; 0: all.
     """
 
     file: str
@@ -95,6 +96,7 @@ class Exclusion:
     reason: str
     person: str = ""
     line: int = 0
+    track: int = 0
 
 
 def read_people(path: Path) -> list[Appearance]:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
-from itertools import groupby
+from itertools import groupby, pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,12 +18,15 @@ from mien.core.names import printable
 from mien.core.table import FaceTable
 from mien.core.types import Span
 from mien.core.version import __version__
+from mien.report.tables import Column
 
 if TYPE_CHECKING:
     from mien.report.findings import Findings
 
 AUTHOR = f"mien {__version__}"
 EXPRESSION = "expression"
+USUAL_RATE, MOST = 25.0, 10**13
+"""Frames a second where the source does not say; milliseconds after everything."""
 ON = 0.5
 """Probability from which a flag is shown."""
 
@@ -69,24 +72,26 @@ class Tier:
     """What one person shows, in order of time, without overlaps.
 
     Attributes:
-        person: number of the track.
+        person: number of the track; 0 of what is nobody's.
         signal: what the texts are of.
         marks: may have gaps between them.
+        called: the person's name; empty where there is none.
     """
 
     person: int
     signal: str
     marks: tuple[Mark, ...]
+    called: str = ""
 
     @property
     def name(self) -> str:
         """As programs show it."""
-        return f"{self.who} {self.signal}"
+        return f"{self.who} {self.signal}".strip()
 
     @property
     def who(self) -> str:
         """As programs name the person."""
-        return person(self.person)
+        return self.called or (person(self.person) if self.person else "")
 
 
 def person(track: int) -> str:
@@ -97,13 +102,60 @@ def person(track: int) -> str:
 def tiers(result: Findings) -> list[Tier]:
     """A tier a person, in order of their numbers."""
     tracks = sorted({span.track for span in result.spans})
-    return [Tier(track, EXPRESSION, tuple(_marks(result.spans, track))) for track in tracks]
+    names = result.edits.names
+    return [Tier(track, EXPRESSION, tuple(_marks(result.spans, track)), names.get(track, "")) for track in tracks]
 
 
 def all_tiers(result: Findings) -> list[Tier]:
-    """Those of :func:`tiers`, and behind each what the model says of the person beside the expression."""
+    """Those of :func:`tiers`, behind each what the model says of the person beside the expression, and last what a
+    person marked and excluded.
+    """
     own = {track: list(found) for track, found in groupby(signal_tiers(result.frames), key=lambda tier: tier.person)}
-    return [tier for first in tiers(result) for tier in (first, *own.get(first.person, []))]
+    found = [
+        replace(tier, called=first.called) for first in tiers(result) for tier in (first, *own.get(first.person, []))
+    ]
+    return [*found, *edit_tiers(result)]
+
+
+def edit_tiers(result: Findings) -> list[Tier]:
+    """What a person marked and excluded, each as a tier of nobody's, where there is any.
+
+    A mark lasts as long as a frame, or until the next; of several at once the texts stand in one.
+    """
+    edits, frame = result.edits, max(1, milliseconds(1 / (result.source.frame_rate or USUAL_RATE)))
+    moments: dict[int, list[str]] = {}
+    for one in edits.marks:
+        moments.setdefault(milliseconds(one.time), []).append(about(result, one.track, one.text))
+    starts = list(moments)
+    marks = [
+        Mark(start, min(start + frame, after), "; ".join(moments[start])) for start, after in pairwise([*starts, MOST])
+    ]
+    borders = sorted({milliseconds(time) for one in edits.excluded for time in (one.start, one.end)})
+    out = []
+    for start, end in pairwise(borders):
+        held = [one for one in edits.excluded if milliseconds(one.start) <= start and milliseconds(one.end) >= end]
+        if held:
+            out.append(Mark(start, end, "; ".join(about(result, one.track, one.reason) for one in held)))
+    return [Tier(0, name, tuple(found)) for name, found in (("marks", marks), ("excluded", out)) if found]
+
+
+def about(result: Findings, track: int | None, text: str) -> str:
+    """A person's note on the film, or on somebody in it."""
+    return printable(text if track is None else f"{named(result, track)}: {text}")
+
+
+def named(result: Findings, track: int) -> str:
+    """What a person is called."""
+    return result.edits.names.get(track) or person(track)
+
+
+def with_people(columns: dict[str, Column], result: Findings) -> dict[str, Column]:
+    """A table's columns with the names of people behind their numbers, where anybody has one."""
+    names = result.edits.names
+    if not names:
+        return columns
+    called: list[str | None] = [names.get(track) for track in np.asarray(columns["track"]).tolist()]
+    return {"track": columns["track"], "person": called, **columns}
 
 
 def signal_tiers(table: FaceTable) -> Iterator[Tier]:

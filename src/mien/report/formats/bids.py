@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from mien.core.files import whole_file
 from mien.core.names import printable
 from mien.core.sheets import escaped
-from mien.report.formats.base import AUTHOR, Format
+from mien.report.formats.base import AUTHOR, Format, edit_tiers
 from mien.report.tables import SCORE_DIGITS, TIME_DIGITS, write_json
 
 if TYPE_CHECKING:
@@ -24,10 +24,10 @@ NOTHING = "n/a"
 COLUMNS = {
     "onset": {"Description": "when it begins, on the film's own clock", "Units": "s"},
     "duration": {"Description": "how long it lasts", "Units": "s"},
-    "trial_type": {"Description": "the expression shown, or unclear"},
-    "person": {"Description": "number of the person in this film, from 1"},
+    "trial_type": {"Description": "the expression shown, or unclear; marks and excluded of a person who looked"},
+    "person": {"Description": "name, or number in this film, from 1"},
     "score": {"Description": "mean probability of the expression over its frames, 0 to 1"},
-    "reason": {"Description": "why it is unclear"},
+    "reason": {"Description": "why it is unclear or excluded, or what was marked"},
 }
 
 
@@ -41,7 +41,13 @@ def write(result: Findings, folder: Path, stem: str) -> list[Path]:
         for span in result.spans:
             times = (f"{time:.{TIME_DIGITS}f}" for time in (span.start, span.end - span.start))
             label, reason = (escaped(printable(text)) for text in (span.label, span.reason or NOTHING))
-            writer.writerow([*times, label, span.track, f"{span.score:.{SCORE_DIGITS}f}", reason])
+            who = escaped(result.edits.names.get(span.track, str(span.track)))
+            writer.writerow([*times, label, who, f"{span.score:.{SCORE_DIGITS}f}", reason])
+        for tier in edit_tiers(result):
+            for mark in tier.marks:
+                length = 0 if tier.signal == "marks" else mark.end - mark.start
+                times = (f"{time / 1000:.{TIME_DIGITS}f}" for time in (mark.start, length))
+                writer.writerow([*times, tier.signal, NOTHING, NOTHING, escaped(mark.text)])
     about, told = events.with_suffix(".json"), folder / "dataset_description.json"
     write_json(about, {**COLUMNS, "StimulusPresentation": {"SoftwareName": AUTHOR}, "mien": result.provenance})
     set_of = {"Name": "Expressions shown", "BIDSVersion": "1.9.0", "DatasetType": "derivative"}

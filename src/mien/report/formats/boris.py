@@ -10,12 +10,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mien.core.types import UNCLEAR
-from mien.report.formats.base import AUTHOR, Format, film_of, tiers, way_to
+from mien.report.formats.base import AUTHOR, Format, about, film_of, tiers, way_to
 from mien.report.tables import write_json
 
 if TYPE_CHECKING:
     from mien.report.findings import Findings
 
+MARK = "mark"
+"""The code of a moment that a person marked; the comment says what is there."""
 PLAYERS = 8
 """A project lists the files of so many players side by side."""
 
@@ -32,6 +34,11 @@ def write(result: Findings, folder: Path, stem: str) -> list[Path]:
         for mark in tier.marks
         for time in (mark.start, mark.end)
     ]
+    told = [[one.time, "", MARK, "", about(result, one.track, one.text), "NA"] for one in result.edits.marks]
+    out = [
+        f"excluded: {one.start:.3f} to {one.end:.3f} s, {about(result, one.track, one.reason)}"
+        for one in result.edits.excluded
+    ]
     now = datetime.now().isoformat(timespec="seconds")
     content = {
         "time_format": "hh:mm:ss",
@@ -43,17 +50,23 @@ def write(result: Findings, folder: Path, stem: str) -> list[Path]:
             str(place): {"key": "", "name": tier.who, "description": ""} for place, tier in enumerate(found)
         },
         "behaviors_conf": {
-            str(place): _behaviour(label) for place, label in enumerate((*result.labels.labels, UNCLEAR))
+            str(place): _behaviour(label, kind)
+            for place, (label, kind) in enumerate(
+                [
+                    *((label, "State") for label in (*result.labels.labels, UNCLEAR)),
+                    *([(MARK, "Point")] if told else []),
+                ]
+            )
         },
         "observations": {
             stem: {
                 "file": {str(player): [link] if player == 1 else [] for player in range(1, PLAYERS + 1)},
                 "type": "MEDIA",
                 "date": now,
-                "description": "",
+                "description": "\n".join(out),
                 "time offset": 0.0,
                 "observation time interval": [0, 0],
-                "events": sorted(events, key=lambda event: event[0]),
+                "events": sorted([*events, *told], key=lambda event: event[0]),
                 "independent_variables": {},
                 "visualize_spectrogram": False,
                 "visualize_waveform": False,
@@ -71,8 +84,8 @@ def write(result: Findings, folder: Path, stem: str) -> list[Path]:
     return [path]
 
 
-def _behaviour(label: str) -> dict[str, str]:
-    facts = {"type": "State event", "key": "", "code": label, "description": ""}
+def _behaviour(label: str, kind: str) -> dict[str, str]:
+    facts = {"type": f"{kind} event", "key": "", "code": label, "description": ""}
     return facts | dict.fromkeys(("color", "category", "modifiers", "excluded", "coding map"), "")
 
 

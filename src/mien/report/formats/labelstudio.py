@@ -16,7 +16,7 @@ import numpy as np
 from mien.core.files import whole_file
 from mien.core.names import printable
 from mien.core.types import UNCLEAR
-from mien.report.formats.base import AUTHOR, Format, Tier, film_of, person, tiers
+from mien.report.formats.base import AUTHOR, Format, Tier, film_of, named, tiers
 from mien.report.tables import frame_columns, plain, write_json
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ def _faces(result: Findings, rate: float) -> Iterator[dict[str, Any]]:
             {"frame": round(time * rate) + 1, "time": time, "enabled": key != rows[-1], "rotation": 0, **_box(share)}
             for key, time, share in zip(keys.tolist(), times[keys].tolist(), shares[keys], strict=True)
         ]
-        value = {"sequence": sequence, "labels": [person(int(track))]}
+        value = {"sequence": sequence, "labels": [named(result, int(track))]}
         value |= {"framesCount": round(result.end * rate), "duration": result.end}
         yield plain({**_ends(f"p{track}-face", "person", "videorectangle"), "from_name": "box", "value": value})
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mien.core.files import whole_file
-from mien.report.formats.base import Format
+from mien.report.formats.base import Format, with_people
 from mien.report.tables import Column, frame_columns, plain, span_columns
 
 if TYPE_CHECKING:
@@ -21,8 +21,8 @@ def write(result: Findings, folder: Path, stem: str) -> list[Path]:
     """Write ``<stem>.spans.parquet`` and ``<stem>.frames.parquet``."""
     about = json.dumps(plain(result.provenance), ensure_ascii=False).encode()
     tables = {
-        "spans": span_columns(result.spans),
-        "frames": frame_columns(result.frames, result.spans, result.labels.labels),
+        "spans": with_people(span_columns(result.spans), result),
+        "frames": with_people(frame_columns(result.frames, result.spans, result.labels.labels), result),
     }
     return [_write(folder / f"{stem}.{name}.parquet", columns, about) for name, columns in tables.items()]
 

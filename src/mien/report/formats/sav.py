@@ -14,7 +14,7 @@ import numpy as np
 from mien.core.files import whole_file
 from mien.core.names import printable
 from mien.core.types import UNCLEAR
-from mien.report.formats.base import Format
+from mien.report.formats.base import Format, with_people
 from mien.report.tables import Column, frame_columns, span_columns
 
 if TYPE_CHECKING:
@@ -29,8 +29,8 @@ def write(result: Findings, folder: Path, stem: str) -> list[Path]:
     """Write ``<stem>.spans.sav`` and ``<stem>.frames.sav``."""
     labels = result.labels.labels
     tables = {
-        "spans": span_columns(result.spans),
-        "frames": frame_columns(result.frames, result.spans, labels),
+        "spans": with_people(span_columns(result.spans), result),
+        "frames": with_people(frame_columns(result.frames, result.spans, labels), result),
     }
     return [_write(folder / f"{stem}.{name}.sav", columns, labels) for name, columns in tables.items()]
 

@@ -34,6 +34,7 @@ def together(found: list[Tier]) -> Iterator[tuple[int, int, list[str]]]:
         for mark in tier.marks
         for time, starts in ((mark.end, False), (mark.start, True))  # of one moment, ends sort first
     )
+    names = {tier.person: tier.who for tier in found}
     shown: dict[int, str] = {}
     for (time, starts, who, text), (until, *_) in pairwise([*changes, (changes[-1][0] if changes else 0, True, 0, "")]):
         if starts:
@@ -41,7 +42,7 @@ def together(found: list[Tier]) -> Iterator[tuple[int, int, list[str]]]:
         else:
             shown.pop(who, None)
         if shown and until > time:
-            yield time, until, [f"person {one}: {shown[one]}" for one in sorted(shown)]
+            yield time, until, [f"{names[one]}: {shown[one]}" for one in sorted(shown)]
 
 
 FORMAT = Format(write, timed=True)

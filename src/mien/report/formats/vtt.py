@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mien.core.files import whole_file
-from mien.report.formats.base import AUTHOR, Format, tiers
+from mien.report.formats.base import AUTHOR, Format, edit_tiers, tiers
 
 if TYPE_CHECKING:
     from mien.report.findings import Findings
@@ -24,6 +24,10 @@ def write(result: Findings, folder: Path, stem: str) -> list[Path]:
 
 def _lines(result: Findings) -> Iterator[str]:
     yield from ("WEBVTT", "", f"NOTE expressions shown, not emotions felt; {AUTHOR}")
+    for tier in edit_tiers(result):
+        for mark in tier.marks:
+            text = mark.text.replace("-->", "->")  # which a note may not hold
+            yield from ("", f"NOTE {tier.name}: {clock(mark.start, '.')} to {clock(mark.end, '.')}, {text}")
     cues = [(mark, tier) for tier in tiers(result) for mark in tier.marks]
     for mark, tier in sorted(cues, key=lambda cue: (cue[0].start, cue[1].person)):
         yield from ("", f"{clock(mark.start, '.')} --> {clock(mark.end, '.')}")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from mien.core.files import whole_file
 from mien.core.names import printable
-from mien.report.formats.base import Format
+from mien.report.formats.base import Format, named, with_people
 from mien.report.tables import Column, frame_columns, plain, span_columns, track_totals
 
 if TYPE_CHECKING:
@@ -30,9 +30,19 @@ def write(result: Findings, folder: Path, stem: str) -> list[Path]:
     path = folder / f"{stem}.xlsx"
     labels = result.labels.labels
     book = Workbook(write_only=True)
-    _add(book, "spans", _table(span_columns(result.spans)))
+    _add(book, "spans", _table(with_people(span_columns(result.spans), result)))
     _add(book, "people", _people(result))
-    _add(book, "frames", _table(frame_columns(result.frames, result.spans, labels)))
+    _add(book, "frames", _table(with_people(frame_columns(result.frames, result.spans, labels), result)))
+    edits = result.edits
+    if edits.marks:
+        _add(
+            book,
+            "marks",
+            [("time", "person", "text"), *((one.time, _who(result, one.track), one.text) for one in edits.marks)],
+        )
+    if edits.excluded:
+        rows = ((one.start, one.end, _who(result, one.track), one.reason) for one in edits.excluded)
+        _add(book, "excluded", [("start", "end", "person", "reason"), *rows])
     _add(book, "about", [("what", "value"), *_facts(plain(result.provenance))])
     with whole_file(path) as draft:
         book.save(draft)
@@ -43,6 +53,10 @@ def _table(columns: dict[str, Column]) -> Iterator[Sequence[Any]]:
     yield list(columns)
     lists = (values if isinstance(values, list) else values.tolist() for values in columns.values())
     yield from zip(*lists, strict=True)
+
+
+def _who(result: Findings, track: int | None) -> str | None:
+    return None if track is None else named(result, track)
 
 
 def _people(result: Findings) -> Iterator[Sequence[Any]]:

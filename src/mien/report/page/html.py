@@ -43,7 +43,7 @@ BOX_STEP = 0.25
 """Seconds a step; with longer ones, boxes drawn over the video would be somewhere else than the faces."""
 TIME_DIGITS = 3
 STYLES = ("style.css",)
-SCRIPTS = ("basics.js", "signals.js", "player.js", "timeline.js", "tables.js", "main.js")
+SCRIPTS = ("basics.js", "signals.js", "player.js", "timeline.js", "tables.js", "edits.js", "main.js")
 
 
 @dataclass(frozen=True)

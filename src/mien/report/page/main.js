@@ -88,6 +88,7 @@ buildSignals();
 buildTimeline();
 buildTotals();
 buildSpans();
+buildEdits();
 buildWhy();
 buildProvenance();
 buildTheme();

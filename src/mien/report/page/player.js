@@ -187,7 +187,7 @@ function nowPanel(face) {
   const why = element("p", { class: "quiet why" });
   const beside = signals.map((signal) => nowSignal(face, signal));
   const panel = element("div", { class: "now-face" },
-    element("h3", {}, portrait(face), element("span", { text: face.name }), mark, title), list,
+    element("h3", {}, portrait(face), element("span", { text: face.name, "data-track": face.track }), mark, title), list,
     ...beside.flatMap((one) => one.parts), why);
   const update = (time) => {
     const span = spanAt(face, time);

@@ -40,7 +40,7 @@ function showMoreFaces() {
 
 function buildRow(face) {
   const who = element("div", { class: "who" }, portrait(face), element("div", {},
-    element("b", { text: face.name }), element("span", { class: "quiet", text: `in view ${lasting(face.seconds)}` })));
+    element("b", { text: face.name, "data-track": face.track }), element("span", { class: "quiet", text: `in view ${lasting(face.seconds)}` })));
   const band = element("div", { class: "spans", role: "group", "aria-label": `Spans of ${face.name}` });
   const canvas = element("canvas", { role: "img", "aria-label": bandSummary(face) });
   const scale = element("div", { class: "scale", "aria-hidden": "true" }, element("span", { text: "1" }), element("span", { text: "0" }));

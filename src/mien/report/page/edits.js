@@ -1,0 +1,134 @@
+// What a reader corrects: names, faces that are one person, moments, stretches that do not count. They leave as a file;
+// the figures of this page stay as mien gave them. docs/formats.md spells the file.
+
+const MOST_WORDS = 200;
+const nothing = () => ({ names: [], merges: [], marks: [], excluded: [] });
+let edits = nothing(), begun = null, kept = true;
+const undone = []; // what was before each change
+
+const rootOf = (track) => edits.merges.find((one) => one.track === track)?.into ?? track;
+const nameOf = (track) => edits.names.find((one) => one.track === rootOf(track))?.name ?? `Face ${rootOf(track)}`;
+const aboutFace = (track) => (track === null ? "everybody" : nameOf(track));
+const words = (text) => text.split(/\s+/).filter(Boolean).join(" ").slice(0, MOST_WORDS);
+const exactly = (time) => Math.round(time * 1000) / 1000;
+
+function buildEdits() {
+  byId("edit").hidden = isStill || !faces.length;
+  if (byId("edit").hidden) return;
+  for (const [choice, first] of [["edit-face", "everybody"], ["edit-into", "another face"]])
+    byId(choice).append(element("option", { value: "", text: first }), ...faces.map((face) =>
+      element("option", { value: face.track, text: face.name, "data-track": face.track })));
+  const actions = { "edit-name": nameFace, "edit-merge": mergeFace, "edit-mark": markMoment,
+    "edit-from": beginStretch, "edit-to": endStretch, "edit-undo": undo, "edit-save": saveEdits };
+  for (const [id, action] of Object.entries(actions)) byId(id).addEventListener("click", action);
+  byId("edit-text").addEventListener("keydown", (event) => event.key === "Enter" && nameFace());
+  addEventListener("keydown", editByKey);
+  addEventListener("beforeunload", (event) => kept || event.preventDefault());
+  showEdits("");
+}
+
+function editByKey(event) {
+  if (event.target.closest?.("input:not([type=checkbox]), select, video") || event.altKey) return;
+  const held = event.ctrlKey || event.metaKey, key = event.key.toLowerCase();
+  const action = held ? { z: undo }[key] : { m: markMoment, "[": beginStretch, "]": endStretch,
+    n: () => byId("edit-text").focus() }[key];
+  if (!action) return;
+  event.preventDefault();
+  action();
+}
+
+function change(said, into) {
+  undone.push(edits);
+  edits = { ...edits, ...into };
+  kept = false;
+  byId("edit-text").value = "";
+  showEdits(said);
+}
+
+function undo() {
+  if (!undone.length) return;
+  edits = undone.pop();
+  kept = !undone.length;
+  showEdits("Taken back.");
+}
+
+const chosenFace = () => (byId("edit-face").value ? rootOf(Number(byId("edit-face").value)) : null);
+
+function nameFace() {
+  const track = chosenFace(), name = words(byId("edit-text").value);
+  if (track === null || !name) return showEdits("Choose a face and write a name.");
+  if (/^((person|face|track) )?\d+$/i.test(name)) return showEdits("A name, please, not a number as mien gives them.");
+  const same = edits.names.find((one) => one.track !== track && one.name.toLowerCase() === name.toLowerCase());
+  if (same) return showEdits(`Face ${same.track} is called so: merge the faces, or name them apart.`);
+  change("", { names: [...edits.names.filter((one) => one.track !== track), { track, name }] });
+}
+
+function mergeFace() {
+  const track = chosenFace(), other = byId("edit-into").value, into = other ? rootOf(Number(other)) : null;
+  if (track === null || into === null || track === into) return showEdits("Choose two faces that are one person.");
+  const of = (root) => faces.filter((face) => rootOf(face.track) === root);
+  // A cell may hold the last frame of one and the first of the other: two in a row are two people.
+  const together = of(track).some((one) => of(into).some((two) => sharedCells(one, two) > 1));
+  if (together) return showEdits("These faces are in view at once: they are two people.");
+  const moved = (one) => (one.track === track ? { ...one, track: into } : one);
+  const named = edits.names.some((one) => one.track === into);
+  change("", {
+    merges: [...edits.merges.map((one) => (one.into === track ? { ...one, into } : one)), { track, into }],
+    names: named ? edits.names.filter((one) => one.track !== track) : edits.names.map(moved),
+    marks: edits.marks.map(moved), excluded: edits.excluded.map(moved),
+  });
+}
+
+function sharedCells(one, two) {
+  let shared = 0;
+  const last = Math.min(one.first + one.cells.length / UNCLEAR, two.first + two.cells.length / UNCLEAR);
+  const there = (face, cell) => face.cells[(cell - face.first) * UNCLEAR] !== AWAY;
+  for (let cell = Math.max(one.first, two.first); cell < last; cell++) shared += there(one, cell) && there(two, cell);
+  return shared;
+}
+
+function markMoment() {
+  const text = words(byId("edit-text").value) || "mark";
+  change("", { marks: [...edits.marks, { time: exactly(moment), track: chosenFace(), text }] });
+}
+
+function beginStretch() {
+  begun = exactly(moment);
+  showEdits(`From ${clock(begun)}: now move to its end.`);
+}
+
+function endStretch() {
+  const end = exactly(moment);
+  if (begun === null || end <= begun) return showEdits("First say where the stretch begins; it ends later than that.");
+  const reason = words(byId("edit-text").value) || "excluded";
+  const stretch = { start: begun, end, track: chosenFace(), reason };
+  begun = null;
+  change("", { excluded: [...edits.excluded, stretch] });
+}
+
+function showEdits(said) {
+  byId("edit-note").textContent = said;
+  byId("edit-undo").disabled = !undone.length;
+  byId("edit-save").disabled = !Object.values(edits).some((part) => part.length);
+  const lines = [
+    ...edits.names.map(({ track, name }) => `Face ${track} is ${name}`),
+    ...edits.merges.map(({ track, into }) => `Face ${track} is the same person as ${nameOf(into)}`),
+    ...edits.marks.map(({ time, track, text }) => `Mark at ${clock(time)}, ${aboutFace(track)}: ${text}`),
+    ...edits.excluded.map(({ start, end, track, reason }) =>
+      `Left out from ${clock(start)} to ${clock(end)}, ${aboutFace(track)}: ${reason}`),
+  ];
+  byId("edit-list").replaceChildren(...lines.map((text) => element("li", { text })));
+  for (const face of faces) face.name = nameOf(face.track);
+  for (const shown of document.querySelectorAll("[data-track]")) shown.textContent = nameOf(Number(shown.dataset.track));
+  setMoment(moment);
+}
+
+function saveEdits() {
+  const { source, provenance } = content, file = provenance.source ?? {};
+  const about = { name: source.name, sha256: file.sha256 ?? null, bytes: file.bytes ?? null, analysed: provenance.date ?? null };
+  const text = JSON.stringify({ format: "mien edits", version: 1, source: about, ...edits }, null, 2);
+  const address = URL.createObjectURL(new Blob([`${text}\n`], { type: "application/json" }));
+  element("a", { href: address, download: `${source.name.replace(/\.[^.]*$/, "") || "film"}.edits.json` }).click();
+  setTimeout(() => URL.revokeObjectURL(address), 10_000);
+  kept = true;
+}
