@@ -365,5 +365,5 @@ def test_looking_near_gives_the_labels_of_searching_always(sample_clip):
     rows = [result.frames.column("probabilities") for result in (always, seldom)]
     # detect_every=4 instead of 5 alone moves the probabilities of this clip by 0.016 (mean of the largest change).
     assert np.abs(rows[0] - rows[1]).max(axis=1).mean() < 0.03
-    named = np.maximum(*(row.max(axis=1) for row in rows)) >= model.record.threshold
+    named = np.maximum(*(row.max(axis=1) for row in rows)) >= model.record.calibration.threshold
     assert (rows[0].argmax(1) != rows[1].argmax(1))[named].mean() < 0.02

@@ -48,5 +48,5 @@ def test_an_exported_file_runs_without_mien(desk, bare_python: Path) -> None:
     expected = model.probabilities(clips)
     np.testing.assert_allclose([[float(value) for value in row[1:]] for row in rows], expected, atol=1e-4)
     names = np.array(model.record.labels.labels)[expected.argmax(1)]
-    said = np.where(expected.max(1) >= model.record.threshold, names, "unclear")
+    said = np.where(expected.max(1) >= model.record.calibration.threshold, names, "unclear")
     assert [row[0] for row in rows] == said.tolist()
