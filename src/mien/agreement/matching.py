@@ -14,9 +14,10 @@ from mien.core.errors import ConfigError, DataError
 from mien.core.labels import LabelSpace, canonical
 from mien.core.sheets import read_rows
 from mien.core.types import UNCLEAR
+from mien.report.edits import OURS
 from mien.report.findings import Findings
 
-NUMBERED = re.compile(r"(?:person|face|track)?[ _-]*0*([1-9]\d{0,5})(?: expression)?", re.IGNORECASE)
+NUMBERED = re.compile(rf"(?:{'|'.join(OURS)})?[ _-]*0*([1-9]\d{{0,5}})(?: expression)?", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -146,8 +147,8 @@ def match_people(
         listed = [table[key] for film in (*sorted(found.names), "") if (key := (film, name.lower())) in table]
         if listed:
             answer[name] = listed[0]
-        elif name.lower().removesuffix(" expression") in called:
-            answer[name] = called[name.lower().removesuffix(" expression")]
+        elif track := called.get(name.lower().removesuffix(" expression")):
+            answer[name] = track
         elif number and int(number[1]) in tracks:
             answer[name] = int(number[1])
         elif alone and longest:

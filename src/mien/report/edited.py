@@ -23,7 +23,7 @@ from mien.report.findings import Findings
 from mien.report.frames import FrameTable
 
 EXCLUDED = "excluded"
-"""Why a face counts as unread that a person excluded."""
+"""Why a face counts as unread that a person excluded, in a result or a study."""
 Times = tuple[float, float]
 AnyFindings = TypeVar("AnyFindings", bound=Findings)
 

@@ -10,8 +10,9 @@ import numpy as np
 
 from mien.analysis.smoothing import SpanRule
 from mien.core.errors import DataError
+from mien.report.edited import EXCLUDED
 from mien.studies.baseline import ENOUGH, Baseline, Resting, baseline_of, corrected
-from mien.studies.course import EXCLUDED, Course, course_of
+from mien.studies.course import Course, course_of
 from mien.studies.curves import Curves
 from mien.studies.films import Film, Head, read_film, threshold_of
 from mien.studies.measures import Measured, measure

@@ -14,6 +14,7 @@ import numpy as np
 from jaxtyping import Bool, Float64, Int64
 
 from mien.core.types import Span
+from mien.report.edited import EXCLUDED, inside
 from mien.studies.films import EXPRESSION, Film
 from mien.studies.sheets import Exclusion
 
@@ -100,19 +101,14 @@ def course_of(film: Film, tracks: Sequence[int], excluded: Sequence[Exclusion] =
     reasons = [film.reasons[row] for row in rows]
     readable = ~np.isnan(values[:, film.columns.blocks[EXPRESSION]]).any(axis=1)
     middles = (starts + ends) / 2
-    for one in excluded:
-        out = (middles >= one.stretch[0]) & (middles < one.stretch[1])
-        readable &= ~out
-        for row in np.flatnonzero(out):
-            reasons[row] = EXCLUDED
+    out = inside(middles, [one.stretch for one in excluded])
+    readable &= ~out
+    for row in np.flatnonzero(out):
+        reasons[row] = EXCLUDED
     shown = np.where(readable, film.shown[rows], -1)
     places = _span_of(film.spans, film.tracks[rows], starts)
     raw = Labelling(shown, np.where(shown >= 0, places, -1))
     return Course(starts, ends, readable, values, raw, tuple(reasons), film.start, film.end)
-
-
-EXCLUDED = "excluded"
-"""The reason of a frame that exclude.csv takes out."""
 
 
 def _span_of(
