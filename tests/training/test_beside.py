@@ -12,7 +12,6 @@ from mien.core.labels import LabelSpace
 from mien.data.ferplus import LABELS
 from mien.data.manifest import Manifest, Row
 from mien.data.mixing import Mixing
-from mien.data.transforms import Augmentation
 from mien.models.cnn import CnnConfig
 from mien.models.net import Answer
 from mien.models.record import Preprocessing
