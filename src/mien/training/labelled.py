@@ -6,6 +6,8 @@ one frame; stage 2 freezes it and learns the temporal adapters, the prompters, t
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -32,10 +34,10 @@ from mien.training.finish import calibrate, figures, uncalibrated, write_facts
 from mien.training.learner import Inputs, Learner, net_state
 from mien.training.loop import FitPlan, Report, fit
 from mien.training.recipe import ClipRecipe, FaceRecipe, Judged, MovingRecipe, Recipe
-from mien.training.sources import Batch
+from mien.training.sources import Batch, Beside
 from mien.training.start import build_on_paper, is_bare, start_recognizer
 from mien.training.task import Task, device_of
-from mien.training.terms import Setting
+from mien.training.terms import Setting, StyleLabels
 
 UNKNOWN_LICENCE = "not stated: it depends on the data and on the weights this began with"
 
@@ -49,14 +51,26 @@ class LabelledTask(Task):
         recognizer: the networks to begin with, see :func:`mien.training.start.start_recognizer`.
         recipe: how.
         seed: of everything random about items that are read from files.
+        beside: sets that are learned beside the rows, each with the style of its labels; see :class:`Beside`.
     """
 
-    def __init__(self, train: Manifest, held_out: Manifest, recognizer: Recognizer, recipe: Recipe, seed: int) -> None:
+    def __init__(
+        self,
+        train: Manifest,
+        held_out: Manifest,
+        recognizer: Recognizer,
+        recipe: Recipe,
+        seed: int,
+        beside: Sequence[tuple[str, Manifest]] = (),
+    ) -> None:
         self.recipe, self.recognizer = recipe, recognizer
         self.preprocessing = recognizer.preprocessing
         landmarks = recognizer.landmarks
         self._eyes = Recognizer(recognizer.net, None if landmarks is None else fold(landmarks), self.preprocessing)
         self.source = recipe.source(train, self._eyes, seed)
+        if beside:
+            others = [(style, recipe.source(rows, self._eyes, seed)) for style, rows in beside]
+            self.source = Beside(self.source, others, recipe.beside)
         self.held_out = recipe.held_out(held_out, self._eyes)
         net = recognizer.net
         net.learn_only(recipe.learn)
@@ -65,7 +79,11 @@ class LabelledTask(Task):
         self.items, self.data, self.labels = len(self.source), self.source.loaded, self.source.labels
         self.idle_parameters = bool(net.needs)
         counts = torch.bincount(self.labels.clamp(min=0), minlength=len(train.labels))
-        self.learner = Learner(net, recipe.parts(Setting(train.labels, net.config.dim, counts)))
+        parts = recipe.parts(Setting(train.labels, net.config.dim, counts))
+        # An item counts as much as any other, whoever labelled it.
+        self.styles = tuple(dict.fromkeys(style for style, _ in beside if style))
+        parts |= {style: (recipe.beside / len(beside), StyleLabels(style, net.head)) for style in self.styles}
+        self.learner = Learner(net, parts)
         self.module: nn.Module = self.learner
         self.start_epoch(0)
 
@@ -91,7 +109,8 @@ class LabelledTask(Task):
         clips, targets, labels = clips.to(device), targets.to(device), given.labels.to(device)
         mixed = clips is not given.clips and self.recipe.mixing.changes_clips
         plain = self.inputs(given.clips.to(device)) if mixed and self.learner.wants_plain(self.epoch) else None
-        parts: dict[str, Tensor] = module(self.inputs(clips), clips, targets, labels, self.epoch, plain)
+        styles = {style: there.to(device) for style, there in given.styles.items()}
+        parts: dict[str, Tensor] = module(self.inputs(clips), clips, targets, labels, self.epoch, plain, styles)
         return parts
 
     def inputs(self, clips: Tensor) -> Inputs:
@@ -101,7 +120,8 @@ class LabelledTask(Task):
 
     def judge(self, net: nn.Module) -> Judged:
         """A network's answers to the held-out items."""
-        return self.recipe.judge(Recognizer(net, self._eyes.landmarks, self.preprocessing).eval(), self.held_out)  # type: ignore[arg-type]
+        judged = Recognizer(net, self._eyes.landmarks, self.preprocessing).to(device_of(net)).eval()  # type: ignore[arg-type]
+        return self.recipe.judge(judged, self.held_out)
 
     def validate(self, module: nn.Module) -> dict[str, float]:
         """WAR, UAR and loss on the held-out items."""
@@ -110,7 +130,8 @@ class LabelledTask(Task):
         probabilities = softmax(judged.logits)
         loss = float(-(judged.targets * np.log(probabilities.clip(1e-12))).sum(1).mean())
         found = {**figures(probabilities, judged.labels), "loss": loss}
-        return {**found, "score": -loss if self.recipe.score == "loss" else found[self.recipe.score]}
+        scores = {**found, "loss": -loss, "last": float(self.epoch)}
+        return {**found, "score": scores[self.recipe.score]}
 
     def pictures(self, batch: Any) -> Tensor | None:
         """The first frames of the clips, as augmented; of items in memory none."""
@@ -128,8 +149,10 @@ class LabelledRun:
             ViT's .safetensors; none: random numbers. Of a deeper model blocks are taken at even distances, for another
             input size positions are resampled.
         backbone: a plain ViT's .safetensors (timm names) to begin with, where there is no start.
-        landmarks: whose landmark net to take where the start brings none: landmarks.safetensors of a landmark run, or
-            weights of mien.
+        landmarks: whose landmark net to take: landmarks.safetensors of a landmark run, or weights of mien; empty: that
+            of the start, of s2d-small where it brings none.
+        beside: sets of single faces learned beside the data, of which some join every batch (--recipe.beside); FOLDER
+            where the labels mean the same, STYLE=FOLDER for a head of their own, written as NAME-STYLE.safetensors.
         fold: of a set with folds.
         protocol: clean chooses epoch and calibration on training data held out; official as published: every epoch is
             judged on the test split and the best one reported. Never compare one with the other.
@@ -144,7 +167,8 @@ class LabelledRun:
     out: Path = Path("runs/clips")
     start: str | None = None
     backbone: Path | None = None
-    landmarks: str = "s2d-small"
+    landmarks: str = ""
+    beside: tuple[str, ...] = ()
     fold: int = 0
     protocol: Literal["clean", "official"] = "clean"
     name: str = "model"
@@ -160,7 +184,8 @@ class LabelledRun:
         train, held_out = self.rows()
         if self.recipe.learn == "temporal":
             self._demand_image_model(train)
-        task = LabelledTask(train, held_out, self.first(train), self.recipe, self.fit.seed)
+        beside = [self._beside(word, train) for word in self.beside]
+        task = LabelledTask(train, held_out, self.first(train), self.recipe, self.fit.seed, beside)
         write_facts(self, train.name, self.fold, self.protocol)
         return self.write(task, fit(task, self.fit, self.out, self.resume, report))
 
@@ -193,6 +218,19 @@ class LabelledRun:
             raise ConfigError("the FERPlus .npz for --recipe.no-majority-only", str(data), "prepared rows have one")
         return load_manifest(data)
 
+    def _beside(self, word: str, data: Manifest) -> tuple[str, Manifest]:
+        """Style and training rows of a set that is learned beside the data."""
+        if not isinstance(self.recipe, FaceRecipe) or self.recipe.mixing.changes_clips:
+            raise ConfigError("--beside with a recipe of single faces that mixes none", word, "leave it out")
+        style, _, folder = word.rpartition("=")
+        if style and re.fullmatch("[a-z][a-z0-9_-]{0,39}", style) is None:
+            raise ConfigError("STYLE=FOLDER with a style of small letters", word, "change --beside")
+        rows = load_manifest(Path(folder)).select("train")
+        if rows.labels.labels != data.labels.labels:
+            expected = f"a set with the labels of {data.name}: {', '.join(data.labels.labels)}"
+            raise ConfigError(expected, f"{folder}: {', '.join(rows.labels.labels)}", "change --beside")
+        return style, rows
+
     def first(self, rows: Manifest) -> Recognizer:
         """The networks to begin with."""
         config, changes = self.recipe.shape()
@@ -216,9 +254,10 @@ class LabelledRun:
         """Write the best epoch's weights, calibrated on the held-out items of the clean protocol."""
         # A network of its own: the task's may be split over devices that are gone by now.
         net: Net = build(task.recognizer.net.config)
-        net.load_state_dict(net_state(read_torch(best)["module"]))
+        state = read_torch(best)["module"]
+        net.load_state_dict(net_state(state))
+        judged = task.judge(net.to(device_of(task.recognizer.net)))
         recognizer = Recognizer(net, task.recognizer.landmarks, task.preprocessing).cpu().eval()
-        judged = task.judge(net)
         if self.protocol == "clean":
             calibrated, split = calibrate(judged.logits, judged.labels), "valid"
         else:
@@ -249,6 +288,10 @@ class LabelledRun:
         )
         path = self.out / f"{self.name}.safetensors"
         save_weights(recognizer, record, path, torch.float16)
+        for style in task.styles:
+            net.head.load_state_dict({name: state[f"terms.{style}.head.{name}"] for name in ("weight", "bias")})
+            other = replace(record, name=f"{self.name}-{style}", scores={}, temperature=1.0, threshold=0.0, bias=())
+            save_weights(recognizer, other, self.out / f"{other.name}.safetensors", torch.float16)
         return path
 
     def _licence_of_start(self) -> str:

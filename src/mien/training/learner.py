@@ -50,6 +50,7 @@ class Learner(nn.Module):
         labels: Int64[Tensor, " b"],
         epoch: int,
         plain: Inputs | None,
+        styles: Mapping[str, Float[Tensor, "b c"]] | None = None,
     ) -> dict[str, Float[Tensor, ""]]:
         """Every term, weighed.
 
@@ -60,6 +61,7 @@ class Learner(nn.Module):
             labels: likewise.
             epoch: likewise.
             plain: the batch before mixing; None where nothing was mixed.
+            styles: see :class:`mien.training.terms.Step`.
         """
         answer = Answer(*self.net(*mixed))
 
@@ -69,7 +71,7 @@ class Learner(nn.Module):
             with torch.no_grad():
                 return Answer(*self.net(*plain))
 
-        step = Step(clips, targets, labels, epoch, before_mixing)
+        step = Step(clips, targets, labels, epoch, before_mixing, styles or {})
         return {name: self.weights[name] * term(answer, step) for name, term in self.terms.items()}
 
     def wants_plain(self, epoch: int) -> bool:

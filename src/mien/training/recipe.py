@@ -37,6 +37,7 @@ HELD_OUT_SEED = 20260101
 """Of the moving clips that every epoch, and every model, is judged by."""
 JUDGED_AT_ONCE = 64
 Learns = Literal["all", "stage2", "temporal"]
+Score = Literal["war", "uar", "loss", "last"]
 
 
 class Judged(NamedTuple):
@@ -76,7 +77,9 @@ class Recipe(ABC):
         zero_init: fresh adapters add nothing at first; off: random, as in the released code.
         checkpoint_blocks: compute every block again in the backward pass instead of keeping its activations.
         views: stretches of a held-out clip that are averaged.
-        score: by which figure on the held-out items the epoch is chosen; loss: the lowest.
+        beside: items of the sets learned beside the data, all together, for each of its own.
+        score: by which figure on the held-out items the epoch is chosen; loss: the lowest; last: none, the last one is
+            taken.
     """
 
     learn: Learns = "all"
@@ -93,11 +96,14 @@ class Recipe(ABC):
     zero_init: bool = True
     checkpoint_blocks: bool = False
     views: int = 2
-    score: Literal["war", "uar", "loss"] = "war"
+    beside: float = 0.1
+    score: Score = "war"
 
     def __post_init__(self) -> None:
         if not 0 <= self.teacher_share <= 1:
             raise ConfigError("--recipe.teacher-share from 0 to 1", str(self.teacher_share), "change it")
+        if not 0 < self.beside <= 10:
+            raise ConfigError("--recipe.beside above 0, up to 10", str(self.beside), "change it")
         if self.frozen < 0:
             raise ConfigError("--recipe.frozen of at least 0 layers", str(self.frozen), "change it")
         if self.learn != "all" and not self.has_time:
@@ -258,7 +264,7 @@ class MovingRecipe(Recipe):
     """
 
     learn: Learns = "temporal"
-    score: Literal["war", "uar", "loss"] = "loss"
+    score: Score = "loss"
     frames: int = 4
     motion: Motion = field(default_factory=Motion)
     majority_only: bool = True

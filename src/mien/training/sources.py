@@ -6,9 +6,12 @@ seed and on how manyth showing it is (files), or is drawn from the device's gene
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+import cv2
 import numpy as np
 import torch
 from jaxtyping import Float, Int64, UInt8
@@ -39,11 +42,13 @@ class Batch(NamedTuple):
         clips: in [0, 1], one channel of luma or three.
         targets: shares of the labels; NaN where nobody labelled.
         labels: -1 for none.
+        styles: targets of labels given in other styles, by style; NaN where an item has none.
     """
 
     clips: Float[Tensor, "b t _ s s"]
     targets: Float[Tensor, "b c"]
     labels: Int64[Tensor, " b"]
+    styles: Mapping[str, Float[Tensor, "b c"]] = {}
 
 
 class Source(ABC):
@@ -132,6 +137,51 @@ class Faces(Source):
         return Batch(images[:, None], self.targets[given], self.labels[given])
 
 
+class Beside(Source):
+    """Faces, and beside every batch of them some of other sets, drawn anew each time.
+
+    What the others are labelled with is learned as the faces' own labels are, or, in a style of its own, by a head of
+    its own: what a textbook calls anger, a crowd calls neutral, and one head cannot serve both.
+
+    Args:
+        faces: all of them are shown in every epoch.
+        others: style and faces of every other set; the style "" is that of ``faces``.
+        share: items of all other sets together for each of ``faces``.
+    """
+
+    def __init__(self, faces: Source, others: Sequence[tuple[str, Source]], share: float) -> None:
+        super().__init__(faces.rows, faces.size)
+        self.faces, self.others, self.share = faces, others, share
+        self.styles = tuple(dict.fromkeys(style for style, _ in others if style))
+
+    def batch(self, given: Batch | Int64[Tensor, " b"], rng: torch.Generator) -> Batch:
+        """The faces first."""
+        assert isinstance(given, Tensor)
+        count = max(round(len(given) * self.share / len(self.others)), 1)
+        sources, numbers = [self.faces], [given]
+        for _, source in self.others:
+            sources.append(source)
+            numbers.append(torch.randint(len(source), (count,), generator=rng))
+        for source in sources:
+            source.size = self.size
+        batches = [source.batch(some, rng) for source, some in zip(sources, numbers, strict=True)]
+        of = ["", *(style for style, _ in self.others)]
+        clips = torch.cat([batch.clips for batch in batches])
+        by_style = {style: _targets_of(style, of, batches) for style in ("", *self.styles)}
+        labels = [
+            batch.labels if not style else torch.full_like(batch.labels, -1)
+            for style, batch in zip(of, batches, strict=True)
+        ]
+        return Batch(clips, by_style.pop(""), torch.cat(labels), by_style)
+
+
+def _targets_of(style: str, of: Sequence[str], batches: Sequence[Batch]) -> Float[Tensor, "b c"]:
+    parts = zip(of, batches, strict=True)
+    return torch.cat(
+        [batch.targets if own == style else torch.full_like(batch.targets, math.nan) for own, batch in parts]
+    )
+
+
 class MovingFaces(Source):
     """Clips made of single faces, some of which change into another face: what they show is what the middle shows.
 
@@ -174,8 +224,16 @@ class MovingFaces(Source):
         return Batch(clips, targets, targets.argmax(1))
 
 
+def _no_larger(image: UInt8[np.ndarray, "3 h w"], side: int) -> UInt8[np.ndarray, "3 _ _"]:
+    if min(image.shape[1:]) <= side:
+        return image
+    small = cv2.resize(image.transpose(1, 2, 0), (side, side), interpolation=cv2.INTER_AREA)
+    return np.ascontiguousarray(small.transpose(2, 0, 1))
+
+
 def faces_of(rows: Manifest, preprocessing: Preprocessing) -> UInt8[Tensor, "n c h w"]:
-    """All images of a set in memory; one channel of luma where the network is shown grey ones.
+    """All images of a set in memory, larger ones as small as the network's crops; one channel of luma where it is shown
+    grey ones.
 
     Raises:
         DataError: an item that is no single image, or images of several sizes.
@@ -184,7 +242,7 @@ def faces_of(rows: Manifest, preprocessing: Preprocessing) -> UInt8[Tensor, "n c
     for row in rows.rows:
         if row.kind not in ("image", "array"):
             raise DataError("single faces", f"{row.id}, a {row.kind}", "use the recipe for clips")
-        images.append(read_clip(rows, row)[0])
+        images.append(_no_larger(read_clip(rows, row)[0], preprocessing.crop_size))
         if images[-1].shape != images[0].shape:
             got = f"{images[-1].shape[1:]} and {images[0].shape[1:]} in {rows.name}"
             raise DataError("faces of one size", got, "crop them with `mien prepare`, or use the recipe for clips")

@@ -123,7 +123,8 @@ def start_recognizer(
         changes: fields of it to change; the number of classes is that of the labels.
         labels: the classes to learn.
         start: weights of mien (name, file, folder or hub address), or a plain ViT's ``.safetensors``; None: random.
-        landmarks: see :func:`load_landmarks`; unread where the weights bring a net or there are no prompts.
+        landmarks: see :func:`load_landmarks`; empty: that of the weights, of s2d-small where they bring none; unread
+            where there are no prompts.
         preprocessing: how crops become input, for a model that brings none; else only its crop size counts.
         zero_init: whether fresh temporal parts add nothing at first.
 
@@ -133,7 +134,10 @@ def start_recognizer(
     """
     changes = {**changes, "classes": len(labels)}
     if start is not None and not is_bare(Path(start)):
-        return _from_weights(config, changes, labels, start, preprocessing, zero_init)
+        begun = _from_weights(config, changes, labels, start, preprocessing, zero_init)
+        if landmarks and begun.landmarks is not None:
+            begun.landmarks = load_landmarks(landmarks).requires_grad_(False)
+        return begun
     if config is None:
         raise ConfigError("--recipe.model, or --start with weights of mien", "neither", "give one of them")
     wanted: Any = replace(config, **changes)  # type: ignore[type-var]
@@ -142,7 +146,7 @@ def start_recognizer(
         if not isinstance(net, S2D):
             raise ConfigError("weights of mien to start from", start, "a plain ViT starts an s2d network only")
         load_backbone(net, Path(start))
-    eyes = load_landmarks(landmarks).requires_grad_(False) if "landmark_map" in net.needs else None
+    eyes = load_landmarks(landmarks or "s2d-small").requires_grad_(False) if "landmark_map" in net.needs else None
     return Recognizer(net, eyes, replace(preprocessing, input_size=wanted.input_size))
 
 

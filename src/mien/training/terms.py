@@ -7,8 +7,9 @@ them.
 
 from __future__ import annotations
 
+import copy
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 import torch
@@ -34,6 +35,7 @@ class Step(NamedTuple):
         labels: of the clips before mixing; -1 for none.
         epoch: from 0.
         plain: the answer to the clips before mixing, without gradient; computed where it is asked for.
+        styles: targets of labels given in other styles, by style; NaN where an item has none.
     """
 
     clips: Float[Tensor, "b t _ s s"]
@@ -41,6 +43,7 @@ class Step(NamedTuple):
     labels: Int64[Tensor, " b"]
     epoch: int
     plain: Callable[[], Answer]
+    styles: Mapping[str, Float[Tensor, "b c"]] = {}
 
 
 class Setting(NamedTuple):
@@ -91,6 +94,25 @@ class SoftLabels(Term):
         """0 for a batch that nobody labelled."""
         targets, logits = labelled(step.targets, answer.logits)
         return F.cross_entropy(logits.float(), targets.float()) if len(targets) else logits.float().sum()
+
+
+class StyleLabels(Term):
+    """Labels of another style, by a head of their own on the network's feature.
+
+    Args:
+        style: in :attr:`Step.styles`.
+        head: the network's; this one begins as its copy.
+    """
+
+    def __init__(self, style: str, head: nn.Linear) -> None:
+        super().__init__()
+        self.style, self.head = style, copy.deepcopy(head).requires_grad_(True)
+
+    def forward(self, answer: Answer, step: Step) -> Float[Tensor, ""]:
+        """Mean cross-entropy over the items that have such a label; 0 where none has."""
+        targets, feature = labelled(step.styles[self.style], answer.feature)
+        logits = self.head(feature).float()
+        return F.cross_entropy(logits, targets.float()) if len(targets) else logits.sum()
 
 
 class Teacher(Term):
