@@ -41,20 +41,20 @@ class LandmarkRecipe:
     """
 
     augmentation: Augmentation = Augmentation(
-        rotation=30,
-        scale=0.3,
-        shift=0.12,
-        stretch=0.12,
+        rotation=20,
+        scale=0.25,
+        shift=0.1,
+        stretch=0.1,
         flip=0.5,
         brightness=0.15,
-        contrast=0.4,
-        gamma=0.4,
-        noise=0.06,
-        blur=0.4,
+        contrast=0.3,
+        gamma=0.3,
+        noise=0.05,
+        blur=0.3,
         blur_passes=6,
         dark=0.15,
         erase=0.3,
-        erase_area=0.25,
+        erase_area=0.2,
     )
 
 
@@ -144,7 +144,7 @@ class LandmarkRun:
     people: tuple[Path, ...] = ()
     out: Path = Path("runs/landmarks")
     resume: bool = False
-    fit: FitPlan = FitPlan(epochs=60, batch=256, lr=4e-3, warmup=0.05, weight_decay=0.01, clip=5.0, ema=0.998)
+    fit: FitPlan = FitPlan(epochs=40, batch=256, lr=3e-3, warmup=0.05, weight_decay=0.01, clip=5.0, ema=0.998)
     recipe: LandmarkRecipe = field(default_factory=LandmarkRecipe)
 
     def run(self, report: Report | None = None) -> Path:
