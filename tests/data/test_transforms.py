@@ -4,7 +4,17 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from mien.data.transforms import Augmentation, augment, random_affine, random_erase, random_light, warp
+from mien.data.transforms import (
+    MIRRORED,
+    Augmentation,
+    augment,
+    augment_with_points,
+    move_points,
+    random_affine,
+    random_erase,
+    random_light,
+    warp,
+)
 from mien.models.preprocess import to_unit
 from mien.models.record import Preprocessing
 
@@ -106,3 +116,25 @@ def test_erasing_overwrites_one_rectangle_of_bounded_area() -> None:
     assert share.max() < 0.25
     rows, columns = erased[0, 0].any(1), erased[0, 0].any(0)
     assert torch.equal(erased[0, 0], rows[:, None] & columns[None])
+
+
+def test_points_go_where_the_picture_goes() -> None:
+    """A white pixel a picture, and 68 points on it."""
+    row, column = torch.randint(16, 32, (2, 64), generator=rng())
+    dots = torch.zeros(64, 1, 48, 48)
+    dots[torch.arange(64), 0, row, column] = 1
+    points = (torch.stack([column, row], 1)[:, None].expand(-1, 68, -1) + 0.5) / 48
+    wide = Augmentation(rotation=40, scale=0.3, shift=0.1, stretch=0.2, flip=0.5)
+    seen, moved = augment_with_points(dots, points, 112, wide, rng())
+    mass = seen[:, 0] / seen.sum((1, 2, 3)).view(-1, 1, 1)
+    middles = (torch.arange(112) + 0.5) / 112
+    x, y = (mass.sum(1) * middles).sum(1), (mass.sum(2) * middles).sum(1)
+    torch.testing.assert_close(moved, torch.stack([x, y], 1)[:, None].expand(-1, 68, -1), atol=2e-3, rtol=0)
+
+
+def test_mirrored_points_change_sides() -> None:
+    points = torch.rand(2, 68, 2, generator=rng())
+    there = move_points(points, random_affine(2, Augmentation(flip=1.0), rng()))
+    torch.testing.assert_close(there[:, 36], torch.stack([1 - points[:, 45, 0], points[:, 45, 1]], 1))
+    assert torch.equal(MIRRORED[MIRRORED], torch.arange(68))
+    assert sorted(MIRRORED.tolist()) == list(range(68))

@@ -69,7 +69,7 @@ def test_a_study_of_two_films(furnished) -> None:
 
 VERBS = (
     *("train videos", "train dfew", "train ferplus", "train landmarks", "train smoke"),
-    *("evaluate", "prepare", "analyze", "convert", "study", "export-result", "agree", "validate"),
+    *("evaluate", "prepare", "prepare people", "analyze", "convert", "study", "export-result", "agree", "validate"),
 )
 
 

@@ -75,6 +75,11 @@ def read_ferplus(path: Path, split: SplitName, majority_only: bool = True) -> Fe
     return FerPlusSplit(images[keep], targets, targets.argmax(1).astype(np.int64))
 
 
+def read_faces(path: Path, split: SplitName) -> UInt8[np.ndarray, "n 48 48"]:
+    """Every face of a split, voted on or not. Raises DataError as :func:`read_ferplus`."""
+    return _arrays(path, split)[1]
+
+
 def _arrays(path: Path, split: str) -> tuple[UInt8[np.ndarray, "n 10"], UInt8[np.ndarray, "n 48 48"]]:
     expected = f"an .npz file with {split}_images (n, 48, 48) and {split}_votes (n, 10), both uint8"
     fix = "see docs/train-ferplus.md for how it is made"

@@ -6,13 +6,16 @@ import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from jaxtyping import Bool, Float16, Float32, Int64
 
 from mien.core.errors import DataError
 from mien.core.files import whole_file
-from mien.data.people.studio import Item
+
+if TYPE_CHECKING:
+    from mien.data.people.studio import Item
 
 EXACT = "exact.npz"
 PER_ITEM = ("number", "person", "tone", "glasses", "speaks", "style", "course", "cover", "votes")

@@ -11,7 +11,10 @@ from mien.core.registry import Place, Registry
 
 _HERE = "mien.training.recipes"
 _ENTRIES = {
-    "landmarks": (f"{_HERE}.shipped:LANDMARKS", "distil the 68-point landmark net from a teacher on FERPlus faces"),
+    "landmarks": (
+        f"{_HERE}.shipped:LANDMARKS",
+        "the 68-point landmark net: faces with a teacher's points, rendered people",
+    ),
     "ferplus": (f"{_HERE}.shipped:FERPLUS", "the small image model that ships: FERPlus, crowd votes as soft labels"),
     "cnn": (f"{_HERE}.floor:CNN", "the floor: a plain convolutional network from nothing, FERPlus at 48 px"),
     "ferplus-video": (f"{_HERE}.shipped:FERPLUS_VIDEO", "a video model of it: temporal adapters, on faces that move"),

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from mien.data.transforms import Augmentation
 from mien.models.shape import S2DConfig
-from mien.training.distill import LandmarkRun
 from mien.training.labelled import LabelledRun
+from mien.training.landmarks import LandmarkRun
 from mien.training.plan import FitPlan
 from mien.training.recipe import FaceRecipe, MovingRecipe
 from mien.training.smoke import SmokeRun
