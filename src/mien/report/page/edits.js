@@ -1,10 +1,17 @@
-// What a reader corrects: names, faces that are one person, moments, stretches that do not count. They leave as a file;
-// the figures of this page stay as mien gave them. docs/formats.md spells the file.
+// What a reader corrects: names, faces that are one person, moments, stretches that do not count. They leave as a file,
+// or stay with the server that this page comes from; the figures here stay as mien gave them. docs/formats.md spells the
+// file.
 
 const MOST_WORDS = 200;
 const nothing = () => ({ names: [], merges: [], marks: [], excluded: [] });
-let edits = nothing(), begun = null, kept = true;
+let edits = nothing(), begun = null;
+let saved = edits, stored = edits; // what was last downloaded, and what the server has
 const undone = []; // what was before each change
+const ANSWERED = 30_000; // milliseconds until a server that says nothing is given up
+
+/** Whether this page is where a server of mien keeps its edits: a copy of it elsewhere asks nobody for anything. */
+const isKept = Boolean(content.keeper) && /^https?:$/.test(location.protocol) &&
+  location.pathname.endsWith(`${content.keeper}report`);
 
 const rootOf = (track) => edits.merges.find((one) => one.track === track)?.into ?? track;
 const nameOf = (track) => edits.names.find((one) => one.track === rootOf(track))?.name ?? `Face ${rootOf(track)}`;
@@ -19,16 +26,59 @@ function buildEdits() {
     byId(choice).append(element("option", { value: "", text: first }), ...faces.map((face) =>
       element("option", { value: face.track, text: face.name, "data-track": face.track })));
   const actions = { "edit-name": nameFace, "edit-merge": mergeFace, "edit-mark": markMoment,
-    "edit-from": beginStretch, "edit-to": endStretch, "edit-undo": undo, "edit-save": saveEdits };
+    "edit-from": beginStretch, "edit-to": endStretch, "edit-undo": undo, "edit-save": saveEdits, "edit-keep": keepEdits };
   for (const [id, action] of Object.entries(actions)) byId(id).addEventListener("click", action);
   byId("edit-text").addEventListener("keydown", (event) => event.key === "Enter" && nameFace());
   addEventListener("keydown", editByKey);
-  addEventListener("beforeunload", (event) => kept || event.preventDefault());
+  addEventListener("beforeunload", (event) => [saved, stored].includes(edits) || event.preventDefault());
   showEdits("");
+  if (isKept) openKept();
+}
+
+/** Show what the server kept; until then nothing can be corrected. */
+async function openKept() {
+  const place = byId("edit");
+  byId("asks").textContent = "This page asks its own server for the edits, and no other network for anything.";
+  place.inert = true;
+  try {
+    const { names, merges, marks, excluded } = await (await askKeeper()).json();
+    stored = edits = { names, merges, marks, excluded };
+    byId("edit-keep").hidden = false;
+    showEdits(Object.values(edits).some((part) => part.length) ? "These edits were kept on the server." : "");
+  } catch (error) {
+    showEdits(`The edits on the server cannot be read, so that none can be kept there now. ${error.message}`);
+  }
+  place.inert = false;
+}
+
+async function keepEdits() {
+  const sent = edits;
+  try {
+    await askKeeper(fileOfEdits());
+    stored = sent;
+    showEdits("Kept on the server, with the report.");
+  } catch (error) {
+    showEdits(`Not kept. ${error.message} Download the edits, so that they are not lost.`);
+  }
+}
+
+/** Ask for the edits that the server keeps, or send it others. */
+async function askKeeper(body) {
+  const token = new URLSearchParams(location.search).get("token") ?? sessionStorage.getItem("mien token");
+  const headers = { ...(token && { Authorization: `Bearer ${token}` }), ...(body && { "Content-Type": "application/json" }) };
+  let answer;
+  try {
+    answer = await fetch("edits", { method: body ? "PUT" : "GET", body, headers, signal: AbortSignal.timeout(ANSWERED) });
+  } catch {
+    throw new Error("The server does not answer.");
+  }
+  if (answer.ok) return answer;
+  const { expected, got } = (await answer.json().catch(() => null))?.error ?? {};
+  throw new Error(expected ? `It expected ${expected}, and got ${got}.` : `It answered ${answer.status}.`);
 }
 
 function editByKey(event) {
-  if (event.target.closest?.("input:not([type=checkbox]), select, video") || event.altKey) return;
+  if (event.target.closest?.("input:not([type=checkbox]), select, video") || event.altKey || byId("edit").inert) return;
   const held = event.ctrlKey || event.metaKey, key = event.key.toLowerCase();
   const action = held ? { z: undo }[key] : { m: markMoment, "[": beginStretch, "]": endStretch,
     n: () => byId("edit-text").focus() }[key];
@@ -40,7 +90,6 @@ function editByKey(event) {
 function change(said, into) {
   undone.push(edits);
   edits = { ...edits, ...into };
-  kept = false;
   byId("edit-text").value = "";
   showEdits(said);
 }
@@ -48,7 +97,6 @@ function change(said, into) {
 function undo() {
   if (!undone.length) return;
   edits = undone.pop();
-  kept = !undone.length;
   showEdits("Taken back.");
 }
 
@@ -110,6 +158,7 @@ function showEdits(said) {
   byId("edit-note").textContent = said;
   byId("edit-undo").disabled = !undone.length;
   byId("edit-save").disabled = !Object.values(edits).some((part) => part.length);
+  byId("edit-keep").disabled = edits === stored;
   const lines = [
     ...edits.names.map(({ track, name }) => `Face ${track} is ${name}`),
     ...edits.merges.map(({ track, into }) => `Face ${track} is the same person as ${nameOf(into)}`),
@@ -123,12 +172,16 @@ function showEdits(said) {
   setMoment(moment);
 }
 
-function saveEdits() {
+function fileOfEdits() {
   const { source, provenance } = content, file = provenance.source ?? {};
   const about = { name: source.name, sha256: file.sha256 ?? null, bytes: file.bytes ?? null, analysed: provenance.date ?? null };
-  const text = JSON.stringify({ format: "mien edits", version: 1, source: about, ...edits }, null, 2);
-  const address = URL.createObjectURL(new Blob([`${text}\n`], { type: "application/json" }));
-  element("a", { href: address, download: `${source.name.replace(/\.[^.]*$/, "") || "film"}.edits.json` }).click();
+  return `${JSON.stringify({ format: "mien edits", version: 1, source: about, ...edits }, null, 2)}\n`;
+}
+
+function saveEdits() {
+  const address = URL.createObjectURL(new Blob([fileOfEdits()], { type: "application/json" }));
+  element("a", { href: address, download: `${content.source.name.replace(/\.[^.]*$/, "") || "film"}.edits.json` }).click();
   setTimeout(() => URL.revokeObjectURL(address), 10_000);
-  kept = true;
+  saved = edits;
+  showEdits("");
 }
