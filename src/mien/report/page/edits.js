@@ -13,8 +13,10 @@ const ANSWERED = 30_000; // milliseconds until a server that says nothing is giv
 const isKept = Boolean(content.keeper) && /^https?:$/.test(location.protocol) &&
   location.pathname.endsWith(`${content.keeper}report`);
 
-const rootOf = (track) => edits.merges.find((one) => one.track === track)?.into ?? track;
-const nameOf = (track) => edits.names.find((one) => one.track === rootOf(track))?.name ?? `Face ${rootOf(track)}`;
+let merged = new Map(), named = new Map(); // of the edits, by track
+const rootOf = (track) => merged.get(track) ?? track;
+const shortName = (track) => named.get(rootOf(track)) ?? String(rootOf(track));
+const nameOf = (track) => named.get(rootOf(track)) ?? `Face ${rootOf(track)}`;
 const aboutFace = (track) => (track === null ? "everybody" : nameOf(track));
 const words = (text) => text.split(/\s+/).filter(Boolean).join(" ").slice(0, MOST_WORDS);
 const exactly = (time) => Math.round(time * 1000) / 1000;
@@ -28,6 +30,8 @@ function buildEdits() {
   const actions = { "edit-name": nameFace, "edit-merge": mergeFace, "edit-mark": markMoment,
     "edit-from": beginStretch, "edit-to": endStretch, "edit-undo": undo, "edit-save": saveEdits, "edit-keep": keepEdits };
   for (const [id, action] of Object.entries(actions)) byId(id).addEventListener("click", action);
+  byId("edit-load").addEventListener("click", () => byId("edit-file").click());
+  byId("edit-file").addEventListener("change", () => loadEdits(byId("edit-file")));
   byId("edit-text").addEventListener("keydown", (event) => event.key === "Enter" && nameFace());
   addEventListener("keydown", editByKey);
   addEventListener("beforeunload", (event) => [saved, stored].includes(edits) || event.preventDefault());
@@ -41,8 +45,7 @@ async function openKept() {
   byId("asks").textContent = "This page asks its own server for the edits, and no other network for anything.";
   place.inert = true;
   try {
-    const { names, merges, marks, excluded } = await (await askKeeper()).json();
-    stored = edits = { names, merges, marks, excluded };
+    stored = edits = taken(await (await askKeeper()).json());
     byId("edit-keep").hidden = false;
     showEdits(Object.values(edits).some((part) => part.length) ? "These edits were kept on the server." : "");
   } catch (error) {
@@ -155,6 +158,8 @@ function endStretch() {
 }
 
 function showEdits(said) {
+  merged = new Map(edits.merges.map(({ track, into }) => [track, into]));
+  named = new Map(edits.names.map(({ track, name }) => [track, name]));
   byId("edit-note").textContent = said;
   byId("edit-undo").disabled = !undone.length;
   byId("edit-save").disabled = !Object.values(edits).some((part) => part.length);
@@ -169,19 +174,92 @@ function showEdits(said) {
   byId("edit-list").replaceChildren(...lines.map((text) => element("li", { text })));
   for (const face of faces) face.name = nameOf(face.track);
   for (const shown of document.querySelectorAll("[data-track]")) shown.textContent = nameOf(Number(shown.dataset.track));
+  for (const row of rows) nameRow(row);
+  if (spans.length) listSpans();
   setMoment(moment);
+  draw();
 }
 
-function fileOfEdits() {
+/** What lies over a face's bands in the part of the film that is shown: stretches that are left out, and marks. */
+function drawEdits({ face, corrected }) {
+  const concerns = ({ track }) => track === null || track === rootOf(face.track);
+  const left = edits.excluded.filter((one) => concerns(one) && one.end > view.from && one.start < view.to).map((one) => {
+    const start = Math.max(0, shareOf(one.start));
+    return element("i", { class: "left-out", vars: { left: start, width: Math.min(1, shareOf(one.end)) - start } });
+  });
+  const marks = edits.marks.filter((one) => concerns(one) && one.time >= view.from && one.time <= view.to)
+    .map((one) => element("i", { class: "mark", vars: { left: shareOf(one.time) } }));
+  corrected.replaceChildren(...left, ...marks);
+}
+
+/** Which result these edits are of. */
+function sourceOfEdits() {
   const { source, provenance } = content, file = provenance.source ?? {};
-  const about = { name: source.name, sha256: file.sha256 ?? null, bytes: file.bytes ?? null, analysed: provenance.date ?? null };
-  return `${JSON.stringify({ format: "mien edits", version: 1, source: about, ...edits }, null, 2)}\n`;
+  return { name: source.name, sha256: file.sha256 ?? null, bytes: file.bytes ?? null, analysed: provenance.date ?? null };
+}
+
+function fileOfEdits(indent) {
+  return `${JSON.stringify({ format: "mien edits", version: 1, source: sourceOfEdits(), ...edits }, null, indent)}\n`;
 }
 
 function saveEdits() {
-  const address = URL.createObjectURL(new Blob([fileOfEdits()], { type: "application/json" }));
+  const address = URL.createObjectURL(new Blob([fileOfEdits(2)], { type: "application/json" }));
   element("a", { href: address, download: `${content.source.name.replace(/\.[^.]*$/, "") || "film"}.edits.json` }).click();
   setTimeout(() => URL.revokeObjectURL(address), 10_000);
   saved = edits;
   showEdits("");
+}
+
+/** Take the edits of a file in place of those here; undo brings these back. */
+async function loadEdits(input) {
+  const file = input.files[0];
+  if (!file) return;
+  try {
+    change(`These are the edits of ${file.name}.`, taken(JSON.parse(await file.text())));
+    saved = edits;
+  } catch (error) {
+    showEdits(`${file.name} was not loaded. ${error instanceof SyntaxError ? "It is no JSON." : error.message}`);
+  }
+  input.value = ""; // the same file may be chosen again
+}
+
+/** The edits in the content of a file, every track by the one that remains; an Error in words where they do not fit. */
+function taken(file) {
+  const demand = (holds, words) => {
+    if (!holds) throw new Error(words);
+  };
+  demand(file?.format === "mien edits" && file.version === 1, "It is no file of edits that this report reads.");
+  const own = sourceOfEdits(), source = file.source ?? {};
+  const differs = ["sha256", "bytes", "analysed"].some((key) =>
+    source[key] != null && own[key] != null && source[key] !== own[key]);
+  const same = source.name === own.name || (own.sha256 !== null && source.sha256 === own.sha256);
+  demand(same && !differs, `It is of another film or analysis: ${source.name}.`);
+  const there = new Set(faces.map((face) => face.track)), whole = faces.length === content.faces_in_all;
+  const { names, merges, marks, excluded } = { ...nothing(), ...file };
+  const wrong = "Something in it is not as docs/formats.md has it.";
+  demand([names, merges, marks, excluded].every(Array.isArray), wrong);
+  const into = new Map(merges.map((one) => [one.track, one.into]));
+  const found = (track, passed = 0) => {
+    demand(Number.isInteger(track) && track > 0 && passed <= into.size, wrong);
+    demand(there.has(track) || !whole, `There is no face ${track} here.`);
+    return into.has(track) ? found(into.get(track), passed + 1) : track;
+  };
+  const whose = (track) => (track == null ? null : found(track));
+  const said = (text) => {
+    demand(typeof text === "string" && words(text), wrong);
+    return words(text);
+  };
+  const time = (seconds) => {
+    demand(Number.isFinite(seconds) && seconds >= 0, wrong);
+    return seconds;
+  };
+  const told = new Map(names.map(({ track, name }) => [found(track), said(name)]));
+  demand(excluded.every((one) => one.start < one.end), wrong);
+  return {
+    names: [...told].map(([track, name]) => ({ track, name })),
+    merges: [...into.keys()].map((track) => ({ track, into: found(track) })),
+    marks: marks.map((one) => ({ time: time(one.time), track: whose(one.track), text: said(one.text) })),
+    excluded: excluded.map((one) =>
+      ({ start: time(one.start), end: time(one.end), track: whose(one.track), reason: said(one.reason ?? "excluded") })),
+  };
 }
