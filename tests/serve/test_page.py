@@ -608,6 +608,8 @@ class TestEndToEnd:
         report.locator("#edit-face").select_option("1")
         report.locator("#edit-text").fill("Anna")
         report.locator("#edit-name").click()
+        page.once("dialog", lambda dialog: dialog.dismiss())  # it asks before they are lost
+        page.get_by_role("button", name=f"Close report of {clip.name}").click()
         report.get_by_role("button", name="Keep on the server").click()
         expect(report.locator("#edit-note")).to_have_text("Kept on the server, with the report.")
         page.get_by_role("button", name=f"Close report of {clip.name}").click()

@@ -13,6 +13,7 @@ const ANSWERED = 30_000; // milliseconds until a server that says nothing is giv
 const isKept = Boolean(content.keeper) && /^https?:$/.test(location.protocol) &&
   location.pathname.endsWith(`${content.keeper}report`);
 
+const isUnkept = () => edits !== saved && edits !== stored;
 let merged = new Map(), named = new Map(); // of the edits, by track
 const rootOf = (track) => merged.get(track) ?? track;
 const shortName = (track) => named.get(rootOf(track)) ?? String(rootOf(track));
@@ -34,7 +35,7 @@ function buildEdits() {
   byId("edit-file").addEventListener("change", () => loadEdits(byId("edit-file")));
   byId("edit-text").addEventListener("keydown", (event) => event.key === "Enter" && nameFace());
   addEventListener("keydown", editByKey);
-  addEventListener("beforeunload", (event) => [saved, stored].includes(edits) || event.preventDefault());
+  addEventListener("beforeunload", (event) => isUnkept() && event.preventDefault());
   showEdits("");
   if (isKept) openKept();
 }
@@ -164,6 +165,7 @@ function showEdits(said) {
   byId("edit-undo").disabled = !undone.length;
   byId("edit-save").disabled = !Object.values(edits).some((part) => part.length);
   byId("edit-keep").disabled = edits === stored;
+  document.documentElement.toggleAttribute("data-unkept", isUnkept());
   const lines = [
     ...edits.names.map(({ track, name }) => `Face ${track} is ${name}`),
     ...edits.merges.map(({ track, into }) => `Face ${track} is the same person as ${nameOf(into)}`),
@@ -215,8 +217,10 @@ async function loadEdits(input) {
   const file = input.files[0];
   if (!file) return;
   try {
-    change(`These are the edits of ${file.name}.`, taken(JSON.parse(await file.text())));
-    saved = edits;
+    const found = taken(JSON.parse(await file.text()));
+    undone.push(edits);
+    edits = saved = found;
+    showEdits(`These are the edits of ${file.name}.`);
   } catch (error) {
     showEdits(`${file.name} was not loaded. ${error instanceof SyntaxError ? "It is no JSON." : error.message}`);
   }
