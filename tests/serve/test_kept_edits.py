@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,8 @@ from fastapi.testclient import TestClient
 from serving import BASE, wait_for
 
 from mien.report.edits import MOST_BYTES, parse_edits
+from mien.serve.edits import parsed
+from mien.serve.problems import RefusedError
 from mien.serve.settings import ServeSettings
 
 JSON = {"Content-Type": "application/json"}
@@ -81,6 +85,28 @@ def test_what_is_none_of_this_job_is_refused(client, job: Any, status: int, requ
     assert set(answer.json()["error"]) == {"expected", "got", "fix"}
     assert wording in answer.text
     assert client.get(place(job)).content == before
+
+
+def test_two_people_in_one_frame_are_not_one(job: Any, settings: ServeSettings, tmp_path: Path) -> None:
+    folder = tmp_path / "job"
+    shutil.copytree(settings.folder / "jobs" / job["id"], folder)
+    report, table = folder / "files" / "result.json", folder / "files" / "frames.csv"
+    content = json.loads(report.read_text("utf-8"))
+    content["tracks"] += [{**content["tracks"][0], "track": track} for track in (2, 3)]
+    report.write_text(json.dumps(content), "utf-8")
+    with table.open(encoding="utf-8", newline="") as file:
+        row = next(csv.DictReader(file))
+    with table.open("a", encoding="utf-8", newline="") as file:
+        more = csv.DictWriter(file, row.keys(), lineterminator="\n")
+        more.writerows([{**row, "track": 2}, {**row, "track": 3, "frame": 1000, "time": 40}])
+
+    def sent(track: int, into: int) -> bytes:
+        return json.dumps(about(merges=[{"track": track, "into": into}])).encode()
+
+    assert parsed(sent(3, 1), folder).merges == {3: 1}
+    with pytest.raises(RefusedError) as caught:
+        parsed(sent(2, 1), folder)
+    assert (caught.value.status, caught.value.parts["got"]) == (422, "faces 1 and 2 in one frame")
 
 
 def test_edits_that_grow_beyond_what_is_read_are_not_kept(client, job: Any) -> None:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from pathlib import Path
 
+import numpy as np
+from jaxtyping import Int64
+
 from mien.core import checks
 from mien.core.errors import ConfigError, DataError
+from mien.report.edited import demand_apart
 from mien.report.edits import MOST_BYTES, REMEDY, VERSION, EditedSource, Edits, demand_fit, parse_edits
 from mien.serve.problems import RefusedError
 from mien.serve.store import Job
@@ -22,7 +27,7 @@ def parsed(text: bytes, folder: Path) -> Edits:
         folder: of the job, which is done.
 
     Raises:
-        RefusedError: 400 no JSON; 422 no edits, or those of another result.
+        RefusedError: 400 no JSON; 422 no edits, those of another result, or merged faces that are in one frame.
         FileNotFoundError: the job is being deleted.
     """
     try:
@@ -34,12 +39,25 @@ def parsed(text: bytes, folder: Path) -> Edits:
         edits = parse_edits(content)
         tracks = [one["track"] for one in result["tracks"]]
         demand_fit(edits, result["source"]["name"], result["provenance"], tracks)
+        if edits.merges:
+            demand_apart(edits, *_merged_rows(edits, folder / "files" / "frames.csv"))
     except (ConfigError, DataError) as error:
         raise RefusedError(422, error.expected, error.got, error.fix) from error
     except (ValueError, LookupError, TypeError, AttributeError) as error:
         expected = f"edits as a report of mien writes them, version {VERSION}"
         raise RefusedError(422, expected, repr(error)[:80], REMEDY) from error
     return edits
+
+
+def _merged_rows(edits: Edits, table: Path) -> Int64[np.ndarray, "2 n"]:
+    """Track and frame of every row that belongs to a merged person; the table may be long, so the rest is not kept."""
+    merged = {*edits.merges, *edits.merges.values()}
+    with table.open(encoding="utf-8", newline="") as file:
+        cells = csv.reader(file)
+        header = next(cells)
+        track, frame = header.index("track"), header.index("frame")
+        rows = [(number, int(row[frame])) for row in cells if (number := int(row[track])) in merged]
+    return np.array(rows, np.int64).reshape(-1, 2).T
 
 
 def written(edits: Edits) -> bytes:
