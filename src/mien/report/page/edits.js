@@ -106,12 +106,19 @@ function undo() {
 
 const chosenFace = () => (byId("edit-face").value ? rootOf(Number(byId("edit-face").value)) : null);
 
+/** Why a face cannot be called so beside these names, which mien could not tell apart; empty where it can. */
+function misnamed(track, name, names) {
+  const plain = name.toLowerCase();
+  if (/^((person|face|track) )?\p{Nd}+$/u.test(plain)) return "A name, please, not a number as mien gives them.";
+  const same = names.find((one) => one.track !== track && one.name.toLowerCase() === plain);
+  return same ? `Face ${same.track} is called so: merge the faces, or name them apart.` : "";
+}
+
 function nameFace() {
   const track = chosenFace(), name = words(byId("edit-text").value);
   if (track === null || !name) return showEdits("Choose a face and write a name.");
-  if (/^((person|face|track) )?\d+$/i.test(name)) return showEdits("A name, please, not a number as mien gives them.");
-  const same = edits.names.find((one) => one.track !== track && one.name.toLowerCase() === name.toLowerCase());
-  if (same) return showEdits(`Face ${same.track} is called so: merge the faces, or name them apart.`);
+  const fault = misnamed(track, name, edits.names);
+  if (fault) return showEdits(fault);
   change("", { names: [...edits.names.filter((one) => one.track !== track), { track, name }] });
 }
 
@@ -257,10 +264,15 @@ function taken(file) {
     demand(Number.isFinite(seconds) && seconds >= 0, wrong);
     return seconds;
   };
-  const told = new Map(names.map(({ track, name }) => [found(track), said(name)]));
+  const told = names.map(({ track, name }) => ({ track: found(track), name: said(name) }));
+  for (const { track, name } of told) {
+    const fault = misnamed(track, name, told);
+    demand(!fault, `It calls face ${track} "${name}". ${fault}`);
+    demand(told.every((one) => one.track !== track || one.name === name), `It has two names for face ${track}.`);
+  }
   demand(excluded.every((one) => one.start < one.end), wrong);
   return {
-    names: [...told].map(([track, name]) => ({ track, name })),
+    names: [...new Map(told.map((one) => [one.track, one])).values()],
     merges: [...into.keys()].map((track) => ({ track, into: found(track) })),
     marks: marks.map((one) => ({ time: time(one.time), track: whose(one.track), text: said(one.text) })),
     excluded: excluded.map((one) =>
