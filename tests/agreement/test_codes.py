@@ -89,7 +89,7 @@ def test_elan(tmp_path: Path) -> None:
 def test_praat_short(tmp_path: Path, encoding: str) -> None:
     codes = read_codes(write(tmp_path, "talk.TextGrid", SHORT_GRID, encoding))
     assert codes.stretches == (Stretch(1, 2.5, 'joy "and" more', "Ann", tier="Ann"),)
-    assert "1 tiers of points" in codes.notes[0]
+    assert "1 tier of points has" in codes.notes[0]
 
 
 @pytest.mark.parametrize(("name", "text"), [("o.csv", OBSERVER), ("t.tsv", TABULAR), ("a.csv", TOTALS)])

@@ -121,8 +121,8 @@ def test_films_are_matched_by_name_and_the_rest_is_told(found: list[Found]) -> N
     mixed = Codes(codes.path, (*codes.stretches, Stretch(0, 1, "happy", "", "lost.mp4")))
     told = compare([*found, other], [(name, mixed)], Comparing())
     assert [unit.film for unit in told.units] == ["talk"]
-    assert any("1 codes of lost.mp4 left out" in note for note in told.notes)
-    assert any("1 films without codes left out: other" in note for note in told.notes)
+    assert any("1 code of lost.mp4 left out" in note for note in told.notes)
+    assert any("1 film without codes left out: other" in note for note in told.notes)
     with pytest.raises(DataError, match="name the film"):
         compare([*found, other], [coded((0, 1, "happy"), film="lost.mp4")], Comparing())
     alone = compare(found, [coded((0, 5, "neutral"), film="renamed.mp4")], Comparing())

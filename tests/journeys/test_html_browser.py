@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 import pytest
 from browser import BOXES, HEIGHT, SECONDS, SPANS, WIDTH, film, result_about, still_about
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, FilePayload, Page, expect, sync_playwright
 
 from chromium import CHROMIUM, in_chromium
 from films import film as late_film
@@ -519,3 +519,45 @@ def test_what_is_corrected_leaves_as_a_file_that_mien_reads(show: Show, tmp_path
     found = edited(result, edits)
     assert {span.track for span in found.spans} == {1, 2}
     assert found.spans[0].start == pytest.approx(0.6)
+
+    again = show(tmp_path / "r.html")
+    again.locator("#edit-file").set_input_files(download.value.path())
+    expect(again.locator("#edit-list li")).to_have_text(page.locator("#edit-list li").all_text_contents())
+    veils = again.locator("#rows .row .left-out")
+    expect(veils).to_have_count(3)
+    lanes, veil = (place.first.bounding_box() for place in (again.locator("#rows .lanes"), veils))
+    assert lanes
+    assert veil
+    assert veil["width"] / lanes["width"] == pytest.approx(0.6 / SECONDS, abs=0.005)
+    expect(again.locator("#rows .row .mark")).to_have_count(3)
+    expect(again.locator("#only-face option")).to_have_text(["all", "Anna", "Face 2", "Anna"])
+    expect(again.locator("#cards h3").nth(1)).to_have_text("Anna")
+    expect(again.get_by_role("group", name="Spans of Anna")).to_have_count(2)
+    expect(again.get_by_role("button", name=re.compile("^Anna: happiness, mean"))).to_have_count(1)
+    again.locator("#only-face").select_option("1")
+    expect(again.locator("#span-rows td.face")).to_have_text(["Anna"] * 3)
+    again.locator("#edit-undo").click()
+    expect(again.locator("#edit-list li")).to_have_count(0)
+    expect(veils).to_have_count(0)
+
+
+def test_a_file_that_does_not_fit_changes_nothing(show: Show, tmp_path: Path) -> None:
+    page = show(result_about(None).html(tmp_path / "r.html"))
+    head = '{"format": "mien edits", "version": 1, "source": {"name": "talk.mp4"}, '
+    for text, wording in (
+        ("{", "It is no JSON"),
+        ("[]", "no file of edits"),
+        (head.replace("talk", "other") + '"names": []}', "another film or analysis: other.mp4"),
+        (head + '"names": [{"track": 7, "name": "Anna"}]}', "no face 7"),
+        (head + '"names": [{"track": 1, "name": "Person  2"}]}', 'face 1 "Person 2". A name, please, not a number'),
+        (head + '"names": [{"track": 1, "name": "Anna"}, {"track": 2, "name": "anna"}]}', "Face 2 is called so"),
+        (head + '"names": [{"track": 1, "name": "Anna"}, {"track": 1, "name": "Bea"}]}', "two names for face 1"),
+        (head + '"merges": [{"track": 1, "into": 2}, {"track": 2, "into": 1}]}', "not as docs/formats.md"),
+        (head + '"excluded": [{"start": 2, "end": 1}]}', "not as docs/formats.md"),
+        (head + '"marks": 7}', "not as docs/formats.md"),
+    ):
+        file = FilePayload(name=f"{len(text)}.json", mimeType="application/json", buffer=text.encode())
+        page.locator("#edit-file").set_input_files(file)
+        expect(page.locator("#edit-note")).to_contain_text(f"{len(text)}.json was not loaded. ")
+        expect(page.locator("#edit-note")).to_contain_text(wording)
+    expect(page.locator("#edit-undo")).to_be_disabled()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -235,6 +236,56 @@ def test_formats_call_people_by_name_and_have_marks_and_what_is_excluded(result:
     assert "excluded: 1.000 to 2.000 s, talking" in (tmp_path / "talk.boris").read_text()
     events = (tmp_path / "sub-talk/beh/sub-talk_task-film_events.tsv").read_text()
     assert "0.5000\t0.0000\tmarks\tn/a\tn/a\tdoor; Anna: laughs" in events
+
+
+MARKED = {
+    "names": [{"track": 1, "name": "Anna"}],
+    "marks": [{"time": 1.5, "text": "door"}, {"time": 0.5, "track": 1, "text": "laughs"}],
+    "excluded": [{"start": 1, "end": 2, "track": 2, "reason": "talking"}],
+}
+
+
+def test_elan_has_them_as_tiers_by_pympi(result: Result, tmp_path: Path) -> None:
+    elan = pytest.importorskip("pympi.Elan")
+    eaf = elan.Eaf(str(export(edited(result, told(**MARKED)), tmp_path, ["eaf"], "talk")[0]))
+    assert list(eaf.get_tier_names()) == ["Anna expression", "person 2 expression", "marks", "excluded"]
+    assert eaf.get_parameters_for_tier("Anna expression")["PARTICIPANT"] == "Anna"
+    frame = round(1000 / (result.source.frame_rate or 25))
+    assert sorted(eaf.get_annotation_data_for_tier("marks")) == [
+        (500, 500 + frame, "Anna: laughs"),
+        (1500, 1500 + frame, "door"),
+    ]
+    assert eaf.get_annotation_data_for_tier("excluded") == [(1000, 2000, "person 2: talking")]
+    kinds = {eaf.get_parameters_for_tier(name)["LINGUISTIC_TYPE_REF"] for name in eaf.get_tier_names()}
+    assert kinds <= set(eaf.get_linguistic_type_names())
+
+
+def test_boris_has_a_point_event_a_mark_between_whole_states(result: Result, tmp_path: Path) -> None:
+    found = edited(result, told(**MARKED))
+    project = json.loads(export(found, tmp_path, ["boris"], "talk")[0].read_text("utf-8"))
+    kinds = {one["code"]: one["type"] for one in project["behaviors_conf"].values()}
+    assert [code for code, kind in kinds.items() if kind == "Point event"] == ["mark"]
+    observed = project["observations"]["talk"]
+    assert observed["description"] == "excluded: 1.000 to 2.000 s, person 2: talking"
+    events = observed["events"]
+    points = [event for event in events if kinds[event[2]] == "Point event"]
+    assert points == [[0.5, "", "mark", "", "Anna: laughs", "NA"], [1.5, "", "mark", "", "door", "NA"]]
+    assert [event[0] for event in events] == sorted(event[0] for event in events)
+    states = Counter((subject, code) for _, subject, code, *_ in events if kinds[code] == "State event")
+    assert all(count % 2 == 0 for count in states.values())
+    assert {subject for subject, _ in states} == {"Anna", "person 2"}
+    assert "mark" not in json.dumps(json.loads(export(result, tmp_path / "plain", ["boris"], "talk")[0].read_text()))
+
+
+@pytest.mark.parametrize(
+    ("parts", "wording"),
+    [
+        (MARKED, "1 name, 0 merges, 2 marks, 1 excluded stretch"),
+        ({"excluded": [{"start": 1, "end": 2}] * 2}, "0 names, 0 merges, 0 marks, 2 excluded stretches"),
+    ],
+)
+def test_how_much_it_is_is_said(parts: dict[str, Any], wording: str) -> None:
+    assert str(told(**parts)) == wording
 
 
 def test_each_file_goes_to_its_own_result(result: Result, tmp_path: Path) -> None:

@@ -84,6 +84,8 @@ class TestTheFile:
         assert "default-src 'none'" in page.policy
         assert "http" not in page.policy
         assert "unsafe" not in page.policy
+        assert "connect-src" not in page.policy
+        assert page.content["keeper"] is None
         assert not [name for _, attributes in page.elements for name in attributes if name.startswith("on")]
 
     def test_the_policy_names_the_very_style_and_script(self, result: Result, tmp_path: Path) -> None:

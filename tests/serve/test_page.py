@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Literal
+from urllib.parse import quote
 
 import av
 import pytest
@@ -587,7 +588,9 @@ class TestEndToEnd:
     """With the real server; ``start`` comes before ``show``, so that the pages close before their server goes."""
 
     def test_upload_progress_report_delete(self, start: Start, show: Show, clip: Path) -> None:
-        page = show(address=start().address.rstrip("/") + "/")
+        token = "sixteen letters and more"
+        home = start(environment={"MIEN_TOKEN": token}).address.rstrip("/") + "/"
+        page = show(address=home, path=f"?token={quote(token)}")
         page.get_by_label("Also mark the faces in a copy").check()
         page.get_by_label("Choose videos").set_input_files(clip)
         done = job(page, clip.name)
@@ -602,6 +605,17 @@ class TestEndToEnd:
         page.get_by_role("button", name="Dark colours").click()
         expect(report.locator("#theme")).to_have_attribute("aria-pressed", "true")
         expect(report.locator("#theme")).to_be_hidden()  # one button for both
+        report.locator("#edit-face").select_option("1")
+        report.locator("#edit-text").fill("Anna")
+        report.locator("#edit-name").click()
+        page.once("dialog", lambda dialog: dialog.dismiss())  # it asks before they are lost
+        page.get_by_role("button", name=f"Close report of {clip.name}").click()
+        report.get_by_role("button", name="Keep on the server").click()
+        expect(report.locator("#edit-note")).to_have_text("Kept on the server, with the report.")
+        page.get_by_role("button", name=f"Close report of {clip.name}").click()
+        page.get_by_role("button", name=f"Show report of {clip.name}").click()
+        expect(report.locator("#edit-list")).to_have_text("Face 1 is Anna")
+        expect(report.get_by_role("button", name="Keep on the server")).to_be_disabled()
         page.get_by_role("button", name=f"Delete {clip.name}").click()
         page.get_by_role("dialog").get_by_role("button", name="Delete").click()
         expect(done).to_have_count(0)

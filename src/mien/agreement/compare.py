@@ -25,6 +25,7 @@ from mien.agreement.statistics import (
 )
 from mien.core.errors import ConfigError, DataError
 from mien.core.labels import canonical
+from mien.core.names import counted
 from mien.report.edited import inside, without
 
 MODEL = "mien"
@@ -139,7 +140,7 @@ def _placed(results: Sequence[Found], files: Sequence[tuple[str, Codes]]) -> tup
     uncoded = [one.name for one in results if one.name not in {code.film for code in answer}]
     if uncoded:
         shown = ", ".join(uncoded[:5]) + (", ..." if len(uncoded) > 5 else "")
-        notes.append(f"{len(uncoded)} films without codes left out: {shown}.")
+        notes.append(f"{counted(len(uncoded), 'film')} without codes left out: {shown}.")
     return answer, notes
 
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from mien.agreement.codes import Codes, Stretch, base_name, torn
 from mien.core.markup import read_xml
+from mien.core.names import counted
 
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
@@ -35,7 +36,8 @@ def read(path: Path) -> Codes:
     except (ValueError, KeyError) as error:
         raise torn(path, WHAT, error) from error
     ours = len(root.findall("TIER")) - len(own)
-    return Codes(path, found, (f"{path.name}: {ours} tiers of mien's own are no codes.",) if ours else ())
+    note = f"{path.name}: {counted(ours, 'tier')} of mien's own {'is' if ours == 1 else 'are'} no codes."
+    return Codes(path, found, (note,) if ours else ())
 
 
 def _times(root: Element) -> dict[str, float]:

@@ -12,6 +12,7 @@ import numpy as np
 from mien.agreement.codes import Stretch
 from mien.core.errors import ConfigError, DataError
 from mien.core.labels import LabelSpace, canonical
+from mien.core.names import counted
 from mien.core.sheets import read_rows
 from mien.core.types import UNCLEAR
 from mien.report.edits import OURS
@@ -112,7 +113,7 @@ def match_films(codes: Sequence[Stretch], results: Sequence[Found], stem: str) -
             known[film] = fit[0].name
         else:
             count = sum(one.film == film for one in codes)
-            notes.append(f"{count} codes of {named} left out: there is no result of it.")
+            notes.append(f"{counted(count, 'code')} of {named} left out: there is no result of it.")
     if not known:
         got = f"codes of {', '.join(name or stem for name in films)}"
         raise DataError(f"codes of {', '.join(one.name for one in results)}", got, "name the film in the codes' file")

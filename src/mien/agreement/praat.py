@@ -12,6 +12,7 @@ from pathlib import Path
 from mien.agreement.codes import Codes, Stretch, torn
 from mien.core.errors import DataError
 from mien.core.markup import read_bytes, read_text
+from mien.core.names import counted
 
 WHAT = "a TextGrid of Praat, saved as text"
 WORD = re.compile(r'"((?:[^"]|"")*)"|(?:(?<=\s)|^)([-+]?\d+(?:\.\d*)?(?:[eE][-+]?\d+)?)%?(?=\s|$)|<(\w+)>|![^\n]*')
@@ -25,7 +26,8 @@ def read(path: Path) -> Codes:
         found, points = _parsed(iter(_words(read_text(path, WHAT))))
     except (ValueError, StopIteration, RuntimeError) as error:
         raise torn(path, WHAT, error) from error
-    return Codes(path, found, (f"{path.name}: {points} tiers of points have no stretches.",) if points else ())
+    note = f"{path.name}: {counted(points, 'tier')} of points {'has' if points == 1 else 'have'} no stretches."
+    return Codes(path, found, (note,) if points else ())
 
 
 def _words(text: str) -> Iterator[str | float]:

@@ -13,7 +13,7 @@ from jaxtyping import Float64
 
 from mien.agreement.statistics import agreement, cohen_kappa, f1, fleiss_kappa, interval, krippendorff_alpha
 from mien.core.files import whole_file
-from mien.core.names import file_name
+from mien.core.names import counted, file_name
 from mien.core.sheets import escaped
 from mien.evaluation.metrics import Interval
 from mien.report.tables import plain, write_json
@@ -167,9 +167,10 @@ class Agreement:
         named = sum(unit.answered * (unit.end - unit.start) for unit in self.units) / total if total else 0.0
         films = len({unit.film for unit in self.units})
         lines = [
-            f"{films} films, {len(self.units)} faces, {total:.1f} s coded, of which {self.raters[0]} names a label for "
+            f"{counted(films, 'film')}, {counted(len(self.units), 'face')}, {total:.1f} s coded, of which "
+            f"{self.raters[0]} names a label for "
             f"{100 * named:.0f} %. Moments every {self.step:g} s; events begin within {self.tolerance:g} s; "
-            f"intervals (95 %) by drawing {self.people} people.",
+            f"intervals (95 %) by drawing {counted(self.people, 'person', 'people')}.",
             "",
             "| raters | seconds | kappa (Cohen) | same label |",
             "|---|---|---|---|",

@@ -1,4 +1,4 @@
-"""Names of files as they may be shown, and names that every usual file system takes."""
+"""Names of files as they may be shown, and names that every usual file system takes; counts in words."""
 
 from __future__ import annotations
 
@@ -27,3 +27,8 @@ def file_name(text: str) -> str:
         return name
     mark = "-" + hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:8]
     return name.encode()[: MOST_BYTES - len(mark)].decode("utf-8", "ignore") + mark
+
+
+def counted(number: int, one: str, many: str | None = None) -> str:
+    """A number of things: ``1 film``, ``2 films``; ``many`` where the plural is not ``one`` with an s."""
+    return f"{number} {one if number == 1 else many or one + 's'}"

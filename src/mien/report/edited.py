@@ -60,8 +60,9 @@ def demand_apart(edits: Edits, tracks: Shaped[np.ndarray, " n"], frames: Shaped[
     Raises:
         DataError: two are.
     """
+    people = np.array([edits.merged(track) for track in tracks.tolist()], np.int64)
     for into in dict.fromkeys(edits.merges.values()):
-        rows = np.flatnonzero([edits.merged(track) == into for track in tracks.tolist()])
+        rows = np.flatnonzero(people == into)
         at, counts = np.unique(frames[rows], return_counts=True)
         if (counts > 1).any():
             both = sorted(set(tracks[rows][frames[rows] == at[counts > 1][0]].tolist()))

@@ -14,7 +14,7 @@ from typing import Any
 
 from mien.core import checks
 from mien.core.errors import ConfigError, DataError
-from mien.core.names import printable
+from mien.core.names import counted, printable
 
 FORMAT, VERSION = "mien edits", 1
 MOST_BYTES, MOST_ITEMS = 1 << 20, 5000
@@ -137,8 +137,9 @@ class Edits:
 
     def __str__(self) -> str:
         """How much was corrected, for a line of notes."""
-        parts = {"names": self.names, "merges": self.merges, "marks": self.marks, "excluded stretches": self.excluded}
-        return ", ".join(f"{len(part)} {what}" for what, part in parts.items())
+        parts = {"name": self.names, "merge": self.merges, "mark": self.marks}
+        excluded = counted(len(self.excluded), "excluded stretch", "excluded stretches")
+        return ", ".join([*(counted(len(part), what) for what, part in parts.items()), excluded])
 
 
 def read_edits(path: str | Path) -> Edits:

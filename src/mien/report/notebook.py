@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from html import escape
 from typing import TYPE_CHECKING
 
-from mien.core.names import printable
+from mien.core.names import counted, printable
 from mien.report.picture import Picture, to_svg
 from mien.report.timeline import layout
 
@@ -23,7 +23,7 @@ COLUMNS = ("face", "start, s", "end, s", "expression shown", "probability")
 def result_html(result: Findings) -> str:
     """Timeline and the first :data:`MOST_ROWS` spans."""
     faces = len({span.track for span in result.spans})
-    lead = f"{_counted(faces, 'face')}, {_counted(len(result.spans), 'span')}"
+    lead = f"{counted(faces, 'face')}, {counted(len(result.spans), 'span')}"
     shown = result.spans[:MOST_ROWS]
     rows = [
         (
@@ -62,7 +62,3 @@ def _image(picture: Picture) -> str:
     image = f'<img style="max-width: 100%" src="data:image/svg+xml;base64,{data}"'
     alt = safe(f"{picture.title}: {picture.summary}")
     return f'<div style="max-height: 30em; overflow: auto">{image} alt="{alt}"></div>'
-
-
-def _counted(number: int, what: str) -> str:
-    return f"{number} {what}{'s' * (number != 1)}"

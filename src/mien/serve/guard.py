@@ -181,7 +181,7 @@ class Guard:
                     await self._app(scope, body.receive, _uniform(answer))
         finally:
             route = getattr(scope.get("route"), "path", "none")  # the pattern, not the client's text
-            method = scope["method"] if scope["method"] in (*SAFE_METHODS, "POST", "DELETE") else "other"
+            method = scope["method"] if scope["method"] in (*SAFE_METHODS, "POST", "PUT", "DELETE") else "other"
             self._metrics.requests.labels(method, route, str(status)).inc()
             if self._logs:
                 log.info("%s %s %d %.3f s", method, route, status, time.monotonic() - begun)

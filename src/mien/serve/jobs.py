@@ -15,9 +15,10 @@ from pathlib import Path
 from typing import IO, Any
 
 from mien.core.errors import ConfigError, InputError
+from mien.core.files import whole_file
 from mien.serve.child import Child, ChildLostError
 from mien.serve.metrics import Metrics
-from mien.serve.problems import RefusedError, cannot_store, error_parts
+from mien.serve.problems import RefusedError, cannot_store, error_parts, not_found
 from mien.serve.settings import ServeSettings
 from mien.serve.store import Job, Store
 from mien.serve.work import Question, analyst, prober
@@ -159,6 +160,19 @@ class Jobs:
                 raise RefusedError(503, "a job that stops when told to", "one that goes on", "ask again later", wait)
             time.sleep(0.02)
         self._forget(job.id)
+
+    def keep(self, job: Job, name: str, content: bytes) -> None:
+        """A file of that name in the folder of a finished job, whole or not at all; it goes with the job.
+
+        Raises RefusedError (404) where the job is deleted meanwhile, OSError where the disk takes nothing more.
+        """
+        folder = self.folder_of(job.id)
+        with whole_file(folder / name) as draft:
+            draft.write_bytes(content)
+        now = self.store.get(job.id)
+        if now is None or now.status != "done":  # its folder may have gone before this file came
+            shutil.rmtree(folder, ignore_errors=True)
+            raise not_found("job")
 
     def _progress_ids(self) -> set[str]:
         with self._lock:

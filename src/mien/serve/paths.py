@@ -16,6 +16,8 @@ from fastapi.responses import FileResponse, StreamingResponse
 from pydantic import ValidationError
 
 from mien.core.errors import ConfigError
+from mien.report.edits import MOST_BYTES
+from mien.serve.edits import EDITS, kept, parsed, written
 from mien.serve.jobs import Jobs
 from mien.serve.limits import Limit
 from mien.serve.problems import RefusedError, invalid, not_found
@@ -23,6 +25,7 @@ from mien.serve.schemas import (
     Accepted,
     AnalyzeOptions,
     AnalyzePath,
+    EditsFile,
     ErrorParts,
     JobFile,
     JobList,
@@ -31,7 +34,7 @@ from mien.serve.schemas import (
     responses,
 )
 from mien.serve.store import Job
-from mien.serve.uploads import Arrival, Bounds, allowed_path, display_name, known_suffix, receive
+from mien.serve.uploads import Arrival, Bounds, allowed_path, display_name, known_suffix, receive, receive_json
 from mien.serve.work import settings_of
 
 LOOK_EVERY, BEAT_EVERY = 0.2, 15.0
@@ -39,6 +42,8 @@ LOOK_EVERY, BEAT_EVERY = 0.2, 15.0
 UPLOAD_THREADS, LOOK_THREADS = 2, 4
 """Threads that write what arrives, and that wait for a look into it: whatever they do, others are answered."""
 REPORT = "report.html"
+PLACES = {REPORT: "report", EDITS: "edits"}
+"""Files of a job that have a path of their own."""
 TYPES = {
     ".csv": "text/csv; charset=utf-8",
     ".json": "application/json",
@@ -57,8 +62,8 @@ TYPES = {
 """What browsers are told of a file; anything else is bytes to them."""
 FILE_POLICY = "default-src 'none'; style-src 'unsafe-inline'; sandbox"
 """A stranger's upload, or a picture with text in it, may run nothing."""
-REPORT_POLICY = "object-src 'none'; connect-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'self'"
-"""Beside the report's own policy, which names its script and style by hash."""
+REPORT_POLICY = "object-src 'none'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'self'"
+"""Beside the report's own policy, which names its script and style by hash; it asks this server for the kept edits."""
 
 
 def job_paths(jobs: Jobs) -> APIRouter:
@@ -67,6 +72,7 @@ def job_paths(jobs: Jobs) -> APIRouter:
     _add_analyze(router, jobs)
     _add_views(router, jobs)
     _add_contents(router, jobs)
+    _add_edits(router, jobs)
     return router
 
 
@@ -198,6 +204,45 @@ def _add_contents(router: APIRouter, jobs: Jobs) -> None:
         return _sent(path, TYPES.get(path.suffix.lower(), "application/octet-stream"), FILE_POLICY)
 
 
+def _add_edits(router: APIRouter, jobs: Jobs) -> None:
+    file: dict[int | str, dict[str, Any]] = {
+        200: {"model": EditsFile, "description": "A file of edits"},
+        **responses(404, 409, 422),
+    }
+
+    @router.get("/jobs/{id}/edits", response_class=Response, responses=file)
+    def edits(id: str) -> Response:
+        """What was corrected in the report and kept; lists without anything where nothing was."""
+        job = _done(jobs, id)
+        return Response(kept(job, jobs.folder_of(job.id)), media_type="application/json")
+
+    content = {"application/json": {"schema": {"$ref": "#/components/schemas/EditsFile"}}}
+    body = {"requestBody": {"required": True, "content": content}}
+    errors = responses(400, 404, 408, 409, 413, 415, 422, 429, 507)
+    settings = jobs.settings
+    some = Limit(settings.connections // 8, "edits that come in")
+    threads = CapacityLimiter(LOOK_THREADS)
+    bounds = Bounds(MOST_BYTES, settings.upload_minutes * 60, threads)
+
+    @router.put("/jobs/{id}/edits", status_code=204, responses=errors, openapi_extra=body)
+    async def keep(id: str, request: Request) -> Response:
+        """Keep what was corrected with the job, in place of what was kept before."""
+        job = await run_in_threadpool(_done, jobs, id)
+        some.demand()
+        with some.held():
+            text = await receive_json(request, bounds)
+            await to_thread.run_sync(_keep, jobs, job, text, limiter=threads)
+        return Response(status_code=204)
+
+
+def _keep(jobs: Jobs, job: Job, text: bytes) -> None:
+    try:
+        found = parsed(text, jobs.folder_of(job.id))
+    except FileNotFoundError:  # deleted meanwhile
+        raise not_found("job") from None
+    jobs.keep(job, EDITS, written(found))
+
+
 def _sent(path: Path, kind: str, policy: str) -> FileResponse:
     try:
         facts = path.stat()
@@ -225,8 +270,8 @@ def _files(jobs: Jobs, job: Job) -> dict[str, Path]:
     folder = jobs.folder_of(job.id)
     if job.status != "done":
         return {}
-    page = [folder / REPORT] if (folder / REPORT).is_file() else []
-    return {path.name: path for path in (*page, *sorted((folder / "files").glob("[!.]*")))}
+    beside = [folder / name for name in PLACES if (folder / name).is_file()]
+    return {path.name: path for path in (*beside, *sorted((folder / "files").glob("[!.]*")))}
 
 
 def _view(jobs: Jobs, job: Job) -> JobView:
@@ -245,7 +290,7 @@ def _view(jobs: Jobs, job: Job) -> JobView:
 
 
 def _file(job: str, path: Path) -> JobFile | None:
-    place = "report" if path.name == REPORT else f"files/{path.name}"
+    place = PLACES.get(path.name, f"files/{path.name}")
     try:
         size = path.stat().st_size
     except FileNotFoundError:  # its job is being deleted

@@ -131,6 +131,58 @@ class JobList(BaseModel):
     total: int
 
 
+class EditedName(BaseModel):
+    """What the person of a track is called."""
+
+    track: int = Field(ge=1)
+    name: str
+
+
+class EditedMerge(BaseModel):
+    """A track that is the same person as another one."""
+
+    track: int = Field(ge=1)
+    into: int = Field(ge=1)
+
+
+class EditedMark(BaseModel):
+    """A moment; seconds on the film's own clock, and whose: null is everybody."""
+
+    time: float = Field(ge=0)
+    track: int | None = None
+    text: str
+
+
+class EditedStretch(BaseModel):
+    """A stretch that does not count; seconds on the film's own clock, and whose: null is everybody."""
+
+    start: float = Field(ge=0)
+    end: float
+    track: int | None = None
+    reason: str = "excluded"
+
+
+class EditsSource(BaseModel):
+    """Of which result the edits are; what is null is not compared."""
+
+    name: str
+    sha256: str | None = None
+    bytes: int | None = None
+    analysed: str | None = None
+
+
+class EditsFile(BaseModel):
+    """What a person corrected, as the commands of mien take it with --edits."""
+
+    format: Literal["mien edits"]
+    version: Literal[1]
+    source: EditsSource
+    names: list[EditedName] = []
+    merges: list[EditedMerge] = []
+    marks: list[EditedMark] = []
+    excluded: list[EditedStretch] = []
+
+
 class ModelFacts(BaseModel):
     """A set of weights."""
 

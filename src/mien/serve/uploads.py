@@ -116,6 +116,19 @@ async def receive(request: Request, folder: Path, bounds: Bounds) -> Arrival:
         raise
 
 
+async def receive_json(request: Request, bounds: Bounds) -> bytes:
+    """A body of JSON as it comes.
+
+    Raises:
+        RefusedError: 408 stood still or too slow, 413 larger than ``bounds``, 415 another kind of content.
+    """
+    given = request.headers.get("content-type", "")
+    if parse_options_header(given if len(given) <= MOST_TYPE else "")[0] != b"application/json":
+        got = repr(given[:80])
+        raise RefusedError(415, "application/json", got, "send JSON, and say so in the header Content-Type")
+    return b"".join([chunk async for chunk in _limited(request, bounds.size, bounds)])
+
+
 async def _limited(request: Request, most: int, bounds: Bounds, named: int | None = None) -> AsyncIterator[bytes]:
     read, waited, chunks, begun = 0, 0.0, request.stream(), time.monotonic()
     while True:

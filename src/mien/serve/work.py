@@ -166,6 +166,7 @@ def _write(result: Result, question: Question, outputs: Outputs) -> dict[str, An
     """Files of the job: all of ``files/`` at once, then the report beside it; its links follow the server's paths."""
     from mien.analysis.batch import write_outputs
     from mien.analysis.folders import whole_folder
+    from mien.report.page.html import write_html
 
     files, page = question.folder / "files", question.folder / "report.html"
     shutil.rmtree(files, ignore_errors=True)  # of an attempt that was cut short
@@ -178,7 +179,8 @@ def _write(result: Result, question: Question, outputs: Outputs) -> dict[str, An
         films = (path.name for path in written if path.suffix.lower() not in (".svg", ".csv", ".json"))
         film = next((files / name for name in films), None)
         # The report must not fall back to the source, which lies elsewhere or goes; a drawn film is not the source.
-        replace(result, origin=None if question.options["save_video"] else film).html(page, film)
+        shown = replace(result, origin=None if question.options["save_video"] else film)
+        write_html(shown, page, film, keeper=f"/v1/jobs/{question.folder.name}/")
     return summary(result)
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from mien.core.files import whole_file
+from mien.core.names import counted
 from mien.core.version import __version__
 from mien.studies.collect import Collected
 from mien.studies.contrasts import DRAWS, SEED
@@ -78,14 +79,14 @@ def _films(found: Collected, facts: dict[str, Any]) -> str:
     read = f"the median share of readable time was {np.median(shares):.1%} (least {min(shares):.1%})" if shares else ""
     rate = f"at a median of {np.median(rates):.3g} frames a second" if rates else ""
     return (
-        f"Facial expressions of {_count(len(people), 'person', 'people')} in {_count(films, 'film')} were named by "
+        f"Facial expressions of {counted(len(people), 'person', 'people')} in {counted(films, 'film')} were named by "
         f"mien {facts.get('mien', __version__)} (model {model.get('name')}, SHA-256 {str(model.get('sha256'))[:16]}, "
         f"prior {model.get('prior')}, threshold {model.get('threshold')}, engine {engine.get('name')}) {rate}: "
         f"probabilities of {', '.join(found.plan.columns.labels)} a frame, smoothed over time, and spans in which one "
         f"expression is shown. Frames in which the face was too small, blurred or turned away were not read; {read}. "
-        f"{_count(len(found.excluded), 'stretch', 'stretches')} of people in films were excluded by hand "
+        f"{counted(len(found.excluded), 'stretch', 'stretches')} of people in films were excluded by hand "
         f"({sum(held for *_, held in found.excluded):.1f} s), "
-        f"and {_count(len(found.plan.lost), 'row')} of people.csv had no result."
+        f"and {counted(len(found.plan.lost), 'row')} of people.csv had no result."
     )
 
 
@@ -98,7 +99,7 @@ def _scores(found: Collected, asked: Asked) -> str:
     if events:
         start, end = asked.window
         text += (
-            f" Around {_count(events, 'event')} the mean a bin of {asked.bin:g} s from {start:g} to {end:g} s was "
+            f" Around {counted(events, 'event')} the mean a bin of {asked.bin:g} s from {start:g} to {end:g} s was "
             "taken for each person over trials, then over people, with Student's 95 % interval for each bin by itself."
         )
     return text
@@ -120,13 +121,9 @@ def _inference(found: Collected, tests: Sequence[Test], asked: Asked) -> str:
         return ""
     designs = sorted({test.found.design for test in tests})
     return (
-        f"{_count(len(tests), 'contrast')} ({', '.join(designs)}; of {', '.join(asked.measures)}) were tested by "
+        f"{counted(len(tests), 'contrast')} ({', '.join(designs)}; of {', '.join(asked.measures)}) were tested by "
         f"two-sided permutation over people (exact, or {DRAWS} draws, seed {SEED}; Welch's t for groups), with 95 % "
         "intervals by the studentised bootstrap (Student's or Welch's below ten people), d_z or Hedges' g, and p "
         "values corrected by Holm and by Benjamini and Hochberg over all pairs and expressions of one question. "
         f"NumPy {version('numpy')}, SciPy {version('scipy')}."
     )
-
-
-def _count(number: int, one: str, many: str | None = None) -> str:
-    return f"{number} {one if number == 1 else many or one + 's'}"

@@ -132,7 +132,7 @@ function verdict(span) {
 /** What a span says, for eyes (tip) and ears (label) alike. */
 function sentence(span) {
   const when = isStill ? "" : `, ${clock(span.start)} to ${clock(span.end)}, ${lasting(span.end - span.start)} long`;
-  return `Face ${span.track}: ${verdict(span)}${span.reason ? "" : `, mean probability ${span.score.toFixed(2)}`}${when}`;
+  return `${nameOf(span.track)}: ${verdict(span)}${span.reason ? "" : `, mean probability ${span.score.toFixed(2)}`}${when}`;
 }
 
 /** The coloured mark of a label: its code on its colour, or hatching. */

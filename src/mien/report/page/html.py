@@ -72,12 +72,18 @@ def write_html(
     embed: bool = False,
     with_thumbnails: bool = False,
     why: Sequence[Why] = (),
+    keeper: str | None = None,
 ) -> Path:
-    """Write the report of ``result`` to ``path``; see :meth:`mien.report.result.Result.html`."""
+    """Write the report of ``result`` to ``path``; see :meth:`mien.report.result.Result.html`.
+
+    ``keeper`` is the end of the address below which a server hands it out as ``report`` and keeps its ``edits``. There,
+    and nowhere else, the page asks for them.
+    """
     film = choose_film(result, video, embed)
     content = page_content(result, with_thumbnails)
     content["why"] = [{**asdict(one), "picture": _png(one.picture)} for one in why]
     content["film"] = None if film is None else film.facts(path)
+    content["keeper"] = keeper
     with whole_file(path) as draft, draft.open("wb") as file:
         for piece in _page(result.source.name, content, film):
             file.write(piece)
@@ -176,7 +182,7 @@ def _page(name: str, content: dict[str, Any], film: Film | None) -> Iterator[byt
     """The file, piece by piece."""
     style, script = _assets(STYLES), _assets(SCRIPTS)
     values = {
-        "policy": _policy(style, script, linked=film is not None and not film.embedded),
+        "policy": _policy(style, script, film is not None and not film.embedded, content["keeper"] is not None),
         "version": __version__,
         "title": escape(f"Expressions shown in {name}"),
         "style": style,
@@ -192,11 +198,12 @@ def _page(name: str, content: dict[str, Any], film: Film | None) -> Iterator[byt
     yield _encoded(Template(tail).substitute(values))
 
 
-def _policy(style: str, script: str, linked: bool) -> str:
+def _policy(style: str, script: str, linked: bool, kept: bool) -> str:
     media = "'self' file: blob:" if linked else "blob:"
+    asked = "connect-src 'self'; " if kept else ""
     return (
         f"default-src 'none'; style-src {_hash(style)}; script-src {_hash(script)}; "
-        f"img-src data: {media}; media-src {media}; base-uri 'none'; form-action 'none'"
+        f"img-src data: {media}; media-src {media}; {asked}base-uri 'none'; form-action 'none'"
     )
 
 

@@ -52,8 +52,10 @@ function meaning(signal) {
 
 // Bands of the timeline
 
-function signalBand(face, signal) {
-  const canvas = element("canvas", { role: "img", "aria-label": `${signal.title} of ${face.name} over time${signal.origin && `, ${signal.origin}`}` });
+const signalSummary = (face, signal) => `${signal.title} of ${face.name} over time${signal.origin && `, ${signal.origin}`}`;
+
+function signalBand(signal) {
+  const canvas = element("canvas", { role: "img" });
   const height = signal.isScale ? SCALE_HEIGHT : STRIP_HEIGHT * signal.labels.length;
   canvas.style.height = `${height}px`;
   const scale = signal.isScale ? [signal.high, signal.low].map((end) => String(end).replace("-", "\u2212")) : signal.labels;

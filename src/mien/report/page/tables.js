@@ -41,7 +41,7 @@ function card(name, totals, face) {
   const head = element("tr", {}, ...["Expression", "Time", "Share"].map((text, column) =>
     element("th", { scope: "col", class: column ? "number" : "", text })));
   return element("div", { class: "card" },
-    element("h3", {}, face && portrait(face), name),
+    element("h3", {}, face && portrait(face), element("span", { text: name, "data-track": face?.track })),
     element("p", { class: "quiet", text: `in view ${lasting(whole)}${face ? `, ${clock(face.start)} to ${clock(face.end)}` : " in all"}` }),
     bar, element("table", {}, element("thead", {}, head), element("tbody", {}, ...lines)));
 }
@@ -49,7 +49,7 @@ function card(name, totals, face) {
 // The list of spans
 
 const COLUMNS = [
-  { name: "Face", key: (span) => span.track, kind: "face" },
+  { name: "Face", key: (span) => rootOf(span.track), kind: "face" },
   { name: "From", key: (span) => span.start, kind: "number timed" },
   { name: "To", key: (span) => span.end, kind: "number timed extra" },
   { name: "Length", key: (span) => span.end - span.start, kind: "number timed spare" },
@@ -65,16 +65,16 @@ function buildSpans() {
   byId("span-head").append(...COLUMNS.map((column, place) => element("th", { scope: "col", class: column.kind },
     element("button", { type: "button", text: column.name, onclick: () => sortBy(place) }))));
   const used = labels.map((_, label) => label).filter((label) => spans.some((span) => span.label === label));
-  fillChoice(byId("only-face"), faces.map((face) => [face.track, face.name]));
+  fillChoice(byId("only-face"), faces.map((face) => [face.track, face.name]), true);
   fillChoice(byId("only-label"), used.map((label) => [label, labels[label].name]));
   byId("more-spans").addEventListener("click", () => ((list.shown += MORE_SPANS), listSpans()));
   listSpans();
   follow(markRows);
 }
 
-function fillChoice(choice, options) {
+function fillChoice(choice, options, named = false) {
   choice.append(element("option", { value: "", text: "all" }),
-    ...options.map(([value, text]) => element("option", { value, text })));
+    ...options.map(([value, text]) => element("option", { value, text, "data-track": named && value })));
   choice.addEventListener("change", () => ((list.shown = SPANS_AT_ONCE), listSpans()));
 }
 
@@ -89,7 +89,7 @@ function listSpans() {
   const { key } = COLUMNS[list.column], turn = list.descending ? -1 : 1;
   const order = (one, other) => (key(one) < key(other) ? -turn : key(one) > key(other) ? turn : one.number - other.number);
   list.chosen = spans
-    .filter((span) => (!track || span.track === Number(track)) && (!label || span.label === Number(label)))
+    .filter((span) => (!track || rootOf(span.track) === rootOf(Number(track))) && (!label || span.label === Number(label)))
     .sort(order);
   [...byId("span-head").children].forEach((head, place) => {
     const state = list.descending ? "descending" : "ascending";
@@ -116,7 +116,7 @@ function spanRow(span) {
   };
   const reason = span.reason ? element("small", { class: "quiet", text: span.reason }) : null;
   const cells = {
-    Face: () => [span.track, span.picture && element("img", { class: "portrait", src: span.picture, alt: "" })],
+    Face: () => [shortName(span.track), span.picture && element("img", { class: "portrait", src: span.picture, alt: "" })],
     From: () => [element("button", { type: "button", class: "link", "aria-label": `Go to ${clock(span.start)}`, text: clock(span.start) })],
     To: () => [clock(span.end)],
     Length: () => [lasting(span.end - span.start)],

@@ -41,12 +41,13 @@ function showMoreFaces() {
 function buildRow(face) {
   const who = element("div", { class: "who" }, portrait(face), element("div", {},
     element("b", { text: face.name, "data-track": face.track }), element("span", { class: "quiet", text: `in view ${lasting(face.seconds)}` })));
-  const band = element("div", { class: "spans", role: "group", "aria-label": `Spans of ${face.name}` });
-  const canvas = element("canvas", { role: "img", "aria-label": bandSummary(face) });
+  const band = element("div", { class: "spans", role: "group" });
+  const canvas = element("canvas", { role: "img" });
+  const corrected = element("div", { class: "corrected", "aria-hidden": "true" });
   const scale = element("div", { class: "scale", "aria-hidden": "true" }, element("span", { text: "1" }), element("span", { text: "0" }));
-  const beside = signals.map((signal) => signalBand(face, signal));
-  const lanes = element("div", { class: "lanes" }, band, canvas, scale, ...beside.map((one) => one.band), element("div", { class: "playhead" }));
-  const row = { face, band, canvas, beside, lanes, element: element("div", { class: "row" }, who, lanes), current: null };
+  const beside = signals.map((signal) => signalBand(signal));
+  const lanes = element("div", { class: "lanes" }, band, canvas, scale, ...beside.map((one) => one.band), corrected, element("div", { class: "playhead" }));
+  const row = { face, band, canvas, beside, corrected, lanes, element: element("div", { class: "row" }, who, lanes), current: null };
   scrubbing(lanes, [canvas, ...beside.map((one) => one.canvas)]);
   for (const one of beside) {
     one.canvas.addEventListener("pointermove", (event) => tipAtSignal(event, face, lanes, one));
@@ -55,7 +56,15 @@ function buildRow(face) {
   band.addEventListener("keydown", (event) => walk(event, row));
   canvas.addEventListener("pointermove", (event) => tipAtBand(event, row));
   canvas.addEventListener("pointerleave", hideTip);
+  nameRow(row);
   return row;
+}
+
+/** Say to ears whose bands these are: the face's name may change. */
+function nameRow({ face, band, canvas, beside }) {
+  band.setAttribute("aria-label", `Spans of ${face.name}`);
+  canvas.setAttribute("aria-label", bandSummary(face));
+  for (const one of beside) one.canvas.setAttribute("aria-label", signalSummary(face, one.signal));
 }
 
 function bandSummary(face) {
@@ -78,6 +87,7 @@ function drawNow() {
     drawSpans(row);
     drawBand(row);
     for (const one of row.beside) drawSignal(row.face, one);
+    drawEdits(row);
   }
   drawTicks();
   movePlayhead(moment);

@@ -11,7 +11,7 @@ const mine = new Set(); // sent from this page since it was opened
 let timer = null, asking = false, again = false, uploads = 0, opened = null, heard = false;
 
 export function buildJobs() {
-  byId("report-close").addEventListener("click", closeReport);
+  byId("report-close").addEventListener("click", () => mayLeave() && closeReport());
   addEventListener("visibilitychange", () => document.hidden || refresh());
   addEventListener("hashchange", openAddressed);
   refresh();
@@ -108,7 +108,7 @@ function card({ id, name }) {
   const fix = element("p", { class: "quiet" });
   const files = element("details", { hidden: true }, element("summary", { text: "Files" }), element("ul", { class: "files" }));
   const read = element("button", { type: "button", class: "main", hidden: true, text: "Show report", "aria-expanded": "false",
-    "aria-controls": "report", "aria-label": `Show report of ${name}`, onclick: () => (opened === id ? closeReport() : openReport(id)) });
+    "aria-controls": "report", "aria-label": `Show report of ${name}`, onclick: () => mayLeave() && (opened === id ? closeReport() : openReport(id)) });
   const gone = element("button", { type: "button", text: "Delete", "aria-label": `Delete ${name}`, onclick: () => confirmDelete(id) });
   const row = element("li", { class: "job" },
     element("div", { class: "heading" },
@@ -199,6 +199,13 @@ function openReport(id, go = true) {
   if (!go) return;
   byId("report").scrollIntoView();
   byId("report").focus({ preventScroll: true });
+}
+
+/** Whether the open report may go: what was corrected in it and is neither kept nor downloaded goes with it. */
+function mayLeave() {
+  const page = byId("report").querySelector("iframe")?.contentDocument?.documentElement;
+  return !page?.hasAttribute("data-unkept") ||
+    confirm("The report has edits that are neither kept on the server nor downloaded. Close it without them?");
 }
 
 function closeReport(back = true) {
