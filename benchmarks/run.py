@@ -3,8 +3,9 @@
     python benchmarks/run.py FOLDER [--only NAME ...] [--quick | --long]
 
 FOLDER holds the sample clips. As it is, every row of the table in less than 12 minutes on two cores; with --long more
-and longer rounds of everything and every size of network, half an hour. Every script runs in a process of its own, so that
-none leaves threads or memory behind; one that fails prints why, the others go on, and the exit code is 1 at the end.
+and longer rounds of everything and every size of network, half an hour. Every script runs in a process of its own, so
+that none leaves threads or memory behind; one that fails prints why, the others go on, and the exit code is 1 at the
+end.
 ``--only peers`` compares with other packages: peers.py says what it needs.
 """
 

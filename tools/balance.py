@@ -4,10 +4,10 @@
 
 FOLDER is one for `mien evaluate --world`. Its sets choose, but for those named after --measure-only. Of the class
 shares of the archive's training votes the least is taken out (tau, in steps of 0.05) that comes within half a point of
-the best mean of accuracy and mean recall over the kinds of faces (held-out, spoilt, rendered, pictures). Then the temperature with the least
-negative log-likelihood over the kinds, each weighing the same, and the threshold above which PRECISION of the held-out
-and spoilt answers are right. The reading "trained" is fitted anew to the held-out faces, as a run of training does it.
-Tables of both readings are printed.
+the best mean of accuracy and mean recall over the kinds of faces (held-out, spoilt, rendered, pictures). Then the
+temperature with the least negative log-likelihood over the kinds, each weighing the same, and the threshold above which
+PRECISION of the held-out and spoilt answers are right. The reading "trained" is fitted anew to the held-out faces, as a
+run of training does it. Tables of both readings are printed.
 """
 
 import argparse

@@ -17,6 +17,7 @@ from mien.data.transforms import Augmentation
 from mien.evaluation.report import make_report
 from mien.evaluation.runs import open_run
 from mien.evaluation.views import predict_clips
+from mien.models.landmarks import MobileFaceNet
 from mien.models.net import freeze_layers, parameter_groups
 from mien.models.record import ModelRecord, Preprocessing
 from mien.models.s2d import S2D, S2DConfig
@@ -28,7 +29,7 @@ from mien.training.landmarks import LandmarkRun
 from mien.training.loop import FitPlan
 from mien.training.recipes import RECIPES
 from mien.training.recipes.shipped import FERPLUS, FERPLUS_VIDEO
-from mien.training.start import load_backbone
+from mien.training.start import load_backbone, load_landmarks
 
 TINY = S2DConfig(28, 14, 32, 2, 2, classes=8, dropout=0.0)
 FIT = FitPlan(epochs=1, batch=16, lr=1e-3, precision="fp32")
@@ -97,6 +98,19 @@ def test_training_goes_on_from_weights_of_mien(npz: Path, landmarks: Path, tmp_p
     wider = replace(recipe, model=replace(TINY, depth=3))
     with pytest.raises(ConfigError, match="shape"):
         ferplus(npz, start=str(first), out=tmp_path / "third", fit=FIT, recipe=wider).run()
+
+
+def test_a_landmark_net_that_is_named_replaces_the_starts(npz: Path, landmarks: Path, tmp_path: Path) -> None:
+    torch.manual_seed(1)
+    start = Recognizer(S2D(TINY), MobileFaceNet().eval(), Preprocessing(48, 28, "grey"))
+    save_weights(start, ModelRecord("start", LABELS, start.preprocessing, {}), tmp_path / "start.safetensors")
+    run = ferplus(npz, start=str(tmp_path / "start.safetensors"), fit=FIT, recipe=replace(FERPLUS.recipe, model=TINY))
+    rows, _ = run.rows()
+    own, other = run.first(rows).landmarks, replace(run, landmarks=str(landmarks)).first(rows).landmarks
+    named, had = load_landmarks(landmarks).state_dict(), start.landmarks.state_dict()
+    assert all(torch.allclose(own.state_dict()[name], had[name], atol=1e-2) for name in had)
+    assert all(torch.equal(other.state_dict()[name], named[name]) for name in named)
+    assert not any(parameter.requires_grad for parameter in other.parameters())
 
 
 def test_a_small_model_starts_as_evenly_spread_blocks_of_a_deeper_one(

@@ -29,8 +29,8 @@ FERPLUS = LabelledRun(
     name="s2d-small",
     licence=(
         "Apache-2.0 for the weights. Trained on FER2013 images, which carry no redistribution licence (FER+ labels: "
-        "MIT), from DINOv2 ViT-S/14 (Apache-2.0), with landmarks distilled from a teacher trained on 300-W (research "
-        "use): check that this suits your use before a commercial one."
+        "MIT), from DINOv2 ViT-S/14 (Apache-2.0), with landmarks learned from MediaPipe's "
+        "(Apache-2.0) and from rendered people: check that this suits your use before a commercial one."
     ),
     recipe=FACES,
 )
