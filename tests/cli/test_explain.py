@@ -82,3 +82,11 @@ def test_without_matplotlib_the_numbers_are_there(
     assert "mien[plots]" in ran.err
     assert (tmp_path / "explain.json").is_file()
     assert "mouth" in ran.out
+
+
+def test_a_method_that_nobody_knows_is_named_beside_those_there_are(
+    mien, picture: Path, tiny: Path, tmp_path: Path
+) -> None:
+    ran = mien("explain", picture, "-o", tmp_path, "--model", tiny, "--method", "gradcma")
+    assert ran.code == 1
+    assert "did you mean gradcam?" in ran.err

@@ -10,8 +10,11 @@ import numpy as np
 import pytest
 
 from mien.core.registry import Registry
+from mien.models.nets import NetConfig
 from mien.training import recipes
+from mien.training.labelled import LabelledRun
 from mien.training.loop import FitPlan
+from mien.training.recipe import FaceRecipe
 
 
 @dataclass(frozen=True)
@@ -57,6 +60,24 @@ def test_every_recipe_explains_its_fields(mien, name: str) -> None:
 def test_a_run_logs_to_stderr_and_names_its_file(mien, nap) -> None:
     ran = mien("train", "nap", "--out", "bed", "--fit.lr", "0.5")
     assert (ran.code, ran.out, ran.err) == (0, "bed/0.5.safetensors\n", "epoch 1  loss 0.1235\n")
+
+
+@dataclass(frozen=True)
+class OwnConfig(NetConfig):
+    """A network that mien does not know."""
+
+    network = "own"
+    input_size: int = 48
+    classes: int = 8
+    dim: int = 5
+
+
+def test_a_recipe_of_faces_takes_a_network_of_ones_own_and_its_fields_are_flags(mien, monkeypatch) -> None:
+    own = LabelledRun(recipe=FaceRecipe(model=OwnConfig()))
+    monkeypatch.setattr(recipes, "RECIPES", Registry("recipe", {"own": own}))
+    monkeypatch.setattr(LabelledRun, "run", lambda self, report: self.recipe.model)
+    ran = mien("train", "own", "--recipe.model.dim", "7")
+    assert (ran.code, ran.out) == (0, "OwnConfig(input_size=48, classes=8, dim=7)\n"), ran.err
 
 
 def test_ctrl_c_tells_how_to_go_on(mien, nap) -> None:

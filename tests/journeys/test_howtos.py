@@ -110,3 +110,8 @@ def test_the_data_set_that_a_howto_adds_is_read(tmp_path: Path) -> None:
         ("neutral", "train", "ann"),
         ("contempt", "test", "bob"),
     ]
+    for stranger in ("ann", "ann_X_1", "ann_HC_1"):
+        (tmp_path / "clips" / f"{stranger}.mp4").touch()
+        with pytest.raises(DataError, match=stranger):
+            space["read"](tmp_path)
+        (tmp_path / "clips" / f"{stranger}.mp4").unlink()

@@ -46,6 +46,28 @@ def test_it_is_the_mean_of_the_places() -> None:
     assert np.abs(answer[:, 8:]).max() <= 1
 
 
+class Wrong(Affect):
+    """As given."""
+
+    def __init__(self, derived: np.ndarray) -> None:
+        super().__init__(Means())
+        self.derived = derived
+
+    def derive(self, values: np.ndarray) -> np.ndarray:
+        return self.derived
+
+
+@pytest.mark.parametrize("derived", [np.zeros(3), np.zeros((3, 1)), np.full((3, 2), 1.1), np.full((3, 2), -1.1)])
+def test_what_is_derived_must_have_its_columns_and_keep_its_range(derived: np.ndarray) -> None:
+    with pytest.raises(ConfigError, match="derive"):
+        said(Wrong(derived), CLIPS)
+
+
+def test_a_derived_number_may_be_missing_and_may_be_rounded() -> None:
+    derived = np.array([[np.nan, 1 + 1e-9]] * 3)
+    np.testing.assert_array_equal(said(Wrong(derived), CLIPS)[:, 8:], derived)
+
+
 def test_places_lie_where_the_circumplex_has_them() -> None:
     """Quadrants of Russell (1980), and sure answers at the places themselves."""
     assert all(abs(number) <= 1 for place in PLACES.values() for number in place)

@@ -12,6 +12,7 @@ from mien.core.labels import LabelSpace
 from mien.explain.gradcam import GradCam
 from mien.models.cnn import Cnn, CnnConfig, fold_cnn
 from mien.models.net import parameter_groups
+from mien.models.nets import NetConfig
 from mien.models.record import ModelRecord, Preprocessing
 from mien.models.weights import Recognizer, load_weights, save_weights
 from mien.models.zoo import LoadedModel, load_model
@@ -102,3 +103,17 @@ def test_a_shape_that_cannot_be_is_refused(tmp_path) -> None:
     for text in (body.replace('"cnn"', '"os:system"'), body.replace("[4]", "[4000000]")):
         with pytest.raises(WeightsError):
             parse_record(text, "here", "")
+
+
+def test_a_shape_without_its_width_is_refused_where_it_is_written() -> None:
+    with pytest.raises(ConfigError, match="Narrow without dim"):
+
+        class Narrow(NetConfig):
+            network = "narrow"
+            input_size: int = 48
+            classes: int = 7
+
+    class Wide(CnnConfig):
+        pass
+
+    assert Wide().dim == 256

@@ -99,7 +99,7 @@ def test_an_item_depends_on_seed_and_draw_alone(rows: Manifest) -> None:
     assert torch.equal(one[5, 17][0], same[5, 17][0])
     assert not torch.equal(one[5, 17][0], one[5, 18][0])
     assert not torch.equal(one[5, 17][0], other[5, 17][0])
-    images, target, label = one[5, 17]
+    images, target, label, _ = one[5, 17]
     assert images.shape == (2, 3, 48, 48)
     assert target.argmax() == label
 
@@ -193,13 +193,27 @@ def test_weights_of_another_network_are_refused(image_weights: Path, tmp_path: P
     save_weights(Recognizer(Cnn(cnn), None, small), ModelRecord("cnn", labels, small, {}), tmp_path / "cnn.safetensors")
     other = str(tmp_path / "cnn.safetensors")
     for shape, start in (
-        (ClipRecipe().shape(), other),
         (ClipRecipe(model="s2d-micro").shape(), other),
         (FaceRecipe(model=cnn).shape(), str(image_weights)),
         (FaceRecipe(model=cnn).shape(), "s2d-tiny"),
     ):
         with pytest.raises(ConfigError, match="a network that the recipe trains"):
             start_recognizer(*shape, labels, start, LANDMARKS, PLAIN)
+    assert start_recognizer(*ClipRecipe().shape(), labels, other, LANDMARKS, PLAIN).net.config == cnn
+
+
+def test_a_recipe_names_any_network_and_asks_only_for_what_it_has() -> None:
+    labels = LabelSpace("x", ("a", "b"))
+    begun = start_recognizer(*ClipRecipe(model="cnn", dropout=0.1).shape(), labels, None, LANDMARKS, PLAIN)
+    assert begun.net.config == CnnConfig(classes=2, dropout=0.1)
+    for recipe, word in (
+        (ClipRecipe(model="cnn", temporal=True), "temporal"),
+        (ClipRecipe(model="cnn", drop_path=0.1), "drop-path"),
+    ):
+        with pytest.raises(ConfigError, match=word):
+            start_recognizer(*recipe.shape(), labels, None, LANDMARKS, PLAIN)
+    with pytest.raises(ConfigError, match="did you mean cnn"):
+        ClipRecipe(model="cnm").shape()
 
 
 def test_the_video_model_starts_as_the_mean_of_the_image_model() -> None:

@@ -111,3 +111,29 @@ def test_a_learner_weighs_its_terms_and_asks_twice_only_where_clips_were_mixed()
     assert other.item() > 0
     assert net.passes == 4
     assert set(net_state(learner.state_dict())) == set(net.state_dict())
+
+
+class Fixed(nn.Module):
+    """A network that says what it is told to."""
+
+    def __init__(self, said: object) -> None:
+        super().__init__()
+        self.said = said
+
+    def forward(self, *_: object) -> object:
+        return self.said
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        torch.zeros(2, 4),
+        Answer(torch.zeros(2, 1, 4), torch.zeros(2, 3)),
+        Answer(torch.zeros(2, 5), torch.zeros(2, 3)),
+        Answer(torch.zeros(2, 4), torch.zeros(2, 1, 3)),
+    ],
+)
+def test_a_network_that_answers_otherwise_is_told_what_is_wanted(said: object) -> None:
+    learner, clips = Learner(Fixed(said), named_terms(["labels"], SETTING)), torch.zeros(2, 1, 3, 8, 8)  # type: ignore[arg-type]
+    with pytest.raises(ConfigError, match="correct the network's forward"):
+        learner(Inputs(clips, None), clips, torch.eye(4)[:2], torch.tensor([0, 1]), 0, None)

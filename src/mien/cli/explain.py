@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
@@ -38,9 +38,10 @@ class Explain:
     """A video or picture, or whatever else `mien analyze` takes."""
     out: Annotated[Path, tyro.conf.arg(aliases=["-o"])]
     """Folder for the results; made if it is not there."""
-    method: Literal["rollout", "fovea", "gradcam", "occlusion", "all"] = "all"
+    method: str = "all"
     """rollout: where attention comes from in the end. fovea: where the prompters look closer. gradcam: what speaks for
-    the label in the last map. occlusion: what the label loses while a place is hidden; the slowest."""
+    the label in the last map. occlusion: what the label loses while a place is hidden; the slowest. all: each that the
+    model has the parts for."""
     track: int | None = None
     """Number of the only face to explain, as `mien analyze` has it. None: all."""
     at: float | None = None

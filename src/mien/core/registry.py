@@ -16,9 +16,22 @@ class Place(str):
     """Where a thing is to be found, as ``"package.module:name"``: a registry imports it when it is first asked for."""
 
     def found(self) -> Any:
-        """The thing itself."""
+        """The thing itself.
+
+        Raises:
+            ConfigError: no such module, or nothing of that name in it. What a module itself fails to import stays as it
+                is.
+        """
         module, _, name = self.partition(":")
-        return getattr(importlib.import_module(module), name)
+        try:
+            home = importlib.import_module(module)
+        except ModuleNotFoundError as error:
+            if error.name is None or not f"{module}.".startswith(f"{error.name}."):
+                raise
+            raise ConfigError(f"a module {module}", "none of that name", f"correct the line of {self!r}") from error
+        if not hasattr(home, name):
+            raise ConfigError(f"{name} in {home.__file__}", "nothing of that name", f"correct the line of {self!r}")
+        return getattr(home, name)
 
 
 def did_you_mean(name: str, known: Mapping[str, object] | list[str]) -> str:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from inspect import get_annotations
 from typing import Any, ClassVar
 
+from mien.core.errors import ConfigError
 from mien.core.registry import Place, Registry
 
 MOST_SIDE = 2048
@@ -18,7 +20,7 @@ class NetConfig:
         network: name in :data:`NETS`.
         input_size: side of the square input in pixels.
         classes: number of classes.
-        dim: of the feature.
+        dim: of the feature, a field or a property.
         frames: clip length of the temporal parts; None where there are none, and frames are averaged.
     """
 
@@ -27,6 +29,13 @@ class NetConfig:
     classes: int
     dim: int
     frames: int | None = None
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        own = [one for one in cls.__mro__ if issubclass(one, NetConfig) and one is not NetConfig]
+        for name in ("network", "input_size", "classes", "dim"):
+            if not any(name in vars(one) or name in get_annotations(one) for one in own):
+                raise ConfigError("network, input_size, classes and dim", f"{cls.__name__} without {name}", "add it")
 
     def fits(self, side: int) -> bool:
         """Whether the network takes inputs of this side, in pixels."""

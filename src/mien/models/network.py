@@ -13,12 +13,14 @@ from typing import Any, ClassVar, Protocol, runtime_checkable
 import numpy as np
 from jaxtyping import Float, Float64, UInt8
 
-from mien.core.errors import WeightsError
+from mien.core.errors import ConfigError, WeightsError
 from mien.core.registry import Place, Registry
 from mien.core.signals import Signal, distinct, places
 from mien.models.record import ModelRecord
 
 Clips = UInt8[np.ndarray, "b t 3 h w"]
+SLACK = 1e-6
+"""By which a derived number may leave its range: rounding."""
 
 
 @runtime_checkable
@@ -144,7 +146,17 @@ class Derived(ABC):
     def values(self, outputs: Float64[np.ndarray, "b m"]) -> Float64[np.ndarray, "b n"]:
         """The network's, then the signal."""
         known = values_of(self._network, outputs)
-        return np.hstack([known, self.derive(known)])
+        derived = self.derive(known)
+        wanted = len(known), len(self.signal.labels)
+        if derived.shape != wanted:
+            expected = f"{wanted} numbers of {self.signal.name}, a row a window and a column a label"
+            raise ConfigError(expected, f"{derived.shape}", f"correct derive of {type(self).__name__}")
+        low, high = self.signal.low, self.signal.high
+        if ((derived < low - SLACK) | (derived > high + SLACK)).any():
+            got = f"{np.nanmin(derived):.4g} to {np.nanmax(derived):.4g}"
+            expected = f"{self.signal.name} from {low:g} to {high:g}"
+            raise ConfigError(expected, got, f"correct derive, or the range, of {type(self).__name__}")
+        return np.hstack([known, derived])
 
     def points(self, crops: UInt8[np.ndarray, "n 3 h w"], /) -> Float[np.ndarray, "n 68 2"]:
         """The network's landmarks."""

@@ -13,13 +13,13 @@ from jaxtyping import Float, Float64, UInt8
 
 from mien.core.errors import ConfigError, WeightsError
 from mien.core.forks import forked, library_work
-from mien.core.registry import Registry
+from mien.core.registry import Registry, did_you_mean
 from mien.core.settings import cpu_count, thread_count
 from mien.models.find import find_weights
 from mien.models.landmarks import fold
 from mien.models.memory import keep_freed_memory
 from mien.models.net import Net
-from mien.models.nets import NETS
+from mien.models.nets import NETS, NetConfig
 from mien.models.network import own_values
 from mien.models.packed import pack
 from mien.models.record import ModelRecord, demand_answers
@@ -38,6 +38,20 @@ CONFIGS: Registry[S2DConfig] = Registry(
         "s2d-micro": S2DConfig(input_size=48, patch=12, dim=64, depth=2, heads=4),
     },
 )
+
+
+def named_shape(name: str) -> NetConfig:
+    """A named configuration, or the default one of a network that :data:`mien.models.nets.NETS` names.
+
+    Raises:
+        ConfigError: neither.
+    """
+    if name in CONFIGS:
+        return CONFIGS[name]
+    if name in NETS:
+        shape: NetConfig = NETS[name].config.found()()
+        return shape
+    raise ConfigError("a known shape or network", repr(name), did_you_mean(name, [*CONFIGS, *NETS]))
 
 
 def make_config(name: str, **changes: object) -> S2DConfig:

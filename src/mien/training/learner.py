@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
+from mien.core.errors import ConfigError
 from mien.models.net import Answer
 from mien.training.terms import Step, Term
 
@@ -63,7 +64,15 @@ class Learner(nn.Module):
             plain: the batch before mixing; None where nothing was mixed.
             styles: see :class:`mien.training.terms.Step`.
         """
-        answer = Answer(*self.net(*mixed))
+        said = self.net(*mixed)
+        if not isinstance(said, tuple):
+            raise ConfigError("an Answer of logits and feature", type(said).__name__, "correct the network's forward")
+        answer = Answer(*said)
+        shapes = tuple(answer.logits.shape), tuple(answer.feature.shape[:-1])
+        if shapes != (tuple(targets.shape), (len(targets),)):
+            expected = f"logits {tuple(targets.shape)} and a feature ({len(targets)}, dim)"
+            got = f"{shapes[0]} and {tuple(answer.feature.shape)}"
+            raise ConfigError(expected, got, "correct the network's forward")
 
         def before_mixing() -> Answer:
             if plain is None:

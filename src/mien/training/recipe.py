@@ -22,12 +22,11 @@ from mien.data.moving import Motion
 from mien.data.pixels import read_clip
 from mien.data.transforms import Augmentation
 from mien.evaluation.views import predict_clips
-from mien.models.cnn import CnnConfig
 from mien.models.nets import NetConfig
 from mien.models.record import ModelRecord, Preprocessing
 from mien.models.shape import S2DConfig
 from mien.models.weights import Recognizer
-from mien.models.zoo import CONFIGS, LoadedModel
+from mien.models.zoo import LoadedModel, named_shape
 from mien.training.sdl import SdlSettings, SelfDistillation
 from mien.training.sources import Faces, Files, MovingFaces, Source
 from mien.training.task import device_of
@@ -64,7 +63,7 @@ class Recipe(ABC):
         frames: of a clip, in training and in use.
         sizes: input size of each epoch while training, the last one for the epochs after; small early epochs cost less
             and the position table is resampled on the fly. Empty: the model's own.
-        terms: of the loss, by name or as name=weight (:data:`mien.training.terms.TERMS`).
+        terms: of the loss, by name or as name=weight; ``mien.training.terms.TERMS`` has the names.
         sdl: emotion-anchor self-distillation, one more term.
         teacher: weights of mien (name or file) whose answers to the same clips are learned too; empty: none.
         teacher_share: of the loss that is the teacher's; the other terms have the rest.
@@ -165,7 +164,8 @@ class ClipRecipe(Recipe):
     """Images or clips, read from their files.
 
     Attributes:
-        model: name of a configuration (``mien.models.zoo.CONFIGS``); empty for the shape of the weights it starts from.
+        model: name of a shape, such as s2d-small, or of a network of yours in its default shape; empty for the shape of
+            the weights it starts from.
         frames: frames of a clip; 1 for images.
         temporal: a video model, with temporal adapters; off: the image model, averaged over the frames of a clip.
         prompts: landmark prompters (MCP); off: a plain ViT, for ablations of the image model.
@@ -198,7 +198,8 @@ class ClipRecipe(Recipe):
     def shape(self) -> tuple[NetConfig | None, dict[str, Any]]:
         """See :class:`Recipe`."""
         changes: dict[str, Any] = {name: getattr(self, name) for name in ("dropout", "drop_path", "prompts")}
-        return CONFIGS[self.model] if self.model else None, changes | ({"frames": self.frames} if self.temporal else {})
+        shape = named_shape(self.model) if self.model else None
+        return shape, changes | ({"frames": self.frames} if self.temporal else {})
 
     def preprocessing(self, rows: Manifest) -> Preprocessing:
         """RGB, at the side of the release's own square crops; 224 for other pictures."""
@@ -218,13 +219,13 @@ class FaceRecipe(Recipe):
     """Small single faces, kept in memory and shown in grey.
 
     Attributes:
-        model: its shape.
+        model: the network's shape.
         augmentation: changes of the faces.
         majority_only: train on the rows that pass the majority rule; else on every row with a vote.
         frames: of a clip in use: the image model averages them.
     """
 
-    model: S2DConfig | CnnConfig = field(default_factory=S2DConfig)
+    model: NetConfig = field(default_factory=S2DConfig)
     augmentation: Augmentation = field(default_factory=Augmentation)
     majority_only: bool = True
     frames: int = 4

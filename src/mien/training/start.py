@@ -120,7 +120,7 @@ def start_recognizer(
 
     Args:
         config: their shape; None for that of the weights.
-        changes: fields of it to change; the number of classes is that of the labels.
+        changes: fields of it to change, see :func:`_changes_of`; the number of classes is that of the labels.
         labels: the classes to learn.
         start: weights of mien (name, file, folder or hub address), or a plain ViT's ``.safetensors``; None: random.
         landmarks: see :func:`load_landmarks`; empty: that of the weights, of s2d-small where they bring none; unread
@@ -140,7 +140,7 @@ def start_recognizer(
         return begun
     if config is None:
         raise ConfigError("--recipe.model, or --start with weights of mien", "neither", "give one of them")
-    wanted: Any = replace(config, **changes)  # type: ignore[type-var]
+    wanted: Any = replace(config, **_changes_of(config, changes))  # type: ignore[type-var]
     net: Net = S2D(wanted, zero_init) if isinstance(wanted, S2DConfig) else build(wanted)
     if start is not None:
         if not isinstance(net, S2D):
@@ -148,6 +148,21 @@ def start_recognizer(
         load_backbone(net, Path(start))
     eyes = load_landmarks(landmarks or "s2d-small").requires_grad_(False) if "landmark_map" in net.needs else None
     return Recognizer(net, eyes, replace(preprocessing, input_size=wanted.input_size))
+
+
+def _changes_of(config: Any, changes: dict[str, Any]) -> dict[str, Any]:
+    """Those of ``changes`` that the shape has a field for; prompts, and what asks for nothing, may be left out.
+
+    Raises:
+        ConfigError: another one is asked of a network that has no such part.
+    """
+    known = {one.name for one in fields(config)}
+    lacking = [name for name, value in changes.items() if name not in known and name != "prompts" and value]
+    if lacking:
+        flags = ", ".join("temporal" if name == "frames" else name.replace("_", "-") for name in lacking)
+        expected = f"a network with {', '.join(lacking)} for --recipe.{flags}"
+        raise ConfigError(expected, f"{config.network} without", f"switch {flags} off, or give the shape such a field")
+    return {name: value for name, value in changes.items() if name in known}
 
 
 def is_bare(path: Path) -> bool:
@@ -177,10 +192,10 @@ def _from_weights(
     old.requires_grad_(True)
     has: Any = old.net.config
     begun: Any = config or has
-    if type(begun) is not type(has) or changes.keys() - {one.name for one in fields(has)}:
+    if type(begun) is not type(has):
         fix = "choose other weights, or the recipe of their network"
         raise ConfigError("weights of a network that the recipe trains", f"{start}: {has.network}", fix)
-    wanted: Any = replace(begun, **changes)
+    wanted: Any = replace(begun, **_changes_of(begun, changes))
     if bool(build_on_paper(wanted).needs) != bool(old.net.needs):
         raise ConfigError("weights that have prompts exactly if the recipe does", start, "change --recipe.prompts")
     free = {name: getattr(has, name) for name in FREE if name in {one.name for one in fields(has)}}
