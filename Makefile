@@ -11,11 +11,12 @@ INSTALL := $(BIN)/python -m pip install --quiet -c constraints.txt
 demo: $(VENV)/.installed $(SAMPLES)/.fetched  ## analyse two sample clips into out/ and print the tables
 	$(BIN)/mien analyze $(SAMPLES)/single_face.mp4 $(SAMPLES)/WolfgangLanger_Pexels.mp4 -o out --save-video --skip-existing
 
-study: $(VENV)/.installed-study $(SAMPLES)/.fetched  ## a study of the two clips in out/study: tables, curves, page, methods
+study: $(VENV)/.installed-study $(SAMPLES)/.fetched  ## a study of the two clips in out/study; FACES=FOLDER adds labelled pictures
 	@mkdir -p out/study
 	@printf '%s\n' file,person,condition single_face.mp4,ann,short WolfgangLanger_Pexels.mp4,bo,long > out/study/people.csv
 	@printf '%s\n' file,onset,duration,trial_type single_face.mp4,0.6,0.5,smile WolfgangLanger_Pexels.mp4,10,0.5,smile > out/study/events.csv
 	$(BIN)/mien study $(SAMPLES)/single_face.mp4 $(SAMPLES)/WolfgangLanger_Pexels.mp4 --people out/study/people.csv --events out/study/events.csv --window -0.6 1.4 -o out/study
+	@test -z "$(FACES)" || $(BIN)/mien validate "$(FACES)" -o out/validation
 	@echo "look at out/study/study.html, then at notes.csv and quality.csv beside it; docs/study.md says what is in the others"
 
 test: $(VENV)/.installed-dev $(SAMPLES)/.fetched browser  ## run the tests; make test ARGS="tests/cli -k doctor"
