@@ -28,6 +28,7 @@ HERE = (
 )
 ELSEWHERE = {
     "mien prepare dfew": "tests/journeys/test_howtos.py::test_reproduce_on_dfew_begins_as_written",
+    "mien prepare myset": "tests/journeys/test_howtos.py::test_the_data_set_that_a_howto_adds_is_read",
     "mien prepare affectnet7": "tests/journeys/test_every_set.py::test_images",
     "mien prepare people": "tests/cli/test_prepare_people.py::test_the_command_says_what_it_made_and_draws_a_sheet",
     "mien train affectnet7": "tests/journeys/test_every_set.py::test_images",
@@ -47,6 +48,7 @@ ELSEWHERE = {
     "mien analyze talk.mp4 --signals": "tests/cli/test_analyze.py::test_every_key_and_column_is_in_the_documents",
     "mien analyze - -o out": "tests/cli/test_analyze.py::test_standard_input_is_a_source",
     "mien analyze ... --workers 2": "tests/journeys/test_same_files.py::test_two_workers_write_what_one_writes",
+    "mien explain --method": "tests/cli/test_explain.py",
     "mien export-result": "tests/cli/test_export_result.py",
     "mien agree": "tests/agreement/test_comparing.py::test_the_command",
     "mien validate": "tests/agreement/test_validation.py",

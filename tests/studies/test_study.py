@@ -166,6 +166,19 @@ def test_the_paragraph_names_versions_hashes_and_limits(made) -> None:
         assert part in text
 
 
+def test_the_paragraph_counts_as_tested_what_was(made, folder: Path, tmp_path: Path) -> None:
+    """One person a side: every contrast stands in tests.csv, none has a p value."""
+    sides = tmp_path / "people.csv"
+    sides.write_text("file,person,condition\np1-calm.mp4,p1,calm\np2-funny.mp4,p2,funny\n")
+    alone = mien.study(str(folder / "out"), tmp_path / "alone", sides, settings=mien.StudySettings(formats=()))
+    rows = table(alone, "tests")
+    assert {row["p"] for row in rows} == {""}
+    text = (alone.folder / "methods.md").read_text()
+    assert f"{len(rows)} contrasts could not be tested" in text
+    assert "permutation" not in text
+    assert "were tested by two-sided permutation" in (made.folder / "methods.md").read_text()
+
+
 def test_the_same_tables_give_the_same_files(folder: Path, made, tmp_path: Path) -> None:
     tables = [folder / f"{name}.csv" for name in ("people", "events", "exclude")]
     settings = mien.StudySettings(baseline="0-4", formats=())

@@ -81,13 +81,17 @@ def _films(found: Collected, facts: dict[str, Any]) -> str:
     return (
         f"Facial expressions of {counted(len(people), 'person', 'people')} in {counted(films, 'film')} were named by "
         f"mien {facts.get('mien', __version__)} (model {model.get('name')}, SHA-256 {str(model.get('sha256'))[:16]}, "
-        f"prior {model.get('prior')}, threshold {model.get('threshold')}, engine {engine.get('name')}) {rate}: "
+        f"prior {model.get('prior')}, threshold {_short(model.get('threshold'))}, engine {engine.get('name')}) {rate}: "
         f"probabilities of {', '.join(found.plan.columns.labels)} a frame, smoothed over time, and spans in which one "
         f"expression is shown. Frames in which the face was too small, blurred or turned away were not read; {read}. "
         f"{counted(len(found.excluded), 'stretch', 'stretches')} of people in films were excluded by hand "
-        f"({sum(held for *_, held in found.excluded):.1f} s), "
-        f"and {counted(len(found.plan.lost), 'row')} of people.csv had no result."
+        f"({sum(held for *_, held in found.excluded):.1f} s)"
+        + (f", and {counted(len(found.plan.lost), 'row')} of people.csv had no result." if found.plan.lost else ".")
     )
+
+
+def _short(number: Any) -> str:
+    return f"{number:.3g}" if isinstance(number, float) else str(number)
 
 
 def _scores(found: Collected, asked: Asked) -> str:
@@ -119,11 +123,15 @@ def _baseline(found: Collected) -> str:
 def _inference(found: Collected, tests: Sequence[Test], asked: Asked) -> str:
     if not tests:
         return ""
-    designs = sorted({test.found.design for test in tests})
+    tested = [test for test in tests if np.isfinite(test.found.p)]
+    few = f"{counted(len(tests) - len(tested), 'contrast')} could not be tested, for want of people or of differences."
+    if not tested:
+        return few
+    designs = sorted({test.found.design for test in tested})
     return (
-        f"{counted(len(tests), 'contrast')} ({', '.join(designs)}; of {', '.join(asked.measures)}) were tested by "
+        f"{counted(len(tested), 'contrast')} ({', '.join(designs)}; of {', '.join(asked.measures)}) were tested by "
         f"two-sided permutation over people (exact, or {DRAWS} draws, seed {SEED}; Welch's t for groups), with 95 % "
         "intervals by the studentised bootstrap (Student's or Welch's below ten people), d_z or Hedges' g, and p "
         "values corrected by Holm and by Benjamini and Hochberg over all pairs and expressions of one question. "
-        f"NumPy {version('numpy')}, SciPy {version('scipy')}."
+        f"NumPy {version('numpy')}, SciPy {version('scipy')}." + (f" {few}" if len(tested) < len(tests) else "")
     )
