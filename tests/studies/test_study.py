@@ -16,7 +16,7 @@ from made_results import LABELS, read_table, shares, write_result
 
 import mien
 from mien.cli.main import main
-from mien.core.errors import DataError
+from mien.core.errors import DataError, SourceError
 from mien.studies import run
 
 PEOPLE, ONSETS = 4, (4.0, 8.0)
@@ -177,6 +177,17 @@ def test_the_paragraph_counts_as_tested_what_was(made, folder: Path, tmp_path: P
     assert f"{len(rows)} contrasts could not be tested" in text
     assert "permutation" not in text
     assert "were tested by two-sided permutation" in (made.folder / "methods.md").read_text()
+
+
+def test_rest_that_lasts_longer_than_the_film_is_said(folder: Path, tmp_path: Path) -> None:
+    long = mien.study(str(folder / "out"), tmp_path, settings=mien.StudySettings(baseline="0-99", formats=()))
+    assert sum("rest is to last until 99 s, the film ends at 12.0 s" in str(note) for note in long.notes) == 2 * PEOPLE
+
+
+def test_a_path_without_a_film_is_said_as_analyze_says_it(tmp_path: Path) -> None:
+    with pytest.raises(SourceError, match="a file or folder that exists") as told:
+        mien.study(str(tmp_path / "vidoes"), tmp_path / "study")
+    assert "left out" not in str(told.value)
 
 
 def test_the_same_tables_give_the_same_files(folder: Path, made, tmp_path: Path) -> None:

@@ -23,6 +23,9 @@ Progress = Callable[[str, int, int], None]
 """Called after every film with: stage, films done, films in all."""
 Open = Callable[[Head], Film]
 
+LATE = 0.5
+"""Seconds by which a stretch at rest may end after the film, unsaid."""
+
 
 @dataclass(frozen=True, eq=False)
 class Trial:
@@ -150,6 +153,9 @@ def _rest(plan: Plan, open_film: Open, progress: Progress | None) -> Baseline | 
             tracks, _ = tracks_of(film, row)
             course = course_of(film, tracks, _of(row, tracks, plan.excluded.get(folder, ())))
             gathered[row.person].add(course, plan.columns, stretch)
+            if stretch is not None and stretch[1] > film.end + LATE:
+                text = f"rest is to last until {stretch[1]:g} s, the film ends at {film.end:.1f} s: rest until then"
+                plan.notes.append(Note("films", 0, film.name, row.person, text))
         if progress is not None:
             progress("baselines", done, len(plan.rest))
     for person, one in gathered.items():

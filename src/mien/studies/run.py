@@ -13,7 +13,7 @@ import numpy as np
 from mien.analysis.batch import BatchProgress, Outcome, analyze_many
 from mien.analysis.expressions import load
 from mien.analysis.settings import AnalysisSettings
-from mien.core.errors import ConfigError, DataError, MissingDependencyError
+from mien.core.errors import ConfigError, DataError, InputError, MissingDependencyError
 from mien.core.files import demand_writable
 from mien.media.files import look_through
 from mien.report.notebook import safe, table_html
@@ -137,17 +137,22 @@ class _Maker:
         folders = [folder for one in given if _is_result(one) for folder in find_folders([Path(one)])]
         sources = [one for one in given if not _is_result(one)]
         sources += [file for file in rest if Path(file).is_file()]
-        made, notes = self._made(sources) if sources else ([], [])
+        made, lost = self._made(sources) if sources else ([], [])
         distinct = {folder.resolve(): folder for folder in [*folders, *made]}
         if not distinct:
-            got = notes[0].text if notes else "none"
-            raise DataError("a film that can be analysed", got, "give videos, or folders that `mien analyze -o` wrote")
+            why = lost[0].error if lost else None
+            if isinstance(why, InputError):
+                raise why
+            fix = "give videos, or folders that `mien analyze -o` wrote"
+            raise DataError("a film that can be analysed", str(why or "none"), fix)
+        notes = [Note("films", 0, Path(one.source).name, "", f"left out: {one.error}") for one in lost]
         return [read_head(folder) for folder in distinct.values()], notes
 
-    def _made(self, sources: Sequence[str]) -> tuple[list[Path], list[Note]]:
+    def _made(self, sources: Sequence[str]) -> tuple[list[Path], list[Outcome]]:
+        """Folders of results, and what could not be analysed."""
         files = look_through(sources, self.out.parent).sources
         network = load(self.model)
-        folders, notes = [], []
+        folders, lost = [], []
         outcomes = analyze_many(
             *(network, files, self.out, self.analysis),
             skip_existing=True,
@@ -160,8 +165,8 @@ class _Maker:
             if outcome.error is None:
                 folders.append(outcome.folder)
             else:
-                notes.append(Note("films", 0, Path(outcome.source).name, "", f"left out: {outcome.error}"))
-        return sorted(folders), notes
+                lost.append(outcome)
+        return sorted(folders), lost
 
 
 def _is_result(place: str) -> bool:
