@@ -23,10 +23,10 @@ from mien import media
 from mien.data.people.exact import load_exact
 from mien.faces import follow
 from mien.models.landmarks import LANDMARK_SIZE, MobileFaceNet, fold
-from mien.models.preprocess import normalise, to_unit
+from mien.models.preprocess import normalise
 from mien.models.record import Preprocessing
 from mien.training.landmarks import point_error
-from mien.training.pointed import SIDE, rendered_faces
+from mien.training.pointed import SIDE, grey_faces, rendered_faces
 from mien.training.start import load_landmarks
 
 SIZES = (48, 32, 24, 16)
@@ -71,8 +71,7 @@ def row(name: str, values: np.ndarray) -> str:
 def grey_of(images: np.ndarray) -> Tensor:
     """Grey faces of SIDE pixels, of pictures (n, s, s) or (n, s, s, 3)."""
     crops = torch.from_numpy(images if images.ndim == 4 else images[..., None]).permute(0, 3, 1, 2)
-    grey = [to_unit(some.expand(-1, 3, -1, -1), Preprocessing(SIDE, SIDE, "grey"))[:, :1] for some in crops.split(256)]
-    return (torch.cat(grey) * 255).round().to(torch.uint8)
+    return torch.cat([grey_faces(some.expand(-1, 3, -1, -1)) for some in crops.split(256)])
 
 
 def measure(given: argparse.Namespace) -> None:

@@ -64,6 +64,9 @@ def test_a_batch_is_the_faces_and_then_some_of_every_other_set(tmp_path: Path) -
     again = beside.batch(numbers, torch.Generator().manual_seed(0))
     assert torch.equal(batch.clips, again.clips)
     assert len(beside) == len(faces)
+    assert beside.styles == {"textbook": 0.25}
+    twice = Beside(faces, [("textbook", other), ("", same), ("textbook", same)], 0.6)
+    assert twice.styles == {"textbook": pytest.approx(0.4)}
 
 
 def test_a_style_teaches_its_own_head_and_the_feature() -> None:
@@ -114,6 +117,8 @@ def test_sets_that_cannot_be_learned_beside_the_data_are_refused(tmp_path: Path)
         replace(run, beside=(str(other.root),)).run()
     with pytest.raises(ConfigError, match="small letters"):
         replace(run, beside=(f"Text Book={faces.root}",)).run()
+    with pytest.raises(ConfigError, match="the loss' own terms, labels"):
+        replace(run, beside=(f"labels={faces.root}",)).run()
     mixed = replace(RECIPE, mixing=Mixing())
     with pytest.raises(ConfigError, match="mixes none"):
         replace(run, recipe=mixed, beside=(str(faces.root),)).run()

@@ -67,10 +67,11 @@ class LabelledTask(Task):
         self.preprocessing = recognizer.preprocessing
         landmarks = recognizer.landmarks
         self._eyes = Recognizer(recognizer.net, None if landmarks is None else fold(landmarks), self.preprocessing)
-        self.source = recipe.source(train, self._eyes, seed)
+        self.source, self.styles = recipe.source(train, self._eyes, seed), {}
         if beside:
             others = [(style, recipe.source(rows, self._eyes, seed)) for style, rows in beside]
-            self.source = Beside(self.source, others, recipe.beside)
+            self.source = joined = Beside(self.source, others, recipe.beside)
+            self.styles = joined.styles
         self.held_out = recipe.held_out(held_out, self._eyes)
         net = recognizer.net
         net.learn_only(recipe.learn)
@@ -80,9 +81,11 @@ class LabelledTask(Task):
         self.idle_parameters = bool(net.needs)
         counts = torch.bincount(self.labels.clamp(min=0), minlength=len(train.labels))
         parts = recipe.parts(Setting(train.labels, net.config.dim, counts))
-        # An item counts as much as any other, whoever labelled it.
-        self.styles = tuple(dict.fromkeys(style for style, _ in beside if style))
-        parts |= {style: (recipe.beside / len(beside), StyleLabels(style, net.head)) for style in self.styles}
+        taken = self.styles.keys() & parts.keys()
+        if taken:
+            expected = f"styles called otherwise than the loss' own terms, {', '.join(parts)}"
+            raise ConfigError(expected, ", ".join(sorted(taken)), "change --beside")
+        parts |= {style: (share, StyleLabels(style, net.head)) for style, share in self.styles.items()}
         self.learner = Learner(net, parts)
         self.module: nn.Module = self.learner
         self.start_epoch(0)

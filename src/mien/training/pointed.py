@@ -67,6 +67,12 @@ def real_faces(data: Path, points: Path, split: SplitName) -> PointedFaces:
     )
 
 
+def grey_faces(crops: UInt8[Tensor, "n 3 h w"]) -> UInt8[Tensor, "n 1 48 48"]:
+    """Crops made grey and small as a crop in use is."""
+    grey = to_unit(crops, Preprocessing(SIDE, SIDE, "grey"))[:, :1]
+    return (grey * 255).round().to(torch.uint8)
+
+
 def rendered_faces(folders: Sequence[Path], split: Split) -> PointedFaces:
     """The frames of a split of sets of rendered people, made grey and small as a crop in use is.
 
@@ -89,8 +95,7 @@ def rendered_faces(folders: Sequence[Path], split: Split) -> PointedFaces:
             some = wanted[first : first + 256]
             clips = [torch.from_numpy(read_clip(manifest, row)) for row, _ in some]
             crops, places = torch.cat(clips), np.concatenate([one for _, one in some])
-            grey = to_unit(crops, Preprocessing(SIDE, SIDE, "grey"))[:, :1]
-            images.append((grey * 255).round().to(torch.uint8))
+            images.append(grey_faces(crops))
             # Known in pixels, whole numbers in their middles.
             points.append((torch.from_numpy(places.astype(np.float32)) + 0.5) / crops.shape[-1])
     return PointedFaces(torch.cat(images), torch.cat(points))

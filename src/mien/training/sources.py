@@ -147,12 +147,17 @@ class Beside(Source):
         faces: all of them are shown in every epoch.
         others: style and faces of every other set; the style "" is that of ``faces``.
         share: items of all other sets together for each of ``faces``.
+
+    Attributes:
+        styles: the styles but that of ``faces``, and how many items of each there are for one of ``faces``: the weight
+            with which an item counts as much as any other, whoever labelled it.
     """
 
     def __init__(self, faces: Source, others: Sequence[tuple[str, Source]], share: float) -> None:
         super().__init__(faces.rows, faces.size)
         self.faces, self.others, self.share = faces, others, share
-        self.styles = tuple(dict.fromkeys(style for style, _ in others if style))
+        of = [style for style, _ in others]
+        self.styles = {style: share * of.count(style) / len(of) for style in of if style}
 
     def batch(self, given: Batch | Int64[Tensor, " b"], rng: torch.Generator) -> Batch:
         """The faces first."""
