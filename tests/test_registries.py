@@ -86,9 +86,10 @@ def headed(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     config = NETS["cnn"].config.found().tiny(len(LABELS))
     kinds, pixels = {signal.name: request.param for signal in BESIDE}, Preprocessing(32, config.input_size)
     heads = build_heads(kinds, BESIDE, config.dim)
+    landmarks = MobileFaceNet() if any(head.reads_tail for head in heads.values()) else None
     record = ModelRecord("headed", LABELS, pixels, {}, frames=2, signals=BESIDE, heads=kinds)
     path = tmp_path_factory.mktemp(request.param) / "headed.safetensors"
-    save_weights(Recognizer(build(config), None, pixels, heads).eval(), record, path)
+    save_weights(Recognizer(build(config), landmarks, pixels, heads).eval(), record, path)
     return path
 
 

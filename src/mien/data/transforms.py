@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 
@@ -153,18 +153,40 @@ def augment(
         return random_erase(warp(lit, random_affine(len(images), changes, rng), size), changes, rng)
 
 
-def augment_with_points(
-    images: Float[Tensor, "n c h w"], points: Float[Tensor, "n 68 2"], size: int, changes: Augmentation, rng: Generator
-) -> tuple[Float[Tensor, "n c s s"], Float[Tensor, "n 68 2"]]:
-    """Light and erasing, then geometry and resize, which the points (shares of the sides) go along with."""
+def augment_with_maps(
+    images: Float[Tensor, "n c h w"], size: int, changes: Augmentation, rng: Generator
+) -> tuple[Float[Tensor, "n c s s"], Float[Tensor, "n 2 3"]]:
+    """Light and erasing, then geometry and resize; with the maps of :func:`warp`, for what must go along with it."""
     with torch.autocast("cpu", enabled=False):
         spoilt = random_erase(random_light(images, changes, rng), changes, rng)
         maps = random_affine(len(images), changes, rng)
-        return warp(spoilt, maps, size), move_points(points, maps)
+        return warp(spoilt, maps, size), maps
+
+
+def augment_with_points(
+    images: Float[Tensor, "n c h w"], points: Float[Tensor, "n 68 2"], size: int, changes: Augmentation, rng: Generator
+) -> tuple[Float[Tensor, "n c s s"], Float[Tensor, "n 68 2"]]:
+    """As :func:`augment_with_maps`; the points (shares of the sides) go along."""
+    changed, maps = augment_with_maps(images, size, changes, rng)
+    return changed, move_points(points, maps)
+
+
+def is_mirrored(maps: Float[Tensor, "n 2 3"]) -> Bool[Tensor, " n"]:
+    """Whether left and right change."""
+    mirrored: Tensor = torch.linalg.det(maps[:, :, :2]) < 0
+    return mirrored
 
 
 def move_points(points: Float[Tensor, "n 68 2"], maps: Float[Tensor, "n 2 3"]) -> Float[Tensor, "n 68 2"]:
     """Where points of pictures lie after :func:`warp`, in shares of the sides; mirrored, left and right change."""
     turn, shift = maps[:, :, :2], maps[:, :, 2:]
     there = torch.linalg.solve(turn, (2 * points - 1).mT - shift).mT / 2 + 0.5
-    return torch.where((torch.linalg.det(turn) < 0).view(-1, 1, 1), there[:, MIRRORED], there)
+    return torch.where(is_mirrored(maps).view(-1, 1, 1), there[:, MIRRORED], there)
+
+
+def turn_roll(roll: Float[Tensor, " n"], maps: Float[Tensor, "n 2 3"]) -> Float[Tensor, " n"]:
+    """By how many degrees what leant clockwise by ``roll`` leans after :func:`warp`."""
+    angle = torch.deg2rad(roll)
+    upwards = torch.stack([angle.sin(), -angle.cos()], 1)
+    there = torch.linalg.solve(maps[:, :, :2], upwards[:, :, None])[:, :, 0]
+    return torch.rad2deg(torch.atan2(there[:, 0], -there[:, 1]))

@@ -35,10 +35,11 @@ class ClipGraph(nn.Module):
         shift = torch.as_tensor(calibration.shift, dtype=torch.float32)
         self.register_buffer("shift", shift.expand(len(model.record.labels)).clone())
         self.net, self.landmarks = model.network.net, model.network.landmarks
+        self.tail_of, self.tail = model.network.tail_of, model.network.tail
         self.heads, self.signals = model.network.heads, model.record.signals
         self.to_input = Resize(given.crop_size, given.input_size, antialias=given.crop_size > given.input_size)
         self.to_landmarks = Resize(given.input_size, LANDMARK_SIZE, align_corners=True)
-        grid = model.network.net.config.grid if self.landmarks is not None else MAP_SIDE
+        grid = getattr(model.network.net.config, "grid", MAP_SIDE)  # a network without prompts reads no map
         # Where the grid divides the map's side, S2D takes the mean of areas, which is the same everywhere.
         self.to_grid = Resize(MAP_SIDE, grid, antialias=True) if MAP_SIDE % grid else nn.Identity()
 
@@ -47,10 +48,11 @@ class ClipGraph(nn.Module):
         b, t = clips.shape[:2]
         images = to_colour(clips.flatten(0, 1).to(torch.float32) / 255, self.preprocessing)
         frames = normalise(self.to_input(images).expand(-1, 3, -1, -1), self.preprocessing)
-        landmark_map = None
+        landmark_map = tail = None
         if self.landmarks is not None:
-            landmark_map = self.to_grid(self.landmarks.landmark_map(self.to_landmarks(frames)))
-        answer = with_heads(Answer(*self.net(frames.view(b, t, *frames.shape[1:]), landmark_map)), self.heads)
+            whole = self.landmarks.landmark_map(self.to_landmarks(frames))
+            landmark_map, tail = self.to_grid(whole), self.tail_of(whole, b)
+        answer = with_heads(Answer(*self.net(frames.view(b, t, *frames.shape[1:]), landmark_map)), self.heads, tail)
         logits, said = answer.logits, ((one, answer.signals[one.name]) for one in self.signals)
         beside = [part for one, raw in said for part in (torch_values(one, raw), raw)]
         return (logits / self.temperature + self.shift).softmax(-1), logits, *beside

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -11,6 +12,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from mien.core.signals import Signal
+from mien.models.landmarks import TAIL
 from mien.models.net import Answer
 from mien.models.nets import HEADS
 
@@ -21,17 +23,24 @@ class Head(nn.Module, ABC):
     """Numbers for a signal's columns, before softmax and sigmoid (:meth:`mien.core.signals.Signal.values`).
 
     Args:
-        dim: of the feature.
+        dim: of the network's feature.
         signal: what is said.
+
+    Attributes:
+        dim: of what it reads.
+        columns: of the signal.
     """
+
+    reads_tail: ClassVar[bool] = False
+    """Whether it reads the landmark net's tail (:class:`mien.models.landmarks.LandmarkTail`) after the feature."""
 
     def __init__(self, dim: int, signal: Signal) -> None:
         super().__init__()
-        self.dim, self.columns = dim, len(signal.labels)
+        self.dim, self.columns = dim + (TAIL if self.reads_tail else 0), len(signal.labels)
 
     @abstractmethod
     def forward(self, feature: Float[Tensor, "b d"]) -> Float[Tensor, "b k"]:
-        """One row a clip."""
+        """One row a clip; d is :attr:`dim`."""
 
 
 class Linear(Head):
@@ -39,12 +48,18 @@ class Linear(Head):
 
     def __init__(self, dim: int, signal: Signal) -> None:
         super().__init__(dim, signal)
-        self.layer = nn.Linear(dim, self.columns)
+        self.layer = nn.Linear(self.dim, self.columns)
 
     def forward(self, feature: Float[Tensor, "b d"]) -> Float[Tensor, "b k"]:
         """See :class:`Head`."""
         answer: Tensor = self.layer(feature)
         return answer
+
+
+class Landmark(Linear):
+    """One linear layer on the feature and the landmark net's tail: movements and directions are a matter of shape."""
+
+    reads_tail = True
 
 
 class Cosine(Head):
@@ -65,9 +80,11 @@ def build_heads(kinds: Mapping[str, str], signals: tuple[Signal, ...], dim: int)
     return {one.name: HEADS[kinds[one.name]].head.found()(dim, one) for one in signals if one.name in kinds}
 
 
-def with_heads(answer: Answer, heads: nn.ModuleDict) -> Answer:
-    """The answer with what ``heads`` say of its feature."""
-    return answer._replace(signals={**answer.signals, **{name: head(answer.feature) for name, head in heads.items()}})
+def with_heads(answer: Answer, heads: nn.ModuleDict, tail: Float[Tensor, "b 512"] | None = None) -> Answer:
+    """The answer with what ``heads`` say of its feature, and of the landmark net's tail, where one reads it."""
+    whole = answer.feature if tail is None else torch.cat([answer.feature, tail.to(answer.feature.dtype)], 1)
+    said = {name: head(whole if head.reads_tail else answer.feature) for name, head in heads.items()}
+    return answer._replace(signals={**answer.signals, **said})
 
 
 def torch_values(signal: Signal, raw: Float[Tensor, "b k"]) -> Float[Tensor, "b k"]:

@@ -8,6 +8,7 @@ of the S2D checkpoints.
 from __future__ import annotations
 
 import copy
+from typing import TypeVar
 
 import torch
 import torch.nn.functional as F
@@ -18,6 +19,9 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 LANDMARK_SIZE = 112
 MAP_CHANNELS, MAP_SIDE = 128, 14
 POINTS = 68
+TAIL = 512
+"""Numbers of :class:`LandmarkTail`."""
+AnyNet = TypeVar("AnyNet", bound=nn.Module)
 
 
 class PReLU(nn.PReLU):
@@ -131,6 +135,34 @@ class MobileFaceNet(nn.Module):
         return self.points(landmark_map), landmark_map
 
 
+class LandmarkTail(nn.Module):
+    """What the landmark net's last stages make of its map, for heads that say more of a face's shape than 68 points.
+
+    A copy learns for itself, so the points stay what they are.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv_45 = DepthWise(128, 128, 512, stride=2)
+        self.conv_5 = Residual(128, 256, 2)
+        self.conv_6_sep = ConvBlock(128, TAIL, 1)
+        self.conv_6_dw = ConvBlock(TAIL, TAIL, 7, groups=TAIL, linear=True)
+
+    @classmethod
+    def of(cls, net: MobileFaceNet) -> LandmarkTail:
+        """A copy of a net's own last stages, but for the points; it learns."""
+        tail = cls()
+        for name in ("conv_45", "conv_5", "conv_6_sep"):
+            getattr(tail, name).load_state_dict(getattr(net, name).state_dict())
+        tail.conv_6_dw.load_state_dict(net.output_layer.conv_6_dw.state_dict())
+        return tail
+
+    def forward(self, landmark_map: Float[Tensor, "n 128 14 14"]) -> Float[Tensor, "n 512"]:
+        """One row a face."""
+        out: Tensor = self.conv_6_dw(self.conv_6_sep(self.conv_5(self.conv_45(landmark_map)))).flatten(1)
+        return out
+
+
 def landmark_input(images: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b 3 112 112"]:
     """Normalised frames as the landmark net takes them (S2D resizes bilinearly with aligned corners)."""
     images = images.contiguous(memory_format=torch.channels_last)
@@ -139,11 +171,11 @@ def landmark_input(images: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b 3 112 1
     return F.interpolate(images, size=(LANDMARK_SIZE, LANDMARK_SIZE), mode="bilinear", align_corners=True)
 
 
-def fold(net: MobileFaceNet) -> MobileFaceNet:
+def fold(net: AnyNet) -> AnyNet:
     """A copy for inference, equal up to rounding: batch norms folded into the convolutions, channels last."""
     folded = copy.deepcopy(net).eval().requires_grad_(False)
     for block in folded.modules():
         if isinstance(block, ConvBlock):
             block.conv = fuse_conv_bn_eval(block.conv, block.bn)
             block.bn = nn.Identity()  # type: ignore[assignment]
-    return folded.to(memory_format=torch.channels_last)  # type: ignore[no-any-return, call-overload]
+    return folded.to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]

@@ -93,6 +93,7 @@ HEADS: Registry[HeadEntry] = Registry(
     "head",
     {
         "linear": HeadEntry(Place("mien.models.heads:Linear"), linear=True),
+        "landmark": HeadEntry(Place("mien.models.heads:Landmark"), linear=True),
         "cosine": HeadEntry(Place("mien.models.heads:Cosine"), linear=False),
     },
 )

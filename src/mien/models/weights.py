@@ -14,10 +14,10 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
-from mien.core.errors import WeightsError
+from mien.core.errors import ConfigError, WeightsError
 from mien.core.files import whole_file
 from mien.models.heads import Head, build_heads, with_heads
-from mien.models.landmarks import MobileFaceNet, landmark_input
+from mien.models.landmarks import LandmarkTail, MobileFaceNet, landmark_input
 from mien.models.net import Answer, Net
 from mien.models.nets import build, config_of
 from mien.models.preprocess import normalise, to_frames, to_unit
@@ -35,7 +35,7 @@ class Recognizer(nn.Module):
 
     Args:
         net: image or video model.
-        landmarks: the landmark net; None for a model that needs no map of it.
+        landmarks: the landmark net; None for a model that needs no map of it, nor has a head that reads its tail.
         preprocessing: how crops become input.
         heads: on its feature, by the signal they say.
         says: signals in the order of :meth:`outputs`; empty: the heads'.
@@ -54,6 +54,9 @@ class Recognizer(nn.Module):
         self.put(net)
         self.landmarks, self.preprocessing = landmarks, preprocessing
         self.heads, self.says = nn.ModuleDict(dict(heads or {})), tuple(says or heads or ())
+        self.tail = LandmarkTail() if any(head.reads_tail for head in self.heads.values()) else None
+        if self.tail is not None and landmarks is None:
+            raise ConfigError("a network with a landmark net for such a head", "none", "choose another kind of head")
 
     @property
     def net(self) -> Any:
@@ -89,7 +92,15 @@ class Recognizer(nn.Module):
 
     def answer(self, frames: Float[Tensor, "b t 3 s s"]) -> Answer:
         """All that is said of frames that are already normalised."""
-        return with_heads(Answer(*self.net(frames, self.landmark_map(frames.flatten(0, 1)))), self.heads)
+        landmark_map = self.landmark_map(frames.flatten(0, 1))
+        return with_heads(Answer(*self.net(frames, landmark_map)), self.heads, self.tail_of(landmark_map, len(frames)))
+
+    def tail_of(self, landmark_map: Float[Tensor, "bt 128 14 14"] | None, clips: int) -> Float[Tensor, "b 512"] | None:
+        """The mean over the frames of what the tail makes of their maps; None where no head reads it."""
+        if self.tail is None or landmark_map is None:
+            return None
+        tail: Tensor = self.tail(landmark_map)
+        return tail.view(clips, -1, tail.shape[-1]).mean(1)
 
     def landmark_map(self, images: Float[Tensor, "n 3 s s"]) -> Float[Tensor, "n 128 14 14"] | None:
         """The frozen landmark net's map of normalised images; None for a model without prompts."""
@@ -186,8 +197,9 @@ def load_weights(path: Path) -> tuple[Recognizer, ModelRecord]:
     state = read_tensors(path)
     with torch.device("meta"):  # no random numbers are drawn only to be overwritten
         net: Net = build(config_of(record.network, record.config))
-        landmarks = MobileFaceNet() if "landmark_map" in net.needs else None
         heads = build_heads(record.heads, record.signals, net.config.dim)
+        reads = "landmark_map" in net.needs or any(head.reads_tail for head in heads.values())
+        landmarks = MobileFaceNet() if reads else None
         says = [signal.name for signal in record.signals]
         recognizer = Recognizer(net, landmarks, record.preprocessing, heads, says)
     if unsaid := set(says) - set(heads) - set(net.says):

@@ -192,6 +192,8 @@ def _load(
         network, record = load_weights(path)
         if network.landmarks is not None:
             network.landmarks = fold(network.landmarks)
+        if network.tail is not None:
+            network.tail = fold(network.tail)
         faster = NETS[network.network].faster
         if folded and faster:
             # Not the same class, but the same in all that use asks of it: the call and the config.

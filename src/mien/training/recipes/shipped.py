@@ -10,9 +10,10 @@ from mien.training.labelled import LabelledRun
 from mien.training.landmarks import LandmarkRun
 from mien.training.plan import FitPlan
 from mien.training.recipe import FaceRecipe, MovingRecipe
+from mien.training.signals import SignalRun
 from mien.training.smoke import SmokeRun
 
-LANDMARKS, SMOKE = LandmarkRun, SmokeRun
+LANDMARKS, SIGNALS, SMOKE = LandmarkRun, SignalRun, SmokeRun
 
 FACES = FaceRecipe(
     model=S2DConfig(98, 14, 384, 8, 6, classes=8, dropout=0.0, drop_path=0.05),

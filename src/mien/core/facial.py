@@ -1,0 +1,49 @@
+"""The signals of a face that the shipped weights have: action units, head pose, gaze, closed eyes.
+
+Left and right are the person's own. Directions are those of the picture: across to its right, up, and roll clockwise.
+"""
+
+from __future__ import annotations
+
+from mien.core.signals import Signal
+
+UNITS: dict[str, str] = {
+    "AU1": "inner brow raiser",
+    "AU2": "outer brow raiser",
+    "AU4": "brow lowerer",
+    "AU5": "upper lid raiser",
+    "AU6": "cheek raiser",
+    "AU7": "lid tightener",
+    "AU9": "nose wrinkler",
+    "AU10": "upper lip raiser",
+    "AU12": "lip corner puller",
+    "AU14": "dimpler",
+    "AU15": "lip corner depressor",
+    "AU17": "chin raiser",
+    "AU18": "lip pucker",
+    "AU20": "lip stretcher",
+    "AU23": "lip tightener",
+    "AU24": "lip pressor",
+    "AU25": "lips part",
+    "AU26": "jaw drop",
+    "AU28": "lip suck",
+}
+"""Names of FACS (Ekman & Friesen 1978). What mien says of them is learnt from a model and from rendered faces; no FACS
+coder has looked at it. Closed eyes (AU43, and AU45, a blink) are the signal :data:`EYES_CLOSED`."""
+TWO_SIDED = ("AU2", "AU4", "AU5", "AU6", "AU7", "AU9", "AU10", "AU12", "AU14", "AU15", "AU20", "AU24")
+"""Those whose sources know left from right."""
+SIDES = ("left", "right")
+
+ACTION_UNITS = Signal(
+    "action_units",
+    tuple(name for unit in UNITS for name in ([f"{unit} {side}" for side in SIDES] if unit in TWO_SIDED else [unit])),
+    "flags",
+)
+"""Strengths from 0 to 1: of the movement a head's coefficient stands for, not FACS' letters A to E."""
+POSE = Signal("pose", ("yaw", "pitch", "roll"), "scale", -90.0, 90.0)
+"""Degrees of the head: yaw where the nose points to the picture's right, pitch where it points up, roll clockwise."""
+GAZE = Signal("gaze", ("across", "up"), "scale", -45.0, 45.0)
+"""Degrees of the eyes, the mean of both, from where the head points."""
+EYES_CLOSED = Signal("eyes_closed", SIDES, "flags")
+"""How far each eye is shut."""
+FACIAL = (ACTION_UNITS, POSE, GAZE, EYES_CLOSED)
