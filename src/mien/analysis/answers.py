@@ -4,6 +4,8 @@ Windows overlap, so most crops lie in two of them. The outputs of an image model
 outputs (a mean of features, then linear heads; :attr:`mien.models.record.ModelRecord.averages`): it is given every crop
 once, whatever the number of windows over it, and crops that no window picked never. A video model mixes its frames from
 the first block on and sees every window whole, and so does an image model with a head that is not linear.
+
+What an image model itself says beside the expression is kept of single crops too: a blink is over within a window.
 """
 
 from __future__ import annotations
@@ -13,7 +15,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from jaxtyping import Float64
 
-from mien.core.types import FaceClip, Prediction
+from mien.core.types import FaceClip, Looks, Prediction
 from mien.models.network import Network, outputs_of, said, values_of
 
 
@@ -34,6 +36,8 @@ class Answers:
         self._waiting: list[FaceClip] = []
         self._classes = len(network.record.labels)
         self._crops = _CropOutputs(network, reach) if network.record.averages else None
+        own = [not signal.derived_from for signal in network.record.signals for _ in signal.labels]
+        self._own = np.array(own, np.bool_) if self._crops is not None else np.zeros(len(own), np.bool_)
 
     def push(self, clips: Sequence[FaceClip]) -> list[Prediction]:
         """Take clips; the predictions of every batch that is now full."""
@@ -52,13 +56,24 @@ class Answers:
         for some in _chunks(clips, self._batch):
             if self._crops is None:
                 rows = said(self._network, np.stack([clip.images for clip in some]))
+                looks: list[Looks | None] = [None] * len(some)
             else:
-                rows = values_of(self._network, self._crops.of_clips(some))
-            answers += [self._prediction(clip, row) for clip, row in zip(some, rows, strict=True)]
+                outputs = self._crops.of_clips(some)
+                rows = values_of(self._network, np.stack([one.mean(0) for one in outputs]))
+                looks = self._looks(some, outputs)
+            answers += [self._prediction(*one) for one in zip(some, rows, looks, strict=True)]
         return answers
 
-    def _prediction(self, clip: FaceClip, row: Float64[np.ndarray, " n"]) -> Prediction:
-        return Prediction(clip.track, clip.start, clip.end, row[: self._classes], row[self._classes :])
+    def _looks(self, clips: list[FaceClip], outputs: list[Float64[np.ndarray, "t m"]]) -> list[Looks | None]:
+        if not self._own.any():
+            return [None] * len(clips)
+        values = values_of(self._network, np.concatenate(outputs))[:, self._classes :]
+        values = np.where(self._own, values, np.nan)
+        parts = np.split(values, np.cumsum([len(one) for one in outputs])[:-1])
+        return [Looks(clip.times, part) for clip, part in zip(clips, parts, strict=True)]
+
+    def _prediction(self, clip: FaceClip, row: Float64[np.ndarray, " n"], looks: Looks | None) -> Prediction:
+        return Prediction(clip.track, clip.start, clip.end, row[: self._classes], row[self._classes :], looks)
 
 
 class _CropOutputs:
@@ -68,8 +83,8 @@ class _CropOutputs:
         self._network, self._reach = network, reach
         self._known: dict[tuple[int, int], tuple[float, Float64[np.ndarray, " m"]]] = {}
 
-    def of_clips(self, clips: Sequence[FaceClip]) -> Float64[np.ndarray, "b m"]:
-        """One row a clip: the mean over its places, so that a crop which fills two of them counts twice."""
+    def of_clips(self, clips: Sequence[FaceClip]) -> list[Float64[np.ndarray, "t m"]]:
+        """A row a place of each clip; a crop that fills two of them has two, and so counts twice in the mean."""
         new = {
             key: (time, image)
             for clip in clips
@@ -79,10 +94,10 @@ class _CropOutputs:
         if new:
             rows = outputs_of(self._network, np.stack([image for _, image in new.values()])[:, None])
             self._known |= {key: (time, row) for (key, (time, _)), row in zip(new.items(), rows, strict=True)}
-        means = np.stack([np.mean([self._known[key][1] for key in _keys(clip)], axis=0) for clip in clips])
+        rows_of = [np.stack([self._known[key][1] for key in _keys(clip)]) for clip in clips]
         oldest = max(clip.end for clip in clips) - self._reach
         self._known = {key: (time, row) for key, (time, row) in self._known.items() if time >= oldest}
-        return means
+        return rows_of
 
 
 def _keys(clip: FaceClip) -> list[tuple[int, int]]:

@@ -26,6 +26,7 @@ from mien.analysis.smoothing import (
     track_spans,
 )
 from mien.analysis.state import demand_unchanged, state_of
+from mien.analysis.upright import leaning
 from mien.core.errors import ConfigError
 from mien.core.forks import library_work
 from mien.core.settings import thread_count
@@ -69,7 +70,8 @@ def load(
         prior: which shares of the expressions its answers expect: ``trained``, those of its training set; ``balanced``,
             none before another, where the weights know how; None: as the weights say.
         signals: what it is to say beside the expression, such as ``affect``: valence and arousal, derived from the
-            expression (:data:`mien.models.network.SIGNALS`). What the weights say themselves needs no asking.
+            expression (:data:`mien.models.network.SIGNALS`). What the weights say themselves (:mod:`mien.core.facial`)
+            needs no asking; ``expression`` leaves it out but for what is named.
         trial: with ``auto``, make that trial now when there was none (about a minute).
         say: told in a line what takes long.
 
@@ -81,8 +83,9 @@ def load(
     with library_work:
         from mien.engines.opening import open_model
 
-    network = open_model(name, backend, prior=prior, trial=trial, say=say)
-    return ExpressionModel(with_signals(network, tuple(signals)))
+    names = tuple(signals)
+    network = open_model(name, backend, prior=prior, signals=names, trial=trial, say=say)
+    return ExpressionModel(with_signals(network, names))
 
 
 class ExpressionModel:
@@ -302,7 +305,7 @@ class _Notes:
             order := np.argsort(tracks, kind="stable"), np.flatnonzero(np.diff(tracks[order])) + 1
         )
         starts, codes = self.table.column("time"), self.table.column("reason")
-        indices = self.table.column("index")
+        indices, points = self.table.column("index"), self.table.column("points")
         ends, places = self._clock.ends(indices, self.end), self._clock.places(indices)
         spans: list[Span] = []
         for rows in rows_of_tracks:
@@ -312,6 +315,7 @@ class _Notes:
                 asked = rows[readable]
                 probabilities[readable] = frame_probabilities(starts[asked], ends[asked], self._predictions[track])
                 signals = frame_signals(starts[asked], ends[asked], self._predictions[track])
+                signals = leaning(self.table.signals, signals, points[asked])
                 self.table.set_probabilities(asked, probabilities[readable], signals)
             reasons = [self.table.reasons[code] for code in codes[rows]]
             seen = TrackReadings(track, starts[rows], ends[rows], probabilities, reasons, places[rows])

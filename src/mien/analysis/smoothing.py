@@ -113,8 +113,19 @@ def frame_probabilities(
 def frame_signals(
     starts: Float64[np.ndarray, " n"], ends: Float64[np.ndarray, " n"], predictions: Sequence[Prediction]
 ) -> Float64[np.ndarray, "n k"]:
-    """What the model says beside of each frame: means as those of :func:`frame_probabilities`."""
-    return _frame_means(starts, ends, predictions, [one.signals for one in predictions])
+    """What the model says beside of each frame.
+
+    Means as those of :func:`frame_probabilities`; but where it was said of single crops
+    (:attr:`mien.core.types.Prediction.looks`), that, along straight lines from one to the next.
+    """
+    means = _frame_means(starts, ends, predictions, [one.signals for one in predictions])
+    looks = [one.looks for one in predictions if one.looks is not None]
+    if looks:
+        times, first = np.unique(np.concatenate([one.times for one in looks]), return_index=True)
+        rows = np.concatenate([one.signals for one in looks])[first]
+        for column in np.flatnonzero(np.isfinite(rows[0])):
+            means[:, column] = np.interp(starts, times, rows[:, column])
+    return means
 
 
 def _frame_means(

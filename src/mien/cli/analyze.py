@@ -53,7 +53,8 @@ class Analyze:
     backend: Backend = "auto"
     """What runs the model. auto: the fastest by a trial, which long work makes once a machine; else PyTorch."""
     signals: Annotated[tuple[str, ...], tyro.conf.UseAppendAction, tyro.conf.arg(metavar="NAME")] = ()
-    """What to say beside the expression; may be repeated. affect: valence and arousal, derived from the expression."""
+    """What to say beside the expression; may be repeated. affect: valence and arousal, derived from the expression.
+    action_units, pose, gaze, eyes_closed: the model says them unasked; expression: those only that are named."""
     skip_existing: bool = False
     """Leave out a source whose finished result of the same model, settings and file is in OUT. A file is the same by
     path, size and time of writing; with --hash-source by path and contents."""

@@ -46,7 +46,8 @@ class Watch:
     """Which shares of the expressions to expect: trained, those of the training set; balanced, none before another.
     None: the model's own choice; see `mien models NAME`."""
     signals: Annotated[tuple[str, ...], tyro.conf.UseAppendAction, tyro.conf.arg(metavar="NAME")] = ()
-    """What to say beside the expression; may be repeated. affect: valence and arousal, derived from the expression."""
+    """What to say beside the expression; may be repeated. affect: valence and arousal, derived from the expression.
+    action_units, pose, gaze, eyes_closed: the model says them unasked; expression: those only that are named."""
     fast: bool = False
     """Read every frame, as fast as the model can, instead of in real time. Not for cameras and streams."""
     json: bool = False

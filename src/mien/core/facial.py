@@ -33,17 +33,19 @@ coder has looked at it. Closed eyes (AU43, and AU45, a blink) are the signal :da
 TWO_SIDED = ("AU2", "AU4", "AU5", "AU6", "AU7", "AU9", "AU10", "AU12", "AU14", "AU15", "AU20", "AU24")
 """Those whose sources know left from right."""
 SIDES = ("left", "right")
+LEARNT = "learnt from another model and from rendered faces"
 
 ACTION_UNITS = Signal(
     "action_units",
-    tuple(name for unit in UNITS for name in ([f"{unit} {side}" for side in SIDES] if unit in TWO_SIDED else [unit])),
+    tuple(name for unit in UNITS for name in ([f"{unit}_{side}" for side in SIDES] if unit in TWO_SIDED else [unit])),
     "flags",
+    note=f"strengths, {LEARNT}; not validated against FACS coders",
 )
 """Strengths from 0 to 1: of the movement a head's coefficient stands for, not FACS' letters A to E."""
-POSE = Signal("pose", ("yaw", "pitch", "roll"), "scale", -90.0, 90.0)
+POSE = Signal("pose", ("yaw", "pitch", "roll"), "scale", -90.0, 90.0, note=f"degrees, {LEARNT}")
 """Degrees of the head: yaw where the nose points to the picture's right, pitch where it points up, roll clockwise."""
-GAZE = Signal("gaze", ("across", "up"), "scale", -45.0, 45.0)
+GAZE = Signal("gaze", ("across", "up"), "scale", -45.0, 45.0, note=f"degrees from where the head points, {LEARNT}")
 """Degrees of the eyes, the mean of both, from where the head points."""
-EYES_CLOSED = Signal("eyes_closed", SIDES, "flags")
+EYES_CLOSED = Signal("eyes_closed", SIDES, "flags", note=f"how far each eye is shut, {LEARNT}")
 """How far each eye is shut."""
 FACIAL = (ACTION_UNITS, POSE, GAZE, EYES_CLOSED)

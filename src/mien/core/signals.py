@@ -21,7 +21,7 @@ EXPRESSION = "expression"
 """The signal that every model has: its labels, one of which is shown. Spans come from it alone."""
 TAKEN = (EXPRESSION, "probabilities", "logits", "clips")
 """Names that mean something else, in tables or in exported files."""
-MOST_SIGNALS, MOST_COLUMNS, MOST_VALUE = 16, 256, 1e6
+MOST_SIGNALS, MOST_COLUMNS, MOST_VALUE, MOST_NOTE = 16, 256, 1e6, 300
 
 
 @dataclass(frozen=True)
@@ -36,6 +36,7 @@ class Signal:
         low: least value; 0 unless a scale.
         high: largest value; 1 unless a scale.
         derived_from: the signal it is computed from; empty where the network itself says it.
+        note: what else a reader must know of it, shown wherever it is explained.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Signal:
     low: float = 0.0
     high: float = 1.0
     derived_from: str = ""
+    note: str = ""
 
     def __post_init__(self) -> None:
         plain = isinstance(self.name, str) and re.fullmatch("[a-z][a-z0-9_]{0,39}", self.name) is not None
@@ -60,6 +62,7 @@ class Signal:
         ranged = self.low < self.high if self.kind == "scale" else (self.low, self.high) == (0, 1)
         checks.demand(ranged, f"range of {self.name}", "low < high; 0 to 1 unless a scale", (self.low, self.high))
         checks.text(f"derived_from of {self.name}", self.derived_from, checks.MOST_LABEL)
+        checks.text(f"note of {self.name}", self.note, MOST_NOTE)
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -76,7 +79,8 @@ class Signal:
 
     def to_dict(self) -> dict[str, Any]:
         """In the types of JSON, as records, results and pages have it."""
-        derived = {"derived_from": self.derived_from} if self.derived_from else {}
+        said = {name: getattr(self, name) for name in ("derived_from", "note")}
+        derived = {name: text for name, text in said.items() if text}
         span = [self.low, self.high]
         return {"name": self.name, "kind": self.kind, "labels": list(self.labels), "range": span, **derived}
 
@@ -93,9 +97,9 @@ def parse_signals(listed: Any) -> tuple[Signal, ...]:
     return distinct(tuple(_parsed(**one) for one in listed))
 
 
-def _parsed(name: Any, kind: Any, labels: Any, range: Any, derived_from: Any = "") -> Signal:
+def _parsed(name: Any, kind: Any, labels: Any, range: Any, derived_from: Any = "", note: Any = "") -> Signal:
     low, high = range
-    return Signal(name, tuple(labels), kind, low, high, derived_from)
+    return Signal(name, tuple(labels), kind, low, high, derived_from, note)
 
 
 def distinct(signals: tuple[Signal, ...]) -> tuple[Signal, ...]:

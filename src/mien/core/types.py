@@ -120,6 +120,19 @@ class FaceClip:
 
 
 @dataclass(frozen=True, eq=False, slots=True)
+class Looks:
+    """What a network itself says of a clip's single crops beside the expression.
+
+    Attributes:
+        times: seconds of each crop.
+        signals: a row a crop; NaN in the columns of what is derived.
+    """
+
+    times: Float64[np.ndarray, " t"]
+    signals: Float[np.ndarray, "t k"]
+
+
+@dataclass(frozen=True, eq=False, slots=True)
 class Prediction:
     """The network's answer for one clip.
 
@@ -129,6 +142,7 @@ class Prediction:
         end: seconds, >= start.
         probabilities: calibrated, one per label, sums to 1.
         signals: the columns of what the model says beside (:mod:`mien.core.signals`).
+        looks: the same of single crops, of an image model.
     """
 
     track: int
@@ -136,6 +150,7 @@ class Prediction:
     end: float
     probabilities: Float[np.ndarray, " c"]
     signals: Float[np.ndarray, " k"] = field(default_factory=nothing)
+    looks: Looks | None = None
 
 
 @dataclass(frozen=True, eq=False, slots=True)

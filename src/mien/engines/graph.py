@@ -11,8 +11,8 @@ import torch.nn.functional as F
 from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
-from mien.models.heads import torch_values, with_heads
-from mien.models.landmarks import LANDMARK_SIZE, MAP_SIDE
+from mien.models.heads import reads_tail, torch_values, with_heads
+from mien.models.landmarks import LANDMARK_SIZE, MAP_SIDE, tail_of
 from mien.models.net import Answer
 from mien.models.preprocess import normalise, to_colour
 from mien.models.zoo import LoadedModel
@@ -35,8 +35,10 @@ class ClipGraph(nn.Module):
         shift = torch.as_tensor(calibration.shift, dtype=torch.float32)
         self.register_buffer("shift", shift.expand(len(model.record.labels)).clone())
         self.net, self.landmarks = model.network.net, model.network.landmarks
-        self.tail_of, self.tail = model.network.tail_of, model.network.tail
-        self.heads, self.signals = model.network.heads, model.record.signals
+        self.signals = model.record.signals
+        says = [signal.name for signal in self.signals]
+        self.heads = nn.ModuleDict({name: head for name, head in model.network.heads.items() if name in says})
+        self.tail = model.network.tail if reads_tail(self.heads.values()) else None
         self.to_input = Resize(given.crop_size, given.input_size, antialias=given.crop_size > given.input_size)
         self.to_landmarks = Resize(given.input_size, LANDMARK_SIZE, align_corners=True)
         grid = getattr(model.network.net.config, "grid", MAP_SIDE)  # a network without prompts reads no map
@@ -51,7 +53,7 @@ class ClipGraph(nn.Module):
         landmark_map = tail = None
         if self.landmarks is not None:
             whole = self.landmarks.landmark_map(self.to_landmarks(frames))
-            landmark_map, tail = self.to_grid(whole), self.tail_of(whole, b)
+            landmark_map, tail = self.to_grid(whole), tail_of(self.tail, whole, b)
         answer = with_heads(Answer(*self.net(frames.view(b, t, *frames.shape[1:]), landmark_map)), self.heads, tail)
         logits, said = answer.logits, ((one, answer.signals[one.name]) for one in self.signals)
         beside = [part for one, raw in said for part in (torch_values(one, raw), raw)]

@@ -5,7 +5,7 @@ No torch is imported where an exported engine is at hand.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -17,6 +17,7 @@ from mien.engines.base import ExportedNetwork
 from mien.engines.cached import EXPORTERS, PACKAGES, SUFFIXES, engine_file, engine_folder, installed, read_choice
 from mien.engines.ready import open_engine
 from mien.models.find import find_weights
+from mien.models.network import asked_of
 from mien.models.record import ModelRecord, read_record
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ def open_model(
     backend: Backend = "auto",
     *,
     prior: str | None = None,
+    signals: Collection[str] = (),
     trial: bool = False,
     say: Say | None = None,
 ) -> LoadedModel | ExportedNetwork:
@@ -43,6 +45,7 @@ def open_model(
             PyTorch.
         prior: how its logits are read, by a name of :attr:`mien.models.record.ModelRecord.readings`; None: as the file
             says.
+        signals: see :func:`mien.models.network.asked_of`.
         trial: with ``auto``, measure the engines when no choice is known (about a minute, once a machine).
         say: told in a line what takes long.
 
@@ -53,7 +56,7 @@ def open_model(
     if backend not in BACKENDS:
         raise ConfigError("a backend", repr(backend), did_you_mean(backend, list(BACKENDS)))
     model = _open(name, backend, trial, say)
-    model.record = model.record.read_as(prior)
+    model.record = asked_of(model.record.read_as(prior), signals)
     return model
 
 

@@ -80,6 +80,19 @@ def frame_to_crop(points: Float[np.ndarray, "5 2"], size: int) -> Motion:
     return similarity(points, TEMPLATE * size - 0.5)
 
 
+def crop_turns(points: Float[np.ndarray, "n 5 2"]) -> Float64[np.ndarray, " n"]:
+    """Degrees clockwise by which faces lean in the frame, as far as their crops are turned back by.
+
+    Args:
+        points: of each face; points that fit no direction give 0.
+    """
+    p = np.asarray(points, np.float64)
+    p = p[..., 0] + 1j * p[..., 1]
+    q = TEMPLATE[:, 0].astype(np.float64) + 1j * TEMPLATE[:, 1]
+    turn = (np.conj(p - p.mean(1, keepdims=True)) * (q - q.mean())).sum(1)
+    return np.asarray(-np.degrees(np.angle(np.nan_to_num(turn))))
+
+
 def landmarks_to_frame(
     landmarks: Float[np.ndarray, "n 2"], points: Float[np.ndarray, "5 2"], size: int
 ) -> Float32[np.ndarray, "n 2"]:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
-from typing import ClassVar
+from collections.abc import Iterable, Mapping
+from typing import Any, ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -80,7 +80,14 @@ def build_heads(kinds: Mapping[str, str], signals: tuple[Signal, ...], dim: int)
     return {one.name: HEADS[kinds[one.name]].head.found()(dim, one) for one in signals if one.name in kinds}
 
 
-def with_heads(answer: Answer, heads: nn.ModuleDict, tail: Float[Tensor, "b 512"] | None = None) -> Answer:
+def reads_tail(heads: Iterable[nn.Module]) -> bool:
+    """Whether one of them does."""
+    return any(isinstance(head, Head) and head.reads_tail for head in heads)
+
+
+def with_heads(
+    answer: Answer, heads: nn.ModuleDict | Mapping[str, Any], tail: Float[Tensor, "b 512"] | None = None
+) -> Answer:
     """The answer with what ``heads`` say of its feature, and of the landmark net's tail, where one reads it."""
     whole = answer.feature if tail is None else torch.cat([answer.feature, tail.to(answer.feature.dtype)], 1)
     said = {name: head(whole if head.reads_tail else answer.feature) for name, head in heads.items()}

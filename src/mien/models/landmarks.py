@@ -163,6 +163,16 @@ class LandmarkTail(nn.Module):
         return out
 
 
+def tail_of(
+    tail: LandmarkTail | None, landmark_map: Float[Tensor, "bt 128 14 14"] | None, clips: int
+) -> Float[Tensor, "b 512"] | None:
+    """The mean over a clip's frames of what a tail makes of their maps; None without either."""
+    if tail is None or landmark_map is None:
+        return None
+    rows: Tensor = tail(landmark_map)
+    return rows.view(clips, -1, TAIL).mean(1)
+
+
 def landmark_input(images: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b 3 112 112"]:
     """Normalised frames as the landmark net takes them (S2D resizes bilinearly with aligned corners)."""
     images = images.contiguous(memory_format=torch.channels_last)

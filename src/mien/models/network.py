@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import dataclasses
 from abc import ABC, abstractmethod
+from collections.abc import Collection
 from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float, Float64, UInt8
 
 from mien.core.errors import ConfigError, WeightsError
-from mien.core.registry import Place, Registry
-from mien.core.signals import Signal, distinct, places
+from mien.core.registry import Place, Registry, did_you_mean
+from mien.core.signals import EXPRESSION, Signal, distinct, places
 from mien.models.record import ModelRecord
 
 Clips = UInt8[np.ndarray, "b t 3 h w"]
@@ -174,6 +175,16 @@ SIGNALS: Registry[type[Derived]] = Registry(
 """What ``--signals`` may ask for beside what a model says itself; a signal of yours is a file and a line here."""
 
 
+def asked_of(record: ModelRecord, names: Collection[str]) -> ModelRecord:
+    """What is asked of the weights themselves: all that they say, or, where ``expression`` is among the names, of that
+    only what is named. Raises ConfigError for a name that nothing says."""
+    for name in wanted(record, names):
+        if name not in SIGNALS:
+            known = [EXPRESSION, *(signal.name for signal in record.signals), *SIGNALS]
+            raise ConfigError("a known signal", repr(name), did_you_mean(name, known))
+    return record.saying(names) if EXPRESSION in names else record
+
+
 def with_signals(network: Network, names: tuple[str, ...]) -> Network:
     """``network`` with signals of :data:`SIGNALS` around it; what it says itself is not derived a second time.
 
@@ -186,13 +197,14 @@ def with_signals(network: Network, names: tuple[str, ...]) -> Network:
 
 
 def extended(record: ModelRecord, names: tuple[str, ...]) -> ModelRecord:
-    """The record that :func:`with_signals` would give, without a network. Raises as it does."""
+    """The record of :func:`asked_of`, then :func:`with_signals`, without a network. Raises as they do."""
+    record = asked_of(record, names)
     for name in wanted(record, names):
         record = SIGNALS[name].extended(record)
     return record
 
 
-def wanted(record: ModelRecord, names: tuple[str, ...]) -> list[str]:
+def wanted(record: ModelRecord, names: Collection[str]) -> list[str]:
     """Those of ``names``, each once, that the model does not say itself."""
-    own = {signal.name for signal in record.signals}
+    own = {EXPRESSION, *(signal.name for signal in record.signals)}
     return [name for name in dict.fromkeys(names) if name not in own]

@@ -13,6 +13,7 @@ import json
 import os
 import re
 import struct
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -161,6 +162,12 @@ class ModelRecord:
     def calibration(self) -> Calibration:
         """The reading in use."""
         return self.readings[self.prior]
+
+    def saying(self, names: Collection[str]) -> ModelRecord:
+        """The same weights, of whose signals only those among ``names`` are asked for."""
+        kept = tuple(signal for signal in self.signals if signal.name in names)
+        heads = {name: kind for name, kind in self.heads.items() if name in names}
+        return self if kept == self.signals else dataclasses.replace(self, signals=kept, heads=heads)
 
     def read_as(self, prior: str | None) -> ModelRecord:
         """The same weights, read in another way; None: as the file says. Raises ConfigError for an unknown name."""

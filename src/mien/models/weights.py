@@ -16,8 +16,8 @@ from torch import Tensor, nn
 
 from mien.core.errors import ConfigError, WeightsError
 from mien.core.files import whole_file
-from mien.models.heads import Head, build_heads, with_heads
-from mien.models.landmarks import LandmarkTail, MobileFaceNet, landmark_input
+from mien.models.heads import Head, build_heads, reads_tail, with_heads
+from mien.models.landmarks import LandmarkTail, MobileFaceNet, landmark_input, tail_of
 from mien.models.net import Answer, Net
 from mien.models.nets import build, config_of
 from mien.models.preprocess import normalise, to_frames, to_unit
@@ -54,7 +54,7 @@ class Recognizer(nn.Module):
         self.put(net)
         self.landmarks, self.preprocessing = landmarks, preprocessing
         self.heads, self.says = nn.ModuleDict(dict(heads or {})), tuple(says or heads or ())
-        self.tail = LandmarkTail() if any(head.reads_tail for head in self.heads.values()) else None
+        self.tail = LandmarkTail() if reads_tail(self.heads.values()) else None
         if self.tail is not None and landmarks is None:
             raise ConfigError("a network with a landmark net for such a head", "none", "choose another kind of head")
 
@@ -71,10 +71,11 @@ class Recognizer(nn.Module):
         """Logits of b clips of t aligned RGB crops."""
         return self.logits(self._frames(clips))
 
-    def outputs(self, clips: UInt8[Tensor, "b t 3 h w"]) -> Float[Tensor, "b m"]:
-        """Logits, then every signal, before softmax and sigmoid."""
-        answer = self.answer(self._frames(clips))
-        return torch.cat([answer.logits, *(answer.signals[name] for name in self.says)], 1)
+    def outputs(self, clips: UInt8[Tensor, "b t 3 h w"], says: Sequence[str] | None = None) -> Float[Tensor, "b m"]:
+        """Logits, then the signals that are asked for (None: all), before softmax and sigmoid."""
+        says = self.says if says is None else says
+        answer = self.answer(self._frames(clips), says)
+        return torch.cat([answer.logits, *(answer.signals[name] for name in says)], 1)
 
     def _frames(self, clips: UInt8[Tensor, "b t 3 h w"]) -> Float[Tensor, "b t 3 s s"]:
         frames = normalise(to_unit(clips.flatten(0, 1), self.preprocessing), self.preprocessing)
@@ -90,17 +91,12 @@ class Recognizer(nn.Module):
         logits: Tensor = self.net(frames, self.landmark_map(frames.flatten(0, 1)))[0]
         return logits
 
-    def answer(self, frames: Float[Tensor, "b t 3 s s"]) -> Answer:
-        """All that is said of frames that are already normalised."""
+    def answer(self, frames: Float[Tensor, "b t 3 s s"], says: Sequence[str] | None = None) -> Answer:
+        """What is said of frames that are already normalised; of the heads' signals only ``says``, None: all."""
+        heads = self.heads if says is None else {name: self.heads[name] for name in says if name in self.heads}
         landmark_map = self.landmark_map(frames.flatten(0, 1))
-        return with_heads(Answer(*self.net(frames, landmark_map)), self.heads, self.tail_of(landmark_map, len(frames)))
-
-    def tail_of(self, landmark_map: Float[Tensor, "bt 128 14 14"] | None, clips: int) -> Float[Tensor, "b 512"] | None:
-        """The mean over the frames of what the tail makes of their maps; None where no head reads it."""
-        if self.tail is None or landmark_map is None:
-            return None
-        tail: Tensor = self.tail(landmark_map)
-        return tail.view(clips, -1, tail.shape[-1]).mean(1)
+        tail = tail_of(self.tail, landmark_map, len(frames)) if reads_tail(heads.values()) else None
+        return with_heads(Answer(*self.net(frames, landmark_map)), heads, tail)
 
     def landmark_map(self, images: Float[Tensor, "n 3 s s"]) -> Float[Tensor, "n 128 14 14"] | None:
         """The frozen landmark net's map of normalised images; None for a model without prompts."""
@@ -198,8 +194,7 @@ def load_weights(path: Path) -> tuple[Recognizer, ModelRecord]:
     with torch.device("meta"):  # no random numbers are drawn only to be overwritten
         net: Net = build(config_of(record.network, record.config))
         heads = build_heads(record.heads, record.signals, net.config.dim)
-        reads = "landmark_map" in net.needs or any(head.reads_tail for head in heads.values())
-        landmarks = MobileFaceNet() if reads else None
+        landmarks = MobileFaceNet() if "landmark_map" in net.needs or reads_tail(heads.values()) else None
         says = [signal.name for signal in record.signals]
         recognizer = Recognizer(net, landmarks, record.preprocessing, heads, says)
     if unsaid := set(says) - set(heads) - set(net.says):

@@ -116,11 +116,11 @@ class LoadedModel:
 
         Raises WeightsError for weights that give no numbers.
         """
-        network = self.network
-        asked = network.outputs if self.record.signals else network
+        network, says = self.network, [signal.name for signal in self.record.signals]
         with library_work, self._turns, torch.inference_mode():
             device = next(network.parameters()).device
-            outputs = asked(torch.from_numpy(np.ascontiguousarray(clips)).to(device)).double().cpu()
+            pixels = torch.from_numpy(np.ascontiguousarray(clips)).to(device)
+            outputs = (network.outputs(pixels, says) if says else network(pixels)).double().cpu()
         answer: Float64[np.ndarray, "b m"] = outputs.numpy()
         demand_answers(self.record, answer)
         return answer

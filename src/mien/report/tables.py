@@ -33,6 +33,7 @@ from mien.core.sheets import escaped
 from mien.core.signals import by_name, columns
 from mien.core.table import FaceTable
 from mien.core.types import UNCLEAR, FaceRow, Span
+from mien.report.blinks import blinks_of_tracks
 
 SCHEMA = 2
 SPAN_COLUMNS = ("track", "start", "end", "duration", "label", "score", "abstained", "reason", "intensity")
@@ -176,13 +177,17 @@ def span_record(span: Span) -> dict[str, Any]:
 def track_totals(table: FaceTable, spans: Sequence[Span]) -> list[dict[str, Any]]:
     """For every track: when it was seen, in how many frames, and for how many seconds it showed what.
 
-    Beside, where the model says more: the mean of every column over the frames in which the face could be read.
+    Beside, where the model says more: the mean of every column over the frames in which the face could be read, and of
+    closed eyes the blinks.
     """
     tracks, frames = np.unique(table.column("track"), return_counts=True)
     totals = [_totals(int(track), int(count), spans) for track, count in zip(tracks, frames, strict=True)]
     if table.signals:
         for one, means in zip(totals, _track_means(table), strict=True):
             one["signals"] = by_name(table.signals, means, SCORE_DIGITS)
+        blinks = blinks_of_tracks(table)
+        for one in totals:
+            one |= {"blinks": blinks[one["track"]]} if blinks else {}
     return totals
 
 

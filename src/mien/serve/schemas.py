@@ -79,10 +79,18 @@ class SignalFacts(BaseModel):
     labels: list[str]
     range: tuple[float, float]
     derived_from: str = Field("", description="Not measured, but computed from this; empty: the model itself says it.")
+    note: str = Field("", description="What else a reader must know of it.")
 
 
 Values = dict[str, dict[str, float | None]]
 """By signal, then by its labels."""
+
+
+class Blinks(BaseModel):
+    """Short closings of a face's eyes."""
+
+    count: int
+    per_minute: float | None = Field(description="Over the time in which the eyes could be watched.")
 
 
 class FaceTotals(BaseModel):
@@ -95,6 +103,7 @@ class FaceTotals(BaseModel):
     shown_seconds: dict[str, float]
     unclear_seconds: dict[str, float]
     signals: Values = Field({}, description="Means over the frames in which the face could be read.")
+    blinks: Blinks | None = Field(None, description="There where the server's model knows closed eyes.")
 
 
 class Summary(BaseModel):

@@ -41,7 +41,8 @@ class ServeSettings:
     """Which shares of the expressions to expect: trained, those of the training set; balanced, none before another.
     None: the model's own choice; see `mien models NAME`."""
     signals: Annotated[tuple[str, ...], tyro.conf.UseAppendAction, tyro.conf.arg(metavar="NAME")] = ()
-    """What to say beside the expression; may be repeated. affect: valence and arousal, derived from the expression."""
+    """What to say beside the expression; may be repeated. affect: valence and arousal, derived from the expression.
+    action_units, pose, gaze, eyes_closed: the model says them unasked; expression: those only that are named."""
     max_upload_mb: float = 500.0
     """Largest upload in megabytes."""
     upload_minutes: float = 60.0

@@ -109,7 +109,7 @@ def unit_values(
     known[FROM_POINTS] = _gap(points)
     values = np.full((len(coefficients), len(ACTION_UNITS.labels)), np.nan)
     for place, label in enumerate(ACTION_UNITS.labels):
-        unit, _, side = label.partition(" ")
+        unit, _, side = label.partition("_")
         movement = MOVEMENTS[unit]
         stems = [_one(known, stem, side) for stem in movement.stems]
         there = [stem for stem in stems if stem is not None]

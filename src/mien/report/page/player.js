@@ -156,7 +156,7 @@ function buildNow() {
   const panels = new Map();
   const rest = element("p", { class: "quiet" });
   // Room for a face is kept when none is there: the timeline below must not move while it is used.
-  byId("now").style.setProperty("--panel", `${(1.4 * (UNCLEAR + SAID + 2 * signals.length) + 4).toFixed(1)}rem`);
+  byId("now").style.setProperty("--panel", `${(1.4 * (UNCLEAR + sum(signals.map((one) => Math.min(one.labels.length, MOST_ROWS) + 2))) + 4).toFixed(1)}rem`);
   byId("now").classList.toggle("many", faces.length > 1);
   follow((time) => {
     byId("moment").textContent = isStill ? "In this picture" : `At ${clock(time)}`;

@@ -1,5 +1,6 @@
 // What the model says beside the expression: lines for scales, strips for the rest, and numbers for the present.
 
+const MOST_ROWS = 8; // labels of a signal that are shown whoever else is there; of more the strongest, at each moment
 const signals = (content.signals ?? []).map((signal, number, all) => ({
   ...signal,
   first: sum(all.slice(0, number).map((one) => one.labels.length)), // of its columns
@@ -7,10 +8,11 @@ const signals = (content.signals ?? []).map((signal, number, all) => ({
   high: signal.range[1],
   title: signal.name.replaceAll("_", " "),
   isScale: signal.kind === "scale",
-  origin: signal.derived_from ? `derived from the ${signal.derived_from}, not measured` : "",
+  origin: signal.derived_from ? `derived from the ${signal.derived_from}, not measured` : signal.note ?? "",
+  isLong: signal.labels.length > MOST_ROWS,
 }));
 const SAID = sum(signals.map((signal) => signal.labels.length));
-const STRONGER = "the stronger the blue, the likelier";
+const STRONGER = "the stronger the blue, the more of it";
 const TONES = 4, DASHES = [[], [6, 4], [2, 3], [8, 3, 2, 3]], SCALE_HEIGHT = 60, STRIP_HEIGHT = 14;
 
 /** Mean values of a signal of ``face`` from one time to another, in its range; "away" or "unread" where there are none. */
@@ -34,19 +36,31 @@ function buildSignals() {
   byId("signal-legend").hidden = byId("signal-note").hidden = !signals.length;
   if (!signals.length) return;
   byId("signal-legend").append(...signals.map((signal) => element("li", {},
-    element("b", { text: signal.title }), signal.origin && element("span", { class: "quiet", text: signal.origin }),
+    shownSwitch(signal), signal.origin && element("span", { class: "quiet", text: signal.origin }),
     ...(signal.isScale ? signal.labels.map((label, place) => element("span", {}, swatch(place), label)) : [STRONGER]))));
   byId("reading-list").append(...signals.flatMap((signal) => [
     element("dt", { text: signal.title }), element("dd", { text: meaning(signal) })]));
 }
 
+/** Whether the bands of a signal are on the timeline; long ones are so at first where few faces have them. */
+function shownSwitch(signal) {
+  const box = element("input", { type: "checkbox" });
+  box.checked = signal.shown = !signal.isLong || faces.length <= 2;
+  box.addEventListener("change", () => {
+    signal.shown = box.checked;
+    for (const { beside } of rows) for (const one of beside) one.band.hidden = !one.signal.shown;
+    draw();
+  });
+  return element("label", {}, box, element("b", { text: signal.title }));
+}
+
 function meaning(signal) {
   const names = signal.labels.join(", ");
   const what = { scale: `Numbers from ${signal.low} to ${signal.high} for ${names}.`,
-    flags: `How likely each of these is, from 0 to 1: ${names}. Several may be there at once.`,
+    flags: `How much there is of each of these, or how likely it is, from 0 to 1: ${names}. Several may be there at once.`,
     classes: `How likely each of these is, from 0 to 1, one of them being there: ${names}.` }[signal.kind];
   const origin = signal.derived_from ? ` Derived from the ${signal.derived_from}: computed from what the model says of ` +
-    "that, not measured on the face, and no more certain." : "";
+    "that, not measured on the face, and no more certain." : signal.note ? ` ${signal.note[0].toUpperCase()}${signal.note.slice(1)}.` : "";
   return `${what}${origin} As seen from outside, like the expression: what the person feels does not follow from it.`;
 }
 
@@ -62,10 +76,12 @@ function signalBand(signal) {
   const band = element("div", { class: signal.isScale ? "beside" : "beside strips" },
     element("span", { class: "which quiet", text: signal.title }), canvas,
     element("div", { class: "scale", "aria-hidden": "true" }, ...scale.map((text) => element("span", { text }))));
+  band.hidden = !signal.shown;
   return { signal, canvas, height, band };
 }
 
 function drawSignal(face, { signal, canvas, height: tall }) {
+  if (!signal.shown) return;
   const scale = Math.min(window.devicePixelRatio || 1, 2);
   const width = Math.max(1, Math.round(canvas.clientWidth * scale)), height = tall * scale;
   canvas.width = width;
@@ -129,7 +145,7 @@ function wording(signal, values) {
   const order = [...values.keys()];
   const told = signal.isScale ? order : order.sort((a, b) => values[b] - values[a]).slice(0, 3);
   const words = told.map((place) => `${signal.labels[place]} ${signed(signal, values[place])}`).join(", ");
-  return signal.origin ? `${words} (${signal.origin})` : words;
+  return signal.derived_from ? `${words} (${signal.origin})` : words;
 }
 
 // The present
@@ -137,17 +153,23 @@ function wording(signal, values) {
 /** A list of numbers for a face, and a function that brings it up to a time. */
 function nowSignal(face, signal) {
   const zero = signal.low < 0 && signal.high > 0 ? -signal.low / (signal.high - signal.low) : 0;
-  const bars = signal.labels.map((label, place) => {
+  const bars = signal.labels.slice(0, MOST_ROWS).map((label, place) => {
+    const name = element("span", { text: label });
     const fill = element("i", { class: `tone-${signal.isScale ? lineOf(place).tone : 0}` }), value = element("span", { class: "number" });
-    const row = element("li", {}, element("span", { text: label }), element("b", { vars: { zero } }, fill), value);
-    return { fill, value, row };
+    const row = element("li", {}, name, element("b", { vars: { zero } }, fill), value);
+    return { name, fill, value, row };
   });
   const list = element("ul", { class: zero ? "bars two-sided" : "bars" }, ...bars.map((bar) => bar.row));
-  const title = element("p", { class: "quiet bars-title", text: signal.origin ? `${signal.title}, ${signal.origin}` : signal.title });
+  const which = signal.isLong ? `${signal.title}, the strongest` : signal.title;
+  const title = element("p", { class: "quiet bars-title", text: signal.derived_from ? `${which}, ${signal.origin}` : which });
+  const everyPlace = [...signal.labels.keys()];
   const update = (from, to) => {
     const values = valuesOf(face, signal, from, to), read = typeof values !== "string";
     list.classList.toggle("faint", !read);
-    bars.forEach(({ fill, value }, place) => {
+    const places = signal.isLong && read ? [...everyPlace].sort((a, b) => values[b] - values[a]) : everyPlace;
+    bars.forEach(({ name, fill, value }, row) => {
+      const place = places[row];
+      name.textContent = signal.labels[place];
       const share = read ? (values[place] - signal.low) / (signal.high - signal.low) : zero;
       fill.style.left = `${(100 * Math.min(share, zero)).toFixed(1)}%`;
       fill.style.width = `${(100 * Math.abs(share - zero)).toFixed(1)}%`;

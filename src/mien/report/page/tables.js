@@ -43,7 +43,12 @@ function card(name, totals, face) {
   return element("div", { class: "card" },
     element("h3", {}, face && portrait(face), element("span", { text: name, "data-track": face?.track })),
     element("p", { class: "quiet", text: `in view ${lasting(whole)}${face ? `, ${clock(face.start)} to ${clock(face.end)}` : " in all"}` }),
+    face?.blinks && element("p", { class: "quiet", text: blinking(face.blinks) }),
     bar, element("table", {}, element("thead", {}, head), element("tbody", {}, ...lines)));
+}
+
+function blinking({ count, per_minute: pace }) {
+  return `${counted(count, "blink")}${pace === null ? "" : `, ${pace.toFixed(1)} a minute while the eyes could be watched`}`;
 }
 
 // The list of spans
