@@ -192,7 +192,7 @@ def tracks_of(film: Film, row: Appearance) -> tuple[tuple[int, ...], str]:
         return row.tracks, ""
     if len(there) < 2:
         return tuple(there.tolist()), ""
-    if len(np.unique(film.times)) == len(film.times):
+    if len(film.moments) == len(film.times):
         return tuple(there.tolist()), f"{len(there)} faces, never two at once, are taken for one person"
     longest = int(there[counts.argmax()])
     text = f"face {longest} of {len(there)}, the longest in sight, is taken for the person; name another under track"
