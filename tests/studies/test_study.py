@@ -248,9 +248,27 @@ def test_the_program_in_python_runs(made) -> None:
     pytest.importorskip("statsmodels")
     ran = subprocess.run([sys.executable, "model.py"], cwd=made.folder / "snippets", capture_output=True, text=True)
     assert ran.returncode == 0, ran.stderr
-    slope = re.search(r"happiness: 16 rows.*?condition\[T\.funny\]\s+(\S+)", ran.stdout, re.DOTALL)
-    assert slope is not None
-    assert float(slope[1]) == pytest.approx(0.6, abs=0.02)
+    assert "happiness: 16 rows of 4 people, mean_corrected ~ condition, people at random" in ran.stdout
+    written = made.folder / "snippets" / "model-python.csv"
+    assert ran.stdout.splitlines()[-1].endswith(f": {written.resolve()}")
+    (slope,) = [
+        row for row in read_table(written) if (row["label"], row["term"]) == ("happiness", "condition[T.funny]")
+    ]
+    low, estimate, high = (float(slope[name]) for name in ("low", "estimate", "high"))
+    assert estimate == pytest.approx(0.6, abs=0.02)
+    assert 0.55 < low < estimate < high < 0.65
+    assert (slope["rows"], slope["people"]) == ("16", "4")
+    printed = [line.split() for line in ran.stdout.splitlines()]
+    assert ["condition[T.funny]", *(f"{one:.6f}" for one in (estimate, low, high)), "0.000000"] in printed
+
+
+def test_what_the_programs_found_in_an_earlier_study_goes(folder: Path, tmp_path: Path) -> None:
+    old = [tmp_path / "snippets" / f"model-{name}.csv" for name in ("python", "r")]
+    old[0].parent.mkdir()
+    for path in old:
+        path.write_text("old\n")
+    mien.study(folder / "out", tmp_path, settings=mien.StudySettings(formats=()))
+    assert not any(path.exists() for path in old)
 
 
 @pytest.fixture(scope="module")
@@ -272,9 +290,12 @@ def test_the_program_in_r_runs_and_keeps_names_apart(made, tmp_path: Path, rscri
     asked = 'source("model.R"); cat(nlevels(scores$person), "people")'
     ran = subprocess.run([rscript, "-e", asked], cwd=tmp_path / "snippets", capture_output=True, text=True)
     assert ran.returncode == 0, ran.stderr
-    slope = re.search(r"happiness: 16 rows.*?conditionfunny\s+(\S+)", ran.stdout, re.DOTALL)
-    assert slope is not None
-    assert float(slope[1]) == pytest.approx(0.6, abs=0.02)
+    assert "happiness: 16 rows of 4 people, mean_corrected ~ condition + (1 | person)" in ran.stdout
+    assert "model-r.csv" in ran.stdout
+    rows = read_table(tmp_path / "snippets" / "model-r.csv")
+    (slope,) = [row for row in rows if (row["label"], row["term"]) == ("happiness", "conditionfunny")]
+    assert float(slope["low"]) < float(slope["estimate"]) < float(slope["high"])
+    assert float(slope["estimate"]) == pytest.approx(0.6, abs=0.02)
     assert ran.stdout.endswith("4 people")
 
 
