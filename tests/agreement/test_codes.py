@@ -81,7 +81,7 @@ def test_elan(tmp_path: Path) -> None:
     )
     later = EAF.replace("RELATIVE_MEDIA_URL", 'TIME_ORIGIN="2000" RELATIVE_MEDIA_URL')
     assert read_codes(write(tmp_path, "late.eaf", later)).stretches[0].start == 2.5
-    with pytest.raises(DataError, match="speech"):
+    with pytest.raises(DataError, match="speech; name one of them with --tiers"):
         read_codes(tmp_path / "ann.eaf", ["gaze*"])
 
 

@@ -176,3 +176,25 @@ def test_names_and_excluded_stretches_of_edits_hold_for_coders_too(found: list[F
     told = compare(films, [coded(*parts, person="Anna"), BO], Comparing(gaps="neutral")).to_dict()
     assert [(unit["start"], unit["end"]) for unit in told["units"]] == [(6, 20)]
     assert sum(map(sum, told["pairs"][-1]["confusion_seconds"])) == pytest.approx(14)  # coders, too
+
+
+TIERS = """<ANNOTATION_DOCUMENT><TIME_ORDER><TIME_SLOT TIME_SLOT_ID="a" TIME_VALUE="0"/>
+<TIME_SLOT TIME_SLOT_ID="b" TIME_VALUE="4000"/></TIME_ORDER>{}</ANNOTATION_DOCUMENT>"""
+TIER = """<TIER TIER_ID="{}"><ANNOTATION><ALIGNABLE_ANNOTATION TIME_SLOT_REF1="a" TIME_SLOT_REF2="b">
+<ANNOTATION_VALUE>{}</ANNOTATION_VALUE></ALIGNABLE_ANNOTATION></ANNOTATION></TIER>"""
+
+
+@pytest.mark.parametrize("other", ["neutral", "well, hello"], ids=["nobody's face", "no expression"])
+def test_a_file_of_elan_without_film_and_participants_is_told_of_tiers(
+    found: list[Found], saved: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], other: str
+) -> None:
+    """An error in which the next step is to be seen, and which goes once it is done."""
+    result_of("pair.mp4", (Span(1, 0, 5, "neutral", 0.9), Span(2, 0, 4, "neutral", 0.9))).save(saved / "pair")
+    codes = tmp_path / "ann.eaf"
+    codes.write_text(TIERS.format(TIER.format("emotion", "neutral") + TIER.format("speech", other)))
+    assert main(["agree", str(saved), "--codes", str(codes)]) == 1
+    assert "link the film in the codes' file, or call that file as the film" in capsys.readouterr().err
+    codes = codes.rename(tmp_path / "pair.eaf")
+    assert main(["agree", str(saved), "--codes", str(codes)]) == 1
+    assert "keep those that code expressions: --tiers with some of 'emotion' 'speech'" in capsys.readouterr().err
+    assert main(["agree", str(saved), "--codes", str(codes), "--tiers", "emotion"]) == 0

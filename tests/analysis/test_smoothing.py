@@ -185,6 +185,13 @@ class TestBestPath:
         worth = np.random.default_rng(0).random((50, 5))
         np.testing.assert_array_equal(best_path(worth, 0.0), worth.argmax(1))
 
+    def test_long_tracks_are_one_however_they_are_cut_up(self) -> None:
+        """Runs of five frames are worth two changes, single frames in their midst are not; 128 are summed at once."""
+        runs = np.repeat(np.random.default_rng(0).permuted(np.tile([0, 1, 2], 40)), 5)
+        worth = np.eye(3)[runs]
+        worth[2::50] = np.roll(worth[2::50], 1, axis=1)
+        np.testing.assert_array_equal(best_path(worth, 0.9), runs)
+
 
 def window(start: float, end: float, *p: float) -> Prediction:
     return Prediction(1, start, end, np.array(p, float))

@@ -60,3 +60,18 @@ def test_a_merge_of_two_people_is_an_error(tmp_path: Path) -> None:
     people.write_text("file,person,track\ntalk.mp4,anna,1\ntalk.mp4,Cy,3\n")
     with pytest.raises(DataError, match="anna and Cy for face 1"):
         studied(tmp_path, people, merges=[{"track": 3, "into": 1}])
+
+
+def test_a_name_that_is_nobodys_is_said(tmp_path: Path) -> None:
+    people = tmp_path / "people.csv"
+    people.write_text("file,person,track\ntalk.mp4,anna,\ntalk.mp4,Cy,3\n")
+    out = studied(tmp_path, people, names=[{"track": 1, "name": "Anna"}, {"track": 2, "name": "Bea"}])
+    (note,) = [row for row in read_table(out / "notes.csv") if row["table"] == "edits"]
+    assert (note["file"], note["person"]) == ("talk.mp4", "Bea")
+    assert "nobody in people.csv has this name, which edits give to face 2" in note["note"]
+    assert "edits: talk.mp4, Bea: nobody in people.csv" in (out / "study.html").read_text()
+
+
+def test_without_people_every_name_is_somebodys(tmp_path: Path) -> None:
+    out = studied(tmp_path, names=[{"track": 1, "name": "Anna"}])
+    assert "edits" not in {row["table"] for row in read_table(out / "notes.csv")}

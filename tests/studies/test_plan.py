@@ -127,3 +127,13 @@ def test_events_beyond_the_film_and_faceless_films_are_said(tmp_path: Path) -> N
     assert "row 5: ann.mp4, ann: begins at -1 s, before the film's beginning" in said(plan)
     assert "bob.mp4, bob: no face was found" in said(plan)
     assert [(one.readable, one.text) for one in found.quality][1] == (0.0, "no face was found")
+
+
+@pytest.mark.parametrize(("seconds", "said_so"), [(0.9, True), (1.0, False)])
+def test_rest_of_less_than_a_second_is_doubtful(tmp_path: Path, seconds: float, said_so: bool) -> None:
+    """As docs/study.md says; only what could be read counts."""
+    values = shares([0.1] * 40)
+    values[:10] = np.nan
+    plan = make_plan([read_head(write_result(tmp_path / "ann", values))], None, baseline=(0.0, 1.0 + seconds))
+    collect(plan, Curves(plan.columns, np.arange(4.0)), (0.0, 3.0))
+    assert ("could be read at rest: corrected columns are doubtful" in said(plan)) == said_so

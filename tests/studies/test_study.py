@@ -204,10 +204,37 @@ def test_pictures_name_what_they_show(made) -> None:
     curves, heat, raster = (
         (made.folder / f"pictures/{name}.svg").read_text() for name in ("curves", "heatmap", "raster")
     )
-    for word in ("happiness", "affect: valence", "calm, joke", "corrected score, mean and 95 % interval over people"):
+    for word in ("happiness", "affect: valence", "calm, joke", "corrected score, mean and 95 % interval"):
         assert f">{word}<" in curves
     assert ">=p3  funny, joke<" in heat
     assert ">=p0  calm<" in raster
+
+
+@pytest.mark.parametrize("spelt", ["lunch.mp4", "lunch", "films/lunch.mp4", "lunch-of-monday"])
+def test_all_files_call_a_film_what_people_csv_calls_it(tmp_path: Path, spelt: str) -> None:
+    """In every table, picture and page, whatever other tables call it; with a note of every kind that names one."""
+    for name in ("lunch", "rest"):
+        place = tmp_path / "out" / f"{name}-of-monday"
+        write_result(place, shares([0.1] * 30), name=f"{name}.mp4", track=[1] * 15 + [2] * 15)
+    edits = {"format": "mien edits", "version": 1, "source": {"name": "lunch.mp4"}}
+    edits |= {"names": [{"track": 2, "name": "Bea"}], "excluded": [{"start": 1, "end": 2}]}
+    (tmp_path / "mine.json").write_text(json.dumps(edits))
+    tables = {
+        "people": f"file,person,track,baseline_start,baseline_end\n{spelt},ann,1,0,9\nlunch.mp4,bob,2,0,9\n",
+        "events": "file,onset,duration\nfilms/lunch.mp4,1,9\nlunch,99,1\n",
+        "exclude": "file,start,end,person\nlunch.mp4,0,1,\nlunch,0,1,eve\n",
+    }
+    for name, text in tables.items():
+        (tmp_path / f"{name}.csv").write_text(text)
+    made = mien.study(
+        *(tmp_path / "out", tmp_path / "s", *(tmp_path / f"{name}.csv" for name in tables)),
+        mien.StudySettings(formats=("svg",)),
+        edits=[tmp_path / "mine.json"],
+    )
+    named = {path.name: set(re.findall(r"[\w./-]*lunch[\w./-]*", path.read_text())) for path in made.files}
+    assert set().union(*named.values()) == {spelt}
+    there = {name for name, names in named.items() if names}
+    assert there == {"trials.csv", "quality.csv", "excluded.csv", "notes.csv", "study.html"}
 
 
 def test_tables_of_an_earlier_run_that_was_told_more_go(folder: Path, tmp_path: Path) -> None:
@@ -221,9 +248,27 @@ def test_the_program_in_python_runs(made) -> None:
     pytest.importorskip("statsmodels")
     ran = subprocess.run([sys.executable, "model.py"], cwd=made.folder / "snippets", capture_output=True, text=True)
     assert ran.returncode == 0, ran.stderr
-    slope = re.search(r"happiness: 16 rows.*?condition\[T\.funny\]\s+(\S+)", ran.stdout, re.DOTALL)
-    assert slope is not None
-    assert float(slope[1]) == pytest.approx(0.6, abs=0.02)
+    assert "happiness: 16 rows of 4 people, mean_corrected ~ condition, people at random" in ran.stdout
+    written = made.folder / "snippets" / "model-python.csv"
+    assert ran.stdout.splitlines()[-1].endswith(f": {written.resolve()}")
+    (slope,) = [
+        row for row in read_table(written) if (row["label"], row["term"]) == ("happiness", "condition[T.funny]")
+    ]
+    low, estimate, high = (float(slope[name]) for name in ("low", "estimate", "high"))
+    assert estimate == pytest.approx(0.6, abs=0.02)
+    assert 0.55 < low < estimate < high < 0.65
+    assert (slope["rows"], slope["people"]) == ("16", "4")
+    printed = [line.split() for line in ran.stdout.splitlines()]
+    assert ["condition[T.funny]", *(f"{one:.6f}" for one in (estimate, low, high)), "0.000000"] in printed
+
+
+def test_what_the_programs_found_in_an_earlier_study_goes(folder: Path, tmp_path: Path) -> None:
+    old = [tmp_path / "snippets" / f"model-{name}.csv" for name in ("python", "r")]
+    old[0].parent.mkdir()
+    for path in old:
+        path.write_text("old\n")
+    mien.study(folder / "out", tmp_path, settings=mien.StudySettings(formats=()))
+    assert not any(path.exists() for path in old)
 
 
 @pytest.fixture(scope="module")
@@ -245,9 +290,12 @@ def test_the_program_in_r_runs_and_keeps_names_apart(made, tmp_path: Path, rscri
     asked = 'source("model.R"); cat(nlevels(scores$person), "people")'
     ran = subprocess.run([rscript, "-e", asked], cwd=tmp_path / "snippets", capture_output=True, text=True)
     assert ran.returncode == 0, ran.stderr
-    slope = re.search(r"happiness: 16 rows.*?conditionfunny\s+(\S+)", ran.stdout, re.DOTALL)
-    assert slope is not None
-    assert float(slope[1]) == pytest.approx(0.6, abs=0.02)
+    assert "happiness: 16 rows of 4 people, mean_corrected ~ condition + (1 | person)" in ran.stdout
+    assert "model-r.csv" in ran.stdout
+    rows = read_table(tmp_path / "snippets" / "model-r.csv")
+    (slope,) = [row for row in rows if (row["label"], row["term"]) == ("happiness", "conditionfunny")]
+    assert float(slope["low"]) < float(slope["estimate"]) < float(slope["high"])
+    assert float(slope["estimate"]) == pytest.approx(0.6, abs=0.02)
     assert ran.stdout.endswith("4 people")
 
 

@@ -101,7 +101,8 @@ def read_codes(path: Path, tiers: Sequence[str] = ()) -> Codes:
     if not kept:
         there = sorted({one.tier for one in found.stretches if one.tier})
         got = f"{path} with the tiers {', '.join(there)}" if there else f"{path} without any"
-        raise DataError("labels of people", got, " ".join(found.notes) or "check which file it is")
+        fix = "name one of them with --tiers" if there else " ".join(found.notes) or "check which file it is"
+        raise DataError("labels of people", got, fix)
     return Codes(path, tuple(kept), found.notes)
 
 

@@ -62,7 +62,7 @@ def match_labels(codes: Sequence[Stretch], space: LabelSpace, table: Path | None
     strange = sorted({one.label for one in codes if canonical(one.label) not in {**told, **own}})
     if strange:
         got = f"{', '.join(map(repr, strange[:5]))}{', ...' if len(strange) > 5 else ''}"
-        fix = "say with --map codes.csv (columns code,label; an empty label leaves a code out)"
+        fix = f"say with --map codes.csv (columns code,label; an empty label leaves a code out){_or_tiers(codes)}"
         raise DataError(f"codes among {', '.join(names)}, or a table of what they mean", got, fix)
     unmet = sorted({name for name in told.values() if name and name not in names})
     if unmet:
@@ -70,6 +70,13 @@ def match_labels(codes: Sequence[Stretch], space: LabelSpace, table: Path | None
         fix = "give rows for the model's labels too: `anger,negative` beside `fear,negative`"
         raise ConfigError(f"labels that a label of the model ({', '.join(space.labels)}) counts as", got, fix)
     return Labels(names, {**told, **own})
+
+
+def _or_tiers(codes: Sequence[Stretch]) -> str:
+    """What else to do where codes stand in several tiers, of which some may be about other things."""
+    tiers = sorted({one.tier for one in codes if one.tier})
+    shown = " ".join(f"'{tier}'" for tier in tiers[:5]) + (" ..." if len(tiers) > 5 else "")
+    return f"; or keep those that code expressions: --tiers with some of {shown}" if len(tiers) > 1 else ""
 
 
 @dataclass(frozen=True)
@@ -116,7 +123,10 @@ def match_films(codes: Sequence[Stretch], results: Sequence[Found], stem: str) -
             notes.append(f"{counted(count, 'code')} of {named} left out: there is no result of it.")
     if not known:
         got = f"codes of {', '.join(name or stem for name in films)}"
-        raise DataError(f"codes of {', '.join(one.name for one in results)}", got, "name the film in the codes' file")
+        fix = "name the film in the codes' file"
+        if not any(films):
+            fix = f"link the film in the codes' file, or call that file as the film, such as {results[0].name}.eaf"
+        raise DataError(f"codes of {', '.join(one.name for one in results)}", got, fix)
     return [replace(one, film=known[one.film]) for one in codes if one.film in known], notes
 
 
@@ -162,6 +172,8 @@ def match_people(
             people = ", ".join(str(track) for track in tracks.tolist()[:20])
             got = f"{name!r} in {found.name}, where mien has the persons {people}"
             fix = "say with --people people.csv (columns person,track, and file where they differ)"
+            fix += ", or in the codes' file: in ELAN, a tier's participant" if any(one.tier for one in codes) else ""
+            fix += _or_tiers(codes)
             raise DataError("people called by mien's numbers, or one person in a film", got, fix)
     return answer, notes
 

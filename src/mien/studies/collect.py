@@ -155,7 +155,7 @@ def _rest(plan: Plan, open_film: Open, progress: Progress | None) -> Baseline | 
             gathered[row.person].add(course, plan.columns, stretch)
             if stretch is not None and stretch[1] > film.end + LATE:
                 text = f"rest is to last until {stretch[1]:g} s, the film ends at {film.end:.1f} s: rest until then"
-                plan.notes.append(Note("films", 0, film.name, row.person, text))
+                plan.notes.append(Note("films", 0, row.file, row.person, text))
         if progress is not None:
             progress("baselines", done, len(plan.rest))
     for person, one in gathered.items():
@@ -192,7 +192,7 @@ def tracks_of(film: Film, row: Appearance) -> tuple[tuple[int, ...], str]:
         return row.tracks, ""
     if len(there) < 2:
         return tuple(there.tolist()), ""
-    if len(np.unique(film.times)) == len(film.times):
+    if len(film.moments) == len(film.times):
         return tuple(there.tolist()), f"{len(there)} faces, never two at once, are taken for one person"
     longest = int(there[counts.argmax()])
     text = f"face {longest} of {len(there)}, the longest in sight, is taken for the person; name another under track"
@@ -203,7 +203,7 @@ def _add(found: Collected, film: Film, head: Head, row: Appearance, window: Rang
     plan = found.plan
     tracks, text = tracks_of(film, row)
     if text:
-        plan.notes.append(Note("films", 0, film.name, row.person, text))
+        plan.notes.append(Note("films", 0, row.file, row.person, text))
     excluded = _of(row, tracks, plan.excluded.get(head.folder, ()))
     course = course_of(film, tracks, excluded)
     if found.baseline is not None and row.person in found.baseline.people:
@@ -215,7 +215,7 @@ def _add(found: Collected, film: Film, head: Head, row: Appearance, window: Rang
         found.excluded.append((one, row.person, float(held.clip(0.0).sum())))
     found.quality.append(_quality(film, course, row, tracks, text))
     if not len(course.starts):
-        plan.notes.append(Note("films", 0, film.name, row.person, "no face was found: nothing is known"))
+        plan.notes.append(Note("films", 0, row.file, row.person, "no face was found: nothing is known"))
     whole = measure(course, plan.columns, film.start, film.end)
     found.trials.append(Trial(row, WHOLE_FILM, 0, film.start, film.end - film.start, whole))
     onsets = _events(found, film, head, row, course, window)
@@ -232,7 +232,7 @@ def _events(found: Collected, film: Film, head: Head, row: Appearance, course: C
         begin, end = event.onset + row.offset, event.onset + row.offset + (event.duration or window[1])
         problem = _outside(event, begin, film)
         if problem:
-            plan.notes.append(Note("events.csv", event.line, film.name, row.person, problem))
+            plan.notes.append(Note("events.csv", event.line, row.file, row.person, problem))
         if begin >= film.end or begin < film.start:
             continue
         measured = measure(course, plan.columns, begin, end)

@@ -68,25 +68,28 @@ class Course:
 
     @cached_property
     def knots(self) -> Float64[np.ndarray, " k"]:
-        """Starts and ends of all frames in turn: the times at which :meth:`integral` is known."""
+        """Starts and ends of all frames in turn: the times at which an integral is known."""
         both = np.stack([self.starts, self.ends], axis=1).ravel()
         knots: Float64[np.ndarray, " k"] = np.maximum.accumulate(both)
         return knots
 
-    def integral(
-        self, values: Float64[np.ndarray, "n c"], edges: Float64[np.ndarray, " e"]
-    ) -> Float64[np.ndarray, "e-1 c"]:
-        """The integral over time of ``values``, where readable, between each two ``edges`` (seconds, ascending)."""
-        if not len(self.starts):
-            return np.zeros((len(edges) - 1, values.shape[1]))
+    def sums(self, values: Float64[np.ndarray, "n c"]) -> Float64[np.ndarray, "n+1 c"]:
+        """The integral over time of ``values``, where readable, up to each frame; the last is all of it."""
         parts = np.where(self.readable[:, None], np.nan_to_num(values), 0.0) * self.seconds[:, None]
-        sums = np.repeat(np.vstack([np.zeros((1, values.shape[1])), np.cumsum(parts, axis=0)]), 2, axis=0)[1:-1]
+        return np.vstack([np.zeros((1, values.shape[1])), np.cumsum(parts, axis=0)])
+
+    def between(
+        self, sums: Float64[np.ndarray, "n+1 c"], edges: Float64[np.ndarray, " e"]
+    ) -> Float64[np.ndarray, "e-1 c"]:
+        """The integral between each two ``edges`` (seconds, ascending) of what has these :meth:`sums`."""
+        if not len(self.starts):
+            return np.zeros((len(edges) - 1, sums.shape[1]))
         knots = self.knots
         after = np.clip(np.searchsorted(knots, edges, side="right"), 1, len(knots) - 1)
         width = knots[after] - knots[after - 1]
         share = np.clip((edges - knots[after - 1]) / np.where(width > 0, width, 1.0), 0.0, 1.0)
-        reached = sums[after - 1] + share[:, None] * (sums[after] - sums[after - 1])
-        return np.diff(reached, axis=0)
+        low, high = sums[after // 2], sums[(after + 1) // 2]  # every frame has two knots, its start and its end
+        return np.diff(low + share[:, None] * (high - low), axis=0)
 
 
 def course_of(film: Film, tracks: Sequence[int], excluded: Sequence[Exclusion] = ()) -> Course:

@@ -71,18 +71,14 @@ class Curves:
     columns: Columns
     edges: Float64[np.ndarray, " e"]
     people: dict[Series, dict[str, PersonCurve]] = field(default_factory=dict)
+    _latest: tuple[Course, Float64[np.ndarray, "n+1 m"]] | None = field(default=None, init=False, repr=False)
 
     def add(self, series: Series, person: str, course: Course, onset: float) -> None:
         """Take in a trial that begins at ``onset`` seconds of the film."""
-        edges = self.edges + onset
-        block = self.columns.blocks[EXPRESSION]
-        codes = np.arange(block.stop - block.start)
-        shown = (course.raw.shown[:, None] == codes).astype(np.float64)
-        ones = np.ones((len(course.starts), 1))
-        parts = [ones, shown, course.values] + ([] if course.corrected is None else [course.corrected])
-        found = course.integral(np.hstack(parts), edges)
+        found = course.between(self._sums(course), self.edges + onset)
         width = len(self.columns.names)
-        readable, shown_seconds, rest = found[:, 0], found[:, 1 : 1 + len(codes)], found[:, 1 + len(codes) :]
+        labels = len(self.columns.labels)
+        readable, shown_seconds, rest = found[:, 0], found[:, 1 : 1 + labels], found[:, 1 + labels :]
         seen = readable > 1e-9
         means = rest / np.where(seen, readable, 1.0)[:, None] * seen[:, None]
         trial = PersonCurve(
@@ -95,6 +91,15 @@ class Curves:
         )
         people = self.people.setdefault(series, {})
         people[person] = _sum(people[person], trial) if person in people else trial
+
+    def _sums(self, course: Course) -> Float64[np.ndarray, "n+1 m"]:
+        """Of the time, of every label's, of the values and of the corrected ones; made once for all of its trials."""
+        if self._latest is None or self._latest[0] is not course:
+            shown = (course.raw.shown[:, None] == np.arange(len(self.columns.labels))).astype(np.float64)
+            parts = [np.ones((len(course.starts), 1)), shown, course.values]
+            parts += [] if course.corrected is None else [course.corrected]
+            self._latest = course, course.sums(np.hstack(parts))
+        return self._latest[1]
 
     def series(self) -> list[Series]:
         """Those with at least one person, in the order in which they came."""

@@ -1,13 +1,8 @@
-"""Results of ``mien analyze`` read fast and one at a time: a film's frames as arrays, gone before the next is read.
-
-A table without quotation marks is cut at its commas; any other, or a torn one, is read again by
-:mod:`mien.core.sheets`, which names the row that is wrong.
-"""
+"""Results of ``mien analyze`` read one at a time: a film's frames as arrays, gone before the next is read."""
 
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -19,13 +14,14 @@ from jaxtyping import Float64, Int64
 
 from mien.core.errors import ConfigError, DataError
 from mien.core.names import printable
-from mien.core.sheets import read_cells, read_rows
+from mien.core.sheets import read_cells
 from mien.core.types import Span
 from mien.report.edited import demand_apart, edited_spans
 from mien.report.edits import Edits, demand_fit
 from mien.report.plots.analyses import FRAMES_FILE, REMEDY
 from mien.report.result import RESULT_FILE
 from mien.report.tables import SCHEMA, read_json
+from mien.studies.reading import read_table
 
 EXPRESSION = "expression"
 STEPS_APART = 2.5
@@ -96,15 +92,20 @@ class Film:
     facts: Mapping[str, Any] = field(default_factory=dict)
 
     @cached_property
+    def moments(self) -> Float64[np.ndarray, " m"]:
+        """The times at which there is a face, each once; ascending."""
+        return np.unique(self.times)
+
+    @cached_property
     def step(self) -> float:
         """Seconds from one frame that was looked at to the next, usually."""
-        moments = np.unique(self.times)
+        moments = self.moments
         return float(np.median(np.diff(moments))) if len(moments) > 1 else STILL
 
     @cached_property
     def ends(self) -> Float64[np.ndarray, " n"]:
         """When the frame of each row gives way to the next."""
-        moments = np.unique(self.times)
+        moments = self.moments
         if not len(moments):
             return np.zeros(0)
         gaps = np.append(np.diff(moments), self.step)
@@ -158,7 +159,9 @@ def read_film(head: Head) -> Film:
         source = content["source"]
         start = float(source.get("start") or 0.0)
         end = start + float(source["duration"] or 0.0)
-        tracks, times, values, labels, reasons = _read_frames(folder / FRAMES_FILE, columns)
+        numbers = ("track", "time", *(column_name(*name) for name in columns.names))
+        table, (labels, reasons) = read_table(folder / FRAMES_FILE, numbers, ("label", "reason"))
+        tracks, times, values = table[:, 0].astype(np.int64), table[:, 1], table[:, 2:]
     except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
         raise DataError("result.json and frames.csv of mien", f"{folder}: {error!r}", REMEDY) from error
     codes = {label: code for code, label in enumerate(columns.labels)}
@@ -231,36 +234,6 @@ def _columns(folder: Path, content: Mapping[str, Any]) -> Columns:
 def column_name(signal: str, label: str) -> str:
     """How frames.csv calls a column."""
     return f"p_{label}" if signal == EXPRESSION else f"{signal}.{label}"
-
-
-Parsed = tuple[
-    Int64[np.ndarray, " n"], Float64[np.ndarray, " n"], Float64[np.ndarray, "n c"], Sequence[str], Sequence[str]
-]
-"""Tracks, times, values, labels and reasons of all rows."""
-
-
-def _read_frames(path: Path, columns: Columns) -> Parsed:
-    numbers = ("track", "time", *(column_name(*name) for name in columns.names))
-    try:
-        return _parsed(_cut(path, (*numbers, "label", "reason")), numbers)
-    except ValueError:
-        rows = [row for _, row in read_rows(path, (*numbers, "label", "reason"))]
-        return _parsed({name: [row[name] for row in rows] for name in (*numbers, "label", "reason")}, numbers)
-
-
-def _parsed(cells: Mapping[str, Sequence[str]], numbers: Sequence[str]) -> Parsed:
-    table = [np.array([float(cell) if cell else math.nan for cell in cells[name]], np.float64) for name in numbers]
-    return table[0].astype(np.int64), table[1], np.stack(table[2:], axis=1), cells["label"], cells["reason"]
-
-
-def _cut(path: Path, wanted: Sequence[str]) -> dict[str, Sequence[str]]:
-    """The columns asked for, as texts. Raises ValueError where the table is not plainly as mien writes it."""
-    first, _, rest = path.read_text("utf-8").partition("\n")
-    header, rest = first.split(","), rest.removesuffix("\n")
-    cells = rest.replace("\n", ",").split(",") if rest else []
-    if '"' in first or '"' in rest or len(cells) != (rest.count("\n") + bool(rest)) * len(header):
-        raise ValueError("quotation marks, or rows of another length")
-    return {name: cells[header.index(name) :: len(header)] for name in wanted}
 
 
 def threshold_of(film: Film) -> tuple[float, float, float]:

@@ -11,7 +11,7 @@ import numpy as np
 from mien.report.palette import FREE_COLOURS, INK, WHITE, colours, hex_colour
 from mien.report.plots.style import PAGE, legend, legend_height, sheet
 from mien.studies.collect import Collected
-from mien.studies.curves import Series, band_of
+from mien.studies.curves import Band, Series, band_of
 from mien.studies.films import EXPRESSION
 
 if TYPE_CHECKING:
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 ACROSS = 4
 MOST_LINES, MOST_ROWS, MOST_NAMES = 8, 200, 40
+MARGIN = 0.05
+"""Above the highest and below the lowest of a panel, as a share of what is between them."""
 DASHES = ("-", "--", ":", "-.")
 
 
@@ -33,18 +35,22 @@ def draw_all(found: Collected) -> Iterator[tuple[str, Figure]]:
 
 
 def draw_curves(found: Collected) -> Figure:
-    """A panel an expression or signal: mean over people and its 95 % interval, a line a condition and trial type."""
+    """A panel an expression or signal: mean over people and its 95 % interval, a line a condition and trial type.
+
+    Panels of one signal have the same limits.
+    """
     series = found.curves.series()[:MOST_LINES]
     names = found.plan.columns.names
     across, down = _grid(len(names))
     figure = sheet(PAGE, 0.6 + 1.35 * down + 0.17 * math.ceil(len(series) / 3))
     axes = figure.subplots(down, across, squeeze=False, sharex=True).ravel()
     middles = (found.curves.edges[1:] + found.curves.edges[:-1]) / 2
-    handles = []
+    handles, bands = [], []
     for number, one in enumerate(series):
         band = band_of(found.curves.people[one], found.plan.columns, _is_corrected(found, one))
         if band is None:
             continue
+        bands.append(band)
         shade = hex_colour(FREE_COLOURS[number % len(FREE_COLOURS)])
         for place in range(len(names)):
             axes[place].fill_between(
@@ -57,12 +63,27 @@ def draw_curves(found: Collected) -> Figure:
         axes[place].set_title(label if signal == EXPRESSION else f"{signal}: {label}")
         if found.curves.edges[0] < 0:
             axes[place].axvline(0, color=hex_colour(INK), linewidth=0.4)
+    _share_limits(list(axes), bands, found)
     _blank(list(axes), len(names), across)
     figure.supxlabel(_time(found), fontsize=7)
-    figure.supylabel(f"{_score(found)}, mean and 95 % interval over people", fontsize=7)
+    figure.supylabel(f"{_score(found)}, mean and 95 % interval", fontsize=7)
     if handles:
         figure.legend(handles=handles, loc="outside upper center", ncols=3, frameon=False)
     return figure
+
+
+def _share_limits(axes: Sequence[Axes], bands: Sequence[Band], found: Collected) -> None:
+    """Panels of one signal go from 0, or the lowest of what may lie below it, to the highest of them all."""
+    columns = found.plan.columns
+    for signal, place in columns.blocks.items():
+        parts = [part[:, place] for band in bands for part in (band.low, band.mean, band.high)]
+        reached = np.concatenate([part[np.isfinite(part)] for part in parts] or [np.zeros(0)])
+        positive = columns.kind(signal) != "scale" and _score(found) == "probability"
+        low = 0.0 if positive else float(reached.min(initial=0.0))
+        high = float(reached.max(initial=0.0))
+        room = MARGIN * (high - low)
+        for panel in axes[place] if high > low else ():
+            panel.set_ylim(low - room * (low < 0), high + room)
 
 
 def draw_heat(found: Collected) -> Figure:

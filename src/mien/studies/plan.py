@@ -9,10 +9,11 @@ from __future__ import annotations
 import difflib
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
 from mien.core.errors import ConfigError, DataError
+from mien.core.names import printable
 from mien.studies.editing import edited_exclusions, edited_row, edited_rows
 from mien.studies.films import Columns, Head, demand_alike
 from mien.studies.sheets import Appearance, Event, Exclusion, Range
@@ -26,7 +27,7 @@ class Note:
     """What a reader of the figures must know.
 
     Attributes:
-        table: where it comes from: ``people.csv``, ``events.csv``, ``exclude.csv``, ``films``.
+        table: where it comes from: ``people.csv``, ``events.csv``, ``exclude.csv``, ``edits``, ``films``.
         line: its row there; 0 for none.
         file: of which film; empty for none.
         person: of whom; empty for none.
@@ -77,6 +78,13 @@ class Finder:
 
     def __init__(self, heads: Sequence[Head]) -> None:
         self.heads = heads
+        self.spelled: dict[Path, str] = {}
+        """Folder -> what people.csv calls the film; first come, first served."""
+
+    def called(self, head: Head) -> str:
+        """What the study's files call a film: as people.csv does, else its file, or its folder where two are alike."""
+        alike = sum(other.name == head.name for other in self.heads)
+        return printable(self.spelled.get(head.folder) or (head.name if alike == 1 else head.folder.name))
 
     def find(self, file: str, where: str) -> Head | None:
         """The film that ``file`` is. Raises DataError where it is more than one."""
@@ -136,7 +144,7 @@ def make_plan(
     told = people is not None
     rows = [row for head in heads for row in edited_rows(head, _own_name(head, heads))] if people is None else people
     notes: list[Note] = []
-    seats, lost = _seats(rows, finder, notes)
+    seats, lost = _seats(rows, finder, told, notes)
     if not seats:
         raise DataError(
             "a film of people.csv among the results", f"none; the first is {rows[0].file!r}", "correct file"
@@ -145,7 +153,9 @@ def make_plan(
     films = _films(seats)
     for head in heads:
         if told and head.folder not in {one.folder for one, _ in films} and head.folder not in rest:
-            notes.append(Note("films", 0, head.name, "", "nobody in people.csv is in it: left out"))
+            notes.append(Note("films", 0, finder.called(head), "", "nobody in people.csv is in it: left out"))
+    if told:
+        notes += [note for head in heads for note in _strange_names(head, films, rest, finder)]
     if len({head.model for head in heads}) > 1:
         notes.append(Note("films", 0, "", "", "were analysed with different weights: do not compare them"))
     return Plan(
@@ -167,7 +177,7 @@ def _own_name(head: Head, heads: Sequence[Head]) -> str:
 
 
 def _seats(
-    rows: Sequence[Appearance], finder: Finder, notes: list[Note]
+    rows: Sequence[Appearance], finder: Finder, told: bool, notes: list[Note]
 ) -> tuple[list[tuple[Head, Appearance]], list[Appearance]]:
     seats, lost = [], []
     for row in rows:
@@ -177,8 +187,28 @@ def _seats(
             text = f"there is no result of that film; {finder.hint(row.file)}"
             notes.append(Note("people.csv", row.line, row.file, row.person, text))
         else:
-            seats.append((head, edited_row(row, head)))
+            if told:
+                finder.spelled.setdefault(head.folder, row.file)
+            seats.append((head, edited_row(replace(row, file=finder.called(head)), head)))
     return seats, lost
+
+
+def _strange_names(
+    head: Head,
+    films: Sequence[tuple[Head, list[Appearance]]],
+    rest: dict[Path, list[tuple[Appearance, Range | None]]],
+    finder: Finder,
+) -> list[Note]:
+    """Notes on names that edits give to faces of a film and people.csv to nobody in it."""
+    rows = [row for one, those in films if one.folder == head.folder for row in those]
+    known = {row.person.lower() for row in [*rows, *(row for row, _ in rest.get(head.folder, ()))]}
+    names = head.edits.names.items() if head.edits is not None else ()
+    text = "nobody in people.csv has this name, which edits give to face {}: it does not count"
+    return [
+        Note("edits", 0, finder.called(head), name, text.format(track))
+        for track, name in names
+        if name.lower() not in known
+    ]
 
 
 def _films(seats: Sequence[tuple[Head, Appearance]]) -> list[tuple[Head, list[Appearance]]]:
@@ -230,7 +260,9 @@ def _rest(
                 notes.append(Note("people.csv", row.line, row.file, row.person, text))
                 continue
             tracks = row.tracks if rested.folder == head.folder else ()
-            found[rested.folder][row.person, tracks, stretch] = Appearance(rested.name, row.person, tracks=tracks)
+            found[rested.folder][row.person, tracks, stretch] = Appearance(
+                finder.called(rested), row.person, tracks=tracks
+            )
         elif stretch is not None:
             found[head.folder][row.person, row.tracks, stretch] = row
     return {folder: [(row, key[2]) for key, row in rows.items()] for folder, rows in found.items()}
@@ -270,7 +302,7 @@ def _excluded(
         if problem is not None:
             notes.append(problem)
         elif head is not None:
-            found[head.folder].append(one)
+            found[head.folder].append(replace(one, file=finder.called(head)))
     return found
 
 
@@ -280,6 +312,7 @@ def _stranger(
     """A note on a row that belongs to no film or nobody of the study; None where all is well."""
     if file and head is None:
         return Note(table, line, file, person, f"there is no result of that film; {finder.hint(file)}")
+    file = file if head is None else finder.called(head)
     if head is not None and head.folder not in people:
         return Note(table, line, file, person, "nobody of the study is in that film: the row does not count")
     known = people[head.folder] if head is not None else set().union(*people.values())

@@ -25,31 +25,62 @@ scores <- subset(scores, $rows)
 scores$$person <- factor(scores$$person)
 scores$$condition <- factor(scores$$condition)
 scores$$trial_type <- factor(scores$$trial_type)
+found <- list()
 for (one in unique(scores$$label)) {
   part <- scores[scores$$label == one & !is.na(scores$$$score), ]
-  cat("\\n", one, ": ", nrow(part), " rows\\n", sep = "")
-  if (nrow(part) < 4 || length(unique(part$$$score)) < 2) next
+  people <- length(unique(part$$person))
+  cat("\\n", one, ": ", nrow(part), " rows of ", people, " people, $score ~ $r_formula\\n", sep = "")
+  if (nrow(part) < 4 || length(unique(part$$$score)) < 2) {
+    cat("not fitted: fewer than 4 rows, or all alike\\n")
+    next
+  }
   model <- $call($score ~ $r_formula, data = part)
-  print(summary(model)$$coefficients)
+  fixed <- summary(model)$$coefficients
+  limits <- $limits[rownames(fixed), , drop = FALSE]
+  p <- if (ncol(fixed) > 3) fixed[, ncol(fixed)] else NA
+  table <- data.frame(
+    term = rownames(fixed), estimate = fixed[, 1], low = limits[, 1], high = limits[, 2], p = p, row.names = NULL
+  )
+  print(table, row.names = FALSE)
+  found[[one]] <- cbind(label = one, rows = nrow(part), people = people, table)
+}
+if (length(found)) {
+  write.csv(do.call(rbind, found), "$r_written", row.names = FALSE)
+  cat("\\nestimates, 95 % intervals low to high, and p: ", normalizePath("$r_written"), "\\n", sep = "")
 }
 """
 
 PYTHON = """\
 # $what
 # Run in this folder: python model.py. Needs pandas and statsmodels.
+from pathlib import Path
+
 import pandas as pd
 import statsmodels.formula.api as smf
 
 scores = pd.read_csv("../$table", dtype={"person": str, "condition": str, "trial_type": str, "label": str})
 scores = scores[$python_rows]
+found = []
 for label, part in scores.groupby("label", sort=False):
     part = part.dropna(subset=["$score"])
-    print(f"\\n{label}: {len(part)} rows")
+    people = part["person"].nunique()
+    print(f"\\n{label}: {len(part)} rows of {people} people, $python_formula")
     if len(part) < 4 or part["$score"].nunique() < 2:
+        print("not fitted: fewer than 4 rows, or all alike")
         continue
     model = $python_call
-    print(model.params.to_frame("estimate").assign(p=model.pvalues))
+    table = pd.DataFrame({"estimate": model.params, "p": model.pvalues})
+    table[["low", "high"]] = model.conf_int()
+    table = table.loc[model.model.exog_names, ["estimate", "low", "high", "p"]].rename_axis("term").reset_index()
+    print(table.to_string(index=False))
+    found.append(table.assign(label=label, rows=len(part), people=people))
+if found:
+    written = Path("$python_written")
+    pd.concat(found)[["label", "rows", "people", *table]].to_csv(written, index=False)
+    print(f"\\nestimates, 95 % intervals low to high, and p: {written.resolve()}")
 """
+R_WRITTEN, PYTHON_WRITTEN = "model-r.csv", "model-python.csv"
+"""What the programs write, beside themselves."""
 
 
 @dataclass(frozen=True)
@@ -84,10 +115,12 @@ def design_of(units: Sequence[Unit], trials: bool, corrected: bool) -> Design:
 
 
 def write_snippets(folder: Path, design: Design) -> list[Path]:
-    """Write model.R and model.py into ``folder``; returns the paths."""
+    """Write model.R and model.py into ``folder``, without what earlier ones found; returns the paths."""
     fixed = (" * ".join(design.factors) if design.crossed else design.factors[-1]) if design.factors else "1"
     score = "mean_corrected" if design.corrected else "mean"
-    model = f'smf.mixedlm("{score} ~ {fixed}", part, groups=part["person"]).fit()'
+    python = f"{score} ~ {fixed}"
+    fit = f'mixedlm("{python}", part, groups=part["person"])' if design.repeated else f'ols("{python}", part)'
+    limits = 'confint(model, parm = "beta_", method = "Wald")' if design.repeated else "confint(model)"
     only = 'signal == "expression"'
     python_only = 'scores["signal"] == "expression"'
     if not design.trials:
@@ -101,8 +134,14 @@ def write_snippets(folder: Path, design: Design) -> list[Path]:
         "score": score,
         "call": "lmer" if design.repeated else "lm",
         "r_formula": f"{fixed} + (1 | person)" if design.repeated else fixed,
-        "python_call": model if design.repeated else f'smf.ols("{score} ~ {fixed}", part).fit()',
+        "limits": limits,
+        "python_formula": f"{python}, people at random" if design.repeated else python,
+        "python_call": f"smf.{fit}.fit()",
+        "r_written": R_WRITTEN,
+        "python_written": PYTHON_WRITTEN,
     }
+    for name in (R_WRITTEN, PYTHON_WRITTEN):
+        (folder / name).unlink(missing_ok=True)
     paths = []
     for name, text in (("model.R", R), ("model.py", PYTHON)):
         with whole_file(folder / name) as draft:
