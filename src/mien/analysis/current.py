@@ -13,6 +13,7 @@ from mien.analysis.live import LiveSpans
 from mien.analysis.reading import Reading, read
 from mien.analysis.settings import AnalysisSettings
 from mien.analysis.smoothing import LOW_CONFIDENCE, SpanRule
+from mien.analysis.upright import leaning
 from mien.core.signals import Signal, by_name
 from mien.core.types import UNCLEAR, Face, FaceCrop, Frame, Prediction, Span
 from mien.models.network import Network
@@ -94,21 +95,23 @@ def follow_live(
     Memory holds a few seconds of answers a face, however long the source lasts. A frame with a face seen for the first
     time is held back until a second detection confirms it (``settings.faces.detect_every`` frames at most).
     """
-    spans, faces = LiveSpans(rule, settings.window, settings.stride), CurrentFaces(rule)
+    spans = LiveSpans(rule, settings.window, settings.stride)
+    faces = CurrentFaces(rule, network.record.signals)
     for reading in read(frames, network, settings, 1, detector):
         seen = faces.push(reading)
         yield Now(reading.frame, seen, tuple(spans.push(reading)))
 
 
 class CurrentFaces:
-    """A rolling mean of each person's last windows.
+    """A rolling mean of each person's last windows; of what is said of single looks the latest.
 
     Args:
         rule: labels, and the threshold under which a face is unclear.
+        signals: what is said beside.
     """
 
-    def __init__(self, rule: SpanRule) -> None:
-        self._rule = rule
+    def __init__(self, rule: SpanRule, signals: Sequence[Signal] = ()) -> None:
+        self._rule, self._signals = rule, signals
         self._answers: dict[int, list[Prediction]] = {}
         self._now = -np.inf
 
@@ -134,6 +137,10 @@ class CurrentFaces:
         weights = 0.5 ** ((ends.max() - ends) / HALF_LIFE)
         mean = np.average([one.probabilities for one in answers], axis=0, weights=weights)
         beside = np.average([one.signals for one in answers], axis=0, weights=weights)
+        looks = answers[int(ends.argmax())].looks
+        if looks is not None:
+            beside = np.where(np.isfinite(looks.signals[-1]), looks.signals[-1], beside)
+        beside = leaning(self._signals, beside[None], crop.face.points[None])[0]
         best = int(mean.argmax())
         if mean[best] < self._rule.threshold:
             return FaceNow(crop.track, crop.face, UNCLEAR, None, LOW_CONFIDENCE, mean, beside)

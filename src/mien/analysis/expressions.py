@@ -134,7 +134,7 @@ class ExpressionModel:
     ) -> Result:
         """Who shows what, when, in ``source``.
 
-        Memory does not grow with the source's length but for the table of faces, about 140 bytes a face and frame.
+        Memory does not grow with the source's length but for the table of faces, about 280 bytes a face and frame.
         A still picture gives one span a face, from 0.0 to 0.0 s.
 
         Args:

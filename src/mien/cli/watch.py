@@ -18,6 +18,7 @@ from mien.cli.console import print_json, print_line
 from mien.cli.parsing import parse
 from mien.cli.problems import OK, STOPPED, note
 from mien.core.errors import ConfigError, SourceError
+from mien.core.signals import EXPRESSION
 
 if TYPE_CHECKING:
     from mien.analysis.current import Now
@@ -47,7 +48,8 @@ class Watch:
     None: the model's own choice; see `mien models NAME`."""
     signals: Annotated[tuple[str, ...], tyro.conf.UseAppendAction, tyro.conf.arg(metavar="NAME")] = ()
     """What to say beside the expression; may be repeated. affect: valence and arousal, derived from the expression.
-    action_units, pose, gaze, eyes_closed: the model says them unasked; expression: those only that are named."""
+    action_units, pose, gaze, eyes_closed: with --json the model says them unasked; expression: those only that are
+    named."""
     fast: bool = False
     """Read every frame, as fast as the model can, instead of in real time. Not for cameras and streams."""
     json: bool = False
@@ -85,7 +87,9 @@ def main(args: Sequence[str]) -> int:
             server = stack.enter_context(MjpegServer(options.mjpeg))
             screens.append(server)
             note(f"live picture at {server.address}")
-        model = load(options.model, prior=options.prior, signals=options.signals)
+        # A terminal has room for what is asked for; JSON says all that the weights do.
+        signals = options.signals if options.json else (EXPRESSION, *options.signals)
+        model = load(options.model, prior=options.prior, signals=signals)
         frames = Newest(
             lambda: media.open(options.source, selection=options.settings.selection),
             every=options.fast,

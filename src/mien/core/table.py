@@ -1,4 +1,4 @@
-"""The growing table of faces: one row per face and frame, about 140 bytes each, so a four-hour video fits in memory."""
+"""The growing table of faces: one row per face and frame, about 280 bytes each, so a four-hour video fits in memory."""
 
 from __future__ import annotations
 

@@ -164,7 +164,7 @@ class LandmarkTail(nn.Module):
 
 
 def tail_of(
-    tail: LandmarkTail | None, landmark_map: Float[Tensor, "bt 128 14 14"] | None, clips: int
+    tail: LandmarkTail | None, landmark_map: Float[Tensor, "bt 128 14 14"] | None, clips: int | torch.SymInt
 ) -> Float[Tensor, "b 512"] | None:
     """The mean over a clip's frames of what a tail makes of their maps; None without either."""
     if tail is None or landmark_map is None:

@@ -72,7 +72,7 @@ class Test:
         signal: of which signal.
         label: of which label.
         found: the figures.
-        p_holm: p by Holm over the family: all pairs and labels of the same contrast, within, measure and score.
+        p_holm: p by Holm over the family: all pairs and labels of the same contrast, within, measure, score and signal.
         p_fdr: p by Benjamini and Hochberg over the same.
     """
 
@@ -159,7 +159,12 @@ def _left_out(a: Side, b: Side) -> str:
     return ""
 
 
-def _corrected_for_many(family: list[Test]) -> list[Test]:
-    p = np.array([test.found.p for test in family], np.float64)
-    ways = zip(family, holm(p).tolist(), false_discovery(p).tolist(), strict=True)
-    return [replace(test, p_holm=one, p_fdr=other) for test, one, other in ways]
+def _corrected_for_many(tests: list[Test]) -> list[Test]:
+    """In the same order; each signal is a family of its own, so that one more costs the others nothing."""
+    answer = list(tests)
+    for signal in {test.signal for test in tests}:
+        places = [place for place, test in enumerate(tests) if test.signal == signal]
+        p = np.array([tests[place].found.p for place in places], np.float64)
+        for place, one, other in zip(places, holm(p).tolist(), false_discovery(p).tolist(), strict=True):
+            answer[place] = replace(tests[place], p_holm=one, p_fdr=other)
+    return answer
