@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from planted import clip
 
+from mien.core.action_units import expectation
 from mien.core.errors import ConfigError, MissingDependencyError
-from mien.explain.action_units import expectation
 from mien.explain.explanation import METHODS, Explanation, explain_clip, methods_of
 from mien.explain.fovea import Fovea
 from mien.explain.occlusion import Occlusion

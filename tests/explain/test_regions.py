@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from planted import face_points
 
-from mien.explain.action_units import ACTION_UNITS, EXPECTATIONS, REGIONS, expectation
+from mien.core.action_units import ACTION_UNITS, EXPECTATIONS, REGIONS, expectation
 from mien.explain.regions import overlap, region_masks, region_scores
 
 SIDE = 64

@@ -9,7 +9,6 @@ from jaxtyping import Float, Float64
 
 from mien.core.facial import POSE
 from mien.core.signals import Signal, places
-from mien.faces.align import crop_turns
 
 
 def leaning(
@@ -24,6 +23,8 @@ def leaning(
     """
     if POSE not in signals or not len(values):
         return values
+    from mien.faces.align import crop_turns  # and with it OpenCV, which `--help` can do without
+
     column = places(signals)[POSE.name].start + POSE.labels.index("roll")
     values = values.copy()
     roll = values[:, column] + crop_turns(points)

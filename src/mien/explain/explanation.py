@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from jaxtyping import Bool, Float64
 
+from mien.core.action_units import ACTION_UNITS, Expectation, Region, expectation
 from mien.core.registry import Registry
 from mien.core.types import UNCLEAR, FaceClip
-from mien.explain.action_units import ACTION_UNITS, Expectation, Region, expectation
 from mien.explain.base import Method
 from mien.explain.fovea import Fovea
 from mien.explain.gradcam import GradCam

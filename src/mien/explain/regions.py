@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 from jaxtyping import Bool, Float, Float64
 
-from mien.explain.action_units import REGIONS, Region
+from mien.core.action_units import REGIONS, Region
 
 ELSEWHERE = "elsewhere"
 POLYGONS: dict[Region, tuple[tuple[int, ...], ...]] = {

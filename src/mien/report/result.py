@@ -11,6 +11,7 @@ from mien.report import tables
 from mien.report.findings import Findings
 from mien.report.formats import chosen, export
 from mien.report.frames import pandas_frame, polars_frame
+from mien.report.reading import readings_of
 
 if TYPE_CHECKING:
     import pandas
@@ -63,6 +64,7 @@ class Result(Findings):
 
     def to_dict(self) -> dict[str, Any]:
         """The content of ``result.json``, in the types of JSON."""
+        readings = readings_of(self.frames, self.spans, self.labels.labels)
         content = {
             "schema": tables.SCHEMA,
             "source": asdict(self.source),
@@ -71,6 +73,7 @@ class Result(Findings):
             **({"signals": [signal.to_dict() for signal in self.signals]} if self.signals else {}),
             "tracks": tables.track_totals(self.frames, self.spans),
             "spans": [tables.span_record(span) for span in self.spans],
+            **({"readings": [one.to_dict() for one in readings]} if readings is not None else {}),
             "provenance": self.provenance,
         }
         unwrapped: dict[str, Any] = tables.plain(content)

@@ -33,6 +33,7 @@ from mien.report.page.bands import Band, bands_of, step_for
 from mien.report.page.film import Film, choose_film
 from mien.report.page.thumbnails import face_rows, span_rows, thumbnails
 from mien.report.palette import colours, hex_colour, text_colour
+from mien.report.reading import SpanReading, readings_of
 from mien.report.tables import SCORE_DIGITS, plain, track_totals
 
 if TYPE_CHECKING:
@@ -101,6 +102,7 @@ def page_content(result: Findings, with_thumbnails: bool = False) -> dict[str, A
     listed = _longest(result, kept)
     reasons = sorted({span.reason or UNCLEAR for span in result.spans if span.abstained})
     faces = [{**one, **_band(bands[one["track"]], step)} for one in totals if one["track"] in kept]
+    readings = readings_of(result.frames, result.spans, result.labels.labels)
     content = {
         "source": asdict(result.source),
         "duration": duration,
@@ -111,6 +113,7 @@ def page_content(result: Findings, with_thumbnails: bool = False) -> dict[str, A
         "faces": faces,
         "faces_in_all": len(totals),
         "spans": [_span_cells(result, place, reasons) for place in listed],
+        **({} if readings is None else {"readings": [_told(readings[place]) for place in listed]}),
         "spans_in_all": len(result.spans),
         "provenance": result.provenance,
     }
@@ -134,6 +137,11 @@ def _span_cells(result: Findings, place: int, reasons: Sequence[str]) -> list[fl
     reason = reasons.index(span.reason or UNCLEAR) if span.abstained else -1
     times = round(span.start, TIME_DIGITS), round(span.end, TIME_DIGITS)
     return [span.track, *times, label, round(span.score, SCORE_DIGITS), reason]
+
+
+def _told(reading: SpanReading) -> list[str]:
+    """Verdict and sentences."""
+    return [reading.verdict, reading.text]
 
 
 def _band(band: Band, step: float) -> dict[str, Any]:

@@ -120,12 +120,15 @@ function spanRow(span) {
     if (video) byId("stage").scrollIntoView({ block: "nearest", behavior: gently() });
   };
   const reason = span.reason ? element("small", { class: "quiet", text: span.reason }) : null;
+  const [verdict, told] = content.readings?.[span.number] ?? [];
+  const units = told && element("details", { class: "units", onclick: (event) => event.stopPropagation() },
+    element("summary", { text: UNITS_SAY[verdict] }), element("span", { class: "quiet", text: told }));
   const cells = {
     Face: () => [shortName(span.track), span.picture && element("img", { class: "portrait", src: span.picture, alt: "" })],
     From: () => [element("button", { type: "button", class: "link", "aria-label": `Go to ${clock(span.start)}`, text: clock(span.start) })],
     To: () => [clock(span.end)],
     Length: () => [lasting(span.end - span.start)],
-    Expression: () => [element("span", { class: "named" }, chip(span.label), element("span", {}, labels[span.label].name, reason ?? ""))],
+    Expression: () => [element("span", { class: "named" }, chip(span.label), element("span", {}, labels[span.label].name, reason ?? "")), units ?? null],
     Probability: () => [element("b", { class: "meter", "aria-hidden": "true" }, element("i", { vars: { part: span.score } })),
       element("span", { class: span.reason ? "quiet" : "", text: span.score.toFixed(2) })],
   };
@@ -134,6 +137,8 @@ function spanRow(span) {
   row.span = span;
   return row;
 }
+
+const UNITS_SAY = { agrees: "units agree", contradicts: "units say otherwise", open: "units" };
 
 function gently() {
   return matchMedia("(prefers-reduced-motion: reduce)").matches ? "auto" : "smooth";
