@@ -12,6 +12,7 @@ from serving import BASE
 
 import mien
 from mien.core.errors import ConfigError
+from mien.core.facial import FACIAL
 from mien.serve.app import create_app
 from mien.serve.eyes import Glance, watcher
 from mien.serve.schemas import LiveFace, Summary
@@ -24,6 +25,7 @@ AFFECT = {
     "labels": ["valence", "arousal"],
     "range": [-1.0, 1.0],
     "derived_from": "expression",
+    "note": "",
 }
 
 
@@ -42,7 +44,8 @@ def test_the_models_say_so(more: ServeSettings) -> None:
     with TestClient(create_app(more), base_url=BASE) as client:
         first, *others = client.get("/v1/models").json()["models"]
     assert first["signals"] == [AFFECT]
-    assert all(other["signals"] == [] for other in others)
+    own = [signal.to_dict() | {"derived_from": ""} for signal in FACIAL]
+    assert [other["signals"] for other in others] == [own] * len(others), "the shipped ones say what their weights do"
 
 
 @pytest.mark.usefixtures("_same_limits")

@@ -80,6 +80,7 @@ def _print_one(record: ModelRecord, as_json: bool) -> None:
     pixels = record.preprocessing
     facts = {
         "labels": ", ".join(record.labels.labels),
+        **({"says beside": ", ".join(one.name for one in record.signals)} if record.signals else {}),
         "trained on": record.trained_on,
         "licence": record.licence,
         **readable(record.scores),
