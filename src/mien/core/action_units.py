@@ -48,6 +48,8 @@ ACTION_UNITS = {
         ActionUnit(1, "inner brow raiser", ("brows",)),
         ActionUnit(2, "outer brow raiser", ("brows",)),
         ActionUnit(4, "brow lowerer", ("brows",)),
+        ActionUnit(5, "upper lid raiser", ("eyes",)),
+        ActionUnit(6, "cheek raiser", ("cheeks", "eyes")),
         ActionUnit(7, "lid tightener", ("eyes",)),
         ActionUnit(9, "nose wrinkler", ("nose",)),
         ActionUnit(10, "upper lip raiser", ("mouth",)),
@@ -55,10 +57,13 @@ ACTION_UNITS = {
         ActionUnit(14, "dimpler", ("mouth",)),
         ActionUnit(15, "lip corner depressor", ("mouth",)),
         ActionUnit(17, "chin raiser", ("chin",)),
+        ActionUnit(18, "lip pucker", ("mouth",)),
         ActionUnit(20, "lip stretcher", ("mouth",)),
+        ActionUnit(23, "lip tightener", ("mouth",)),
         ActionUnit(24, "lip pressor", ("mouth",)),
         ActionUnit(25, "lips part", ("mouth",)),
         ActionUnit(26, "jaw drop", ("mouth", "chin")),
+        ActionUnit(28, "lip suck", ("mouth",)),
     )
 }
 

@@ -5,29 +5,10 @@ Left and right are the person's own. Directions are those of the picture: across
 
 from __future__ import annotations
 
+from mien.core.action_units import ACTION_UNITS as KNOWN
 from mien.core.signals import Signal
 
-UNITS: dict[str, str] = {
-    "AU1": "inner brow raiser",
-    "AU2": "outer brow raiser",
-    "AU4": "brow lowerer",
-    "AU5": "upper lid raiser",
-    "AU6": "cheek raiser",
-    "AU7": "lid tightener",
-    "AU9": "nose wrinkler",
-    "AU10": "upper lip raiser",
-    "AU12": "lip corner puller",
-    "AU14": "dimpler",
-    "AU15": "lip corner depressor",
-    "AU17": "chin raiser",
-    "AU18": "lip pucker",
-    "AU20": "lip stretcher",
-    "AU23": "lip tightener",
-    "AU24": "lip pressor",
-    "AU25": "lips part",
-    "AU26": "jaw drop",
-    "AU28": "lip suck",
-}
+UNITS = {f"AU{number}": unit.name for number, unit in KNOWN.items()}
 """Names of FACS (Ekman & Friesen 1978). What mien says of them is learnt from a model and from rendered faces; no FACS
 coder has looked at it. Closed eyes (AU43, and AU45, a blink) are the signal :data:`EYES_CLOSED`."""
 TWO_SIDED = ("AU2", "AU4", "AU5", "AU6", "AU7", "AU9", "AU10", "AU12", "AU14", "AU15", "AU20", "AU24")

@@ -14,7 +14,6 @@ from typing import Any, Literal
 import numpy as np
 from jaxtyping import Float64
 
-from mien.core.action_units import ACTION_UNITS as EXPECTED_UNITS
 from mien.core.action_units import EXPECTATIONS
 from mien.core.facial import ACTION_UNITS, UNITS
 from mien.core.labels import canonical
@@ -28,6 +27,8 @@ LEVELS = ((0.75, "strongly"), (0.5, "clearly"), (SEEN, "slightly"))
 FITS = 0.4
 """Least share of common units by which an expression fits."""
 DIGITS = 2
+EXPECTED = {unit for one in EXPECTATIONS.values() for unit in one.units}
+"""Units that make some expression; others say nothing of which one it is."""
 Verdict = Literal["agrees", "contradicts", "open"]
 
 
@@ -89,7 +90,7 @@ def reading(span: Span, strengths: Float64[np.ndarray, " u"], labels: Sequence[s
 
 
 def _fits(seen: dict[str, float], labels: Sequence[str]) -> dict[str, float]:
-    there = {int(unit.removeprefix("AU")) for unit in seen} & EXPECTED_UNITS.keys()
+    there = {int(unit.removeprefix("AU")) for unit in seen} & EXPECTED
     found = {}
     for label in labels:
         if canonical(label) == NEUTRAL:
