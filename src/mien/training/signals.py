@@ -39,6 +39,8 @@ HEAD = "landmark"
 DEGREES = 10.0
 """An error of so many degrees weighs one."""
 AT_ONCE = 256
+LEARNT = "; signals: "
+"""Begins the part of a record's `trained_on` that is about the heads."""
 
 
 @dataclass(frozen=True)
@@ -253,12 +255,13 @@ class SignalRun:
         whole = Recognizer(recognizer.net.cpu(), recognizer.landmarks.cpu(), recognizer.preprocessing, heads)
         whole.tail = saying.tail
         scores = {f"signals_{name}": round(value, 4) for name, value in best["figures"].items() if name != "score"}
+        begun, *_ = record.trained_on.partition(LEARNT)
         new = dataclasses.replace(
             record,
             signals=FACIAL,
             heads={signal.name: HEAD for signal in FACIAL},
             scores={**record.scores, **scores},
-            trained_on=f"{record.trained_on}; signals: {len(faces)} faces with a teacher's or exact numbers",
+            trained_on=f"{begun}{LEARNT}{len(faces)} faces with a teacher's or exact numbers",
         )
         path = self.out / f"{record.name}.safetensors"
         save_weights(whole.eval(), new, path, torch.float16)

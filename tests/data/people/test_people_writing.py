@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 from mien.core.errors import ConfigError, DataError
 from mien.data.manifest import load_manifest
 from mien.data.people import writing
+from mien.data.people.camera import draw_views
 from mien.data.people.exact import load_exact
 from mien.data.people.settings import PeopleSettings
 from mien.data.people.writing import write_people
@@ -166,3 +168,31 @@ def test_without_workers_nothing_is_begun(head_file: Path, tmp_path: Path) -> No
     with pytest.raises(ConfigError, match="worker"):
         write_people(head_file, tmp_path / "set", 4, SMALL, workers=0)
     assert not (tmp_path / "set").exists()
+
+
+def test_heads_turn_further_where_it_is_asked_for() -> None:
+    """With a turn of 1 the faces are those of before there was one."""
+
+    def poses(*turn: float) -> np.ndarray:
+        return np.array([draw_views(np.zeros(1), np.random.default_rng(n), *turn).pose[0] for n in range(300)])
+
+    found = {turn: poses(turn) for turn in (0.0, 1.0, 2.0)}
+    np.testing.assert_array_equal(found[1.0], poses())
+    assert not found[0.0].any()
+    spread = found[2.0].std(0) / found[1.0].std(0)
+    assert ((spread > 1.7) & (spread < 2.2)).all()
+    assert np.abs(found[2.0]).max(0) == pytest.approx([60, 36, 24], rel=0.2)
+    with pytest.raises(ConfigError, match="turn"):
+        PeopleSettings(turn=9)
+
+
+def test_a_set_of_before_there_was_a_turn_goes_on(head_file: Path, tmp_path: Path) -> None:
+    settings = PeopleSettings(size=32, each=1)
+    write_people(head_file, tmp_path / "set", 2, settings)
+    about = tmp_path / "set" / "people.json"
+    facts = json.loads(about.read_text())
+    del facts["turn"]
+    about.write_text(json.dumps(facts))
+    assert len(write_people(head_file, tmp_path / "set", 3, settings)) == 3
+    with pytest.raises(ConfigError, match="turn"):
+        write_people(head_file, tmp_path / "set", 3, PeopleSettings(size=32, each=1, turn=2))

@@ -20,6 +20,8 @@ PIXELS = 20.0
 """Of the frame a centimetre: only numbers, as nothing is drawn in the frame itself."""
 YAW, PITCH, ROLL = (14.0, 40.0), (8.0, 24.0), (5.0, 16.0)
 """Standard deviation and bound in degrees. mien abstains beyond 50 degrees of yaw, as it estimates it."""
+FURTHEST = 1.5
+"""By how much bounds may be stretched."""
 BIAS, UNSTEADY = 0.16, 0.04
 """Centimetres by which a detector's points are wrong in a whole clip, and from frame to frame."""
 
@@ -58,9 +60,9 @@ class Placed:
     unit: float
 
 
-def draw_views(times: Float64[np.ndarray, " t"], rng: Generator) -> Views:
-    """A pose, and how it sways over some seconds."""
-    ranges = np.array([YAW, PITCH, ROLL])
+def draw_views(times: Float64[np.ndarray, " t"], rng: Generator, turn: float = 1.0) -> Views:
+    """A pose, and how it sways over some seconds; ``turn`` stretches spread and bounds, these by half at most."""
+    ranges = np.array([YAW, PITCH, ROLL]) * [turn, min(max(turn, 1.0), FURTHEST)]
     start = rng.normal(0, ranges[:, 0])
     sway = np.zeros((len(times), 3))
     for _ in range(2):

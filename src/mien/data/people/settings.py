@@ -30,6 +30,9 @@ class PeopleSettings:
     """Least strength of textbook expressions."""
     high: float = 1.0
     """Greatest strength of textbook expressions."""
+    turn: float = 1.0
+    """How much further heads turn than most in films do: 2 doubles the spread of yaw, pitch and roll; never beyond 60
+    degrees of yaw, 36 of pitch, 24 of roll."""
     speech: float = 0.15
     """Share of faces that speak; in pictures never neutral ones."""
     grey: float = 0.25
@@ -51,6 +54,8 @@ class PeopleSettings:
             raise ConfigError("a rate above 0, up to 240 frames a second", str(self.rate), "use 10")
         if not 0 <= self.low <= self.high <= 1:
             raise ConfigError("strengths with 0 <= low <= high <= 1", f"{self.low}, {self.high}", "change them")
+        if not 0 <= self.turn <= 4:
+            raise ConfigError("a turn from 0 to 4", str(self.turn), "use 1, or 2 for heads in profile")
         for name in ("speech", "grey", "test"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ConfigError(f"{name} from 0 to 1", str(getattr(self, name)), "change it")

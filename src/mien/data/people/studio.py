@@ -139,7 +139,7 @@ class Studio:
         )
 
     def _stage(self, person: Person, rng: np.random.Generator) -> tuple[Set, str]:
-        views, lighting = draw_views(self.times, rng), draw_lighting(rng)
+        views, lighting = draw_views(self.times, rng, self.settings.turn), draw_lighting(rng)
         background = draw_background(self.pen.side, rng)
         sensor = draw_sensor(self.settings.grey, rng)
         covers: list[Cover] = []

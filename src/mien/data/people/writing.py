@@ -245,6 +245,7 @@ def _demand_same(out: Path, facts: dict[str, Any]) -> None:
         before = json.loads(path.read_text())
         if not isinstance(before, dict):
             raise ValueError(f"a {type(before).__name__}")
+        before = {"turn": 1.0, **before}  # which sets were drawn with before it was a setting
     except OSError as error:
         raise ConfigError("a folder for the set", f"{out}: {error.strerror}", "choose another -o") from error
     except ValueError as error:
