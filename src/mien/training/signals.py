@@ -229,7 +229,7 @@ class SignalRun:
     resume: bool = False
     # Not bf16, as in the landmark net: its numbers are too far apart for degrees.
     fit: FitPlan = FitPlan(
-        epochs=8, batch=128, lr=1.5e-3, warmup=0.05, weight_decay=0.01, clip=5.0, ema=0.995, precision="fp32"
+        epochs=10, batch=128, lr=1.5e-3, warmup=0.05, weight_decay=0.01, clip=5.0, ema=0.995, precision="fp32"
     )
     recipe: SignalRecipe = field(default_factory=SignalRecipe)
 
