@@ -29,13 +29,14 @@ SCRIPTS = {
     "views": "P7",
     "live": "P8",
     "scaling": "",
+    "signals": "",
 }
 """Script to the target it measures, in the order of the table."""
 BY_NAME = ["peers"]
 """Scripts that only run when they are named: they need more than mien and its sample clips."""
 CLIPS = {"speed": "WolfgangLanger_Pexels.mp4", "live": "WolfgangLanger_Pexels.mp4"}
 USUAL_CLIP = "single_face.mp4"
-ROUNDS = {"network": 2, "engines": 2, "training": 2, "views": 2, "scaling": 2}
+ROUNDS = {"network": 2, "engines": 2, "training": 2, "views": 2, "scaling": 2, "signals": 5}
 """Of the usual table, where a third one would take half a minute and more; of all others three."""
 HERE = Path(__file__).parent
 
