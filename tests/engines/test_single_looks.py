@@ -144,6 +144,20 @@ def test_engines_say_the_same(model: ExpressionModel, portrait: np.ndarray, back
     assert max(abs(there[name] - here[name]) / span[name] for name in EVERY) < 1e-4
 
 
+@pytest.mark.parametrize("backend", ["onnx", "openvino"])
+def test_engines_compute_no_head_that_nobody_asked_for(portrait: np.ndarray, backend: str) -> None:
+    with unchecked():
+        alone, whole = mien.load(backend=backend, signals=["expression"]), mien.load(backend=backend)
+    paths = [model._network.path for model in (alone, whole)]  # type: ignore[union-attr]
+    heads = [b"action_units.raw" in path.read_bytes() for path in paths]
+    assert heads == [False, True]
+    np.testing.assert_allclose(
+        alone.analyze(portrait).frames.column("probabilities"),
+        whole.analyze(portrait).frames.column("probabilities"),
+        atol=1e-6,
+    )
+
+
 def window(start: float, times: list[float], looks: np.ndarray | None) -> Prediction:
     kept = None if looks is None else Looks(np.array(times), looks)
     return Prediction(1, start, start + 0.4, np.array([1.0]), np.array([9.0, 7.0]), kept)

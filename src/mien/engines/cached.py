@@ -57,7 +57,15 @@ def installed(*packages: str) -> bool:
 
 
 def engine_folder(record: ModelRecord) -> Path:
-    """The cache's folder for the files made from these weights by this version of mien."""
+    """The cache's folder for the files made from these weights by this version of mien.
+
+    Files that say signals beside the expression lie in another one: without them no head is computed.
+    """
+    folder = _folder(record)
+    return folder.with_name(f"{folder.name}-signals") if record.signals else folder
+
+
+def _folder(record: ModelRecord) -> Path:
     return cache_dir() / "engines" / f"{__version__}-{record.sha256[:16]}"
 
 
@@ -96,7 +104,7 @@ def machine() -> dict[str, str]:
 
 def _choice_file(record: ModelRecord) -> Path:
     key = hashlib.sha256(json.dumps(machine()).encode()).hexdigest()[:16]
-    return engine_folder(record) / f"choice-{key}.json"
+    return _folder(record) / f"choice-{key}.json"
 
 
 def _cpu() -> str:

@@ -55,24 +55,35 @@ def open_model(
     """
     if backend not in BACKENDS:
         raise ConfigError("a backend", repr(backend), did_you_mean(backend, list(BACKENDS)))
-    model = _open(name, backend, trial, say)
+    model = _open(name, backend, signals, trial, say)
     model.record = asked_of(model.record.read_as(prior), signals)
     return model
 
 
-def _open(name: str | Path | None, backend: Backend, trial: bool, say: Say | None) -> LoadedModel | ExportedNetwork:
+def _open(
+    name: str | Path | None, backend: Backend, signals: Collection[str], trial: bool, say: Say | None
+) -> LoadedModel | ExportedNetwork:
     if name is not None and is_exported(name):
         return _open_exported(Path(name), backend)
     if backend == "torch":
         return _in_torch(name)
     weights = find_weights(name)
     record = read_record(weights)
+    asked = asked_of(record, signals)
     if backend == "auto":
-        return _chosen(weights, record, trial, say)
-    if not engine_file(record, backend).is_file():
-        _tell(say, f"exporting {record.name} to {backend}, once; it stays in the cache")
-        _export(weights, backend)
-    return open_engine(record, weights, backend, "float32")
+        return _chosen(weights, record, asked, trial, say)
+    return _on_engine(weights, record, asked, backend, None, say)
+
+
+def _on_engine(
+    weights: Path, record: ModelRecord, asked: ModelRecord, engine: str, threads: int | None, say: Say | None
+) -> ExportedNetwork:
+    """In float32; where nothing is asked beside the expression, from a file without heads."""
+    said = record if asked.signals else asked
+    if not engine_file(said, engine).is_file():
+        _tell(say, f"exporting {record.name} to {engine}, once; it stays in the cache")
+        _export(weights, said, engine)
+    return open_engine(said, weights, engine, "float32", threads)
 
 
 def is_exported(name: str | Path) -> bool:
@@ -80,7 +91,9 @@ def is_exported(name: str | Path) -> bool:
     return Path(name).suffix in SUFFIXES.values()
 
 
-def _chosen(weights: Path, record: ModelRecord, trial: bool, say: Say | None) -> LoadedModel | ExportedNetwork:
+def _chosen(
+    weights: Path, record: ModelRecord, asked: ModelRecord, trial: bool, say: Say | None
+) -> LoadedModel | ExportedNetwork:
     choice = read_choice(record)
     if choice is None and trial and can_try():
         from mien.engines.trial import try_apart
@@ -89,6 +102,8 @@ def _chosen(weights: Path, record: ModelRecord, trial: bool, say: Say | None) ->
         choice = try_apart(weights)
     if choice is None or choice.engine == "torch":
         return _in_torch(weights, None if choice is None else choice.threads)
+    if choice.precision == "float32":
+        return _on_engine(weights, record, asked, choice.engine, choice.threads, say)
     return open_engine(record, weights, choice.engine, choice.precision, choice.threads)
 
 
@@ -110,11 +125,12 @@ def _open_exported(path: Path, backend: Backend) -> ExportedNetwork:
     return OpenVinoNetwork(path)
 
 
-def _export(weights: Path, engine: str) -> None:
+def _export(weights: Path, said: ModelRecord, engine: str) -> None:
     from mien.engines.export import export
 
     model = _in_torch(weights)
-    export(model, engine, engine_folder(model.record))
+    model.record = said
+    export(model, engine, engine_folder(said))
 
 
 def _in_torch(name: str | Path | None, threads: int | None = None) -> LoadedModel:
