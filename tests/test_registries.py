@@ -62,6 +62,19 @@ def test_a_network_answers_alike_as_written_and_as_used(weights: Path) -> None:
         np.testing.assert_allclose(written.logits(crops()), singles.mean(0), atol=1e-5)
 
 
+def test_a_network_gives_tokens_where_it_is_asked_for_them(weights: Path) -> None:
+    for network in (load_model(weights).network, load_model(weights, folded=False).network):
+        frames = network.frames_of(torch.from_numpy(crops()) / 255)
+        given = (frames, network.landmark_map(frames.flatten(0, 1)))
+        plain = network.net(*given)
+        assert plain.tokens is None
+        if not NETS[network.network].net.found().gives_tokens:
+            return
+        asked = network.net(*given, tokens=True)
+        assert asked.tokens.shape == (2, 3, asked.tokens.shape[2], network.net.config.dim)
+        torch.testing.assert_close(asked[:2], plain[:2])
+
+
 def test_every_parameter_of_a_network_learns_once(weights: Path) -> None:
     net = load_model(weights, folded=False).network.net
     net.requires_grad_(True)

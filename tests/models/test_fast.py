@@ -61,11 +61,15 @@ def make(request: pytest.FixtureRequest) -> Iterator:
 def test_folded_and_packed_networks_give_the_readable_ones_answers(make, config: S2DConfig, t: int, size: int) -> None:
     net = randomised(config)
     video, maps = clips(2, t, size)
-    wanted = net(video, maps if config.prompts else None)
-    found = make(net)(video, maps if config.prompts else None)
-    assert wanted[0].abs().max() > 0.5
-    for one, other in zip(found, wanted, strict=True):
-        torch.testing.assert_close(one, other, atol=TOLERANCE, rtol=0)
+    fast = make(net)
+    for asked in ({}, {"tokens": True}):
+        wanted = net(video, maps if config.prompts else None, **asked)
+        found = fast(video, maps if config.prompts else None, **asked)
+        assert wanted[0].abs().max() > 0.5
+        for one, other in zip(found[:3], wanted[:3], strict=True):
+            torch.testing.assert_close(one, other, atol=TOLERANCE, rtol=0)
+    # No mean over frames has evened these out, and they are thousands.
+    torch.testing.assert_close(found.tokens, wanted.tokens, atol=3 * TOLERANCE, rtol=0)
 
 
 @torch.no_grad()

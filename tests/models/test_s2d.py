@@ -27,7 +27,7 @@ def clip(b: int = 2, t: int = 4, size: int = 56) -> tuple[torch.Tensor, torch.Te
 def test_fresh_video_model_gives_the_mean_of_the_image_models_features(image_model: S2D) -> None:
     video_model = to_video(image_model, frames=4).eval()
     video, maps = clip()
-    logits, feature, _ = video_model(video, maps)
+    logits, feature, *_ = video_model(video, maps)
     each = [image_model(video.flatten(0, 1)[i : i + 1, None], maps[i : i + 1])[1] for i in range(8)]
     mean = torch.cat(each).view(2, 4, -1).mean(1)
     torch.testing.assert_close(feature, mean, atol=1e-5, rtol=0)
@@ -58,7 +58,7 @@ def test_without_zero_init_the_adapters_act_and_frame_order_matters(image_model:
 @pytest.mark.parametrize(("frames", "size"), [(1, 56), (7, 56), (4, 42), (4, 98)])
 def test_other_clip_lengths_and_input_sizes_work(image_model: S2D, frames: int, size: int) -> None:
     video_model = to_video(image_model, frames=4, zero_init=False).eval()
-    logits, feature, _ = video_model(*clip(t=frames, size=size))
+    logits, feature, *_ = video_model(*clip(t=frames, size=size))
     assert logits.shape == (2, 5)
     assert feature.shape == (2, 64)
     assert torch.isfinite(logits).all()

@@ -172,12 +172,13 @@ def weights(path: Path) -> Path:
     return path
 
 
-def test_a_run_adds_signals_and_changes_nothing_else(tmp_path: Path) -> None:
+@pytest.mark.parametrize("head", ["landmark", "graph"])
+def test_a_run_adds_signals_and_changes_nothing_else(tmp_path: Path, head: str) -> None:
     data, points = archive(tmp_path)
     (tmp_path / "people").mkdir()
     run = SignalRun(
         data, points, str(weights(tmp_path / "toy.safetensors")), (rendered(tmp_path / "people"),), tmp_path / "run",
-        fit=FitPlan(epochs=1, batch=4, precision="fp32"),
+        fit=FitPlan(epochs=1, batch=4, precision="fp32"), recipe=SignalRecipe(head=head),
     )  # fmt: skip
     told: list[dict[str, float]] = []
     path = run.run(told.append)
@@ -189,6 +190,7 @@ def test_a_run_adds_signals_and_changes_nothing_else(tmp_path: Path) -> None:
     assert model.record.signals == FACIAL
     np.testing.assert_array_equal(model.logits(crops), plain.logits(crops))
     assert model.outputs(crops).shape == (2, 8 + width(FACIAL))
+    assert model.record.heads["action_units"] == head
     assert "signals_real_action_units_rho" in model.record.scores
 
 
@@ -200,7 +202,8 @@ def test_weights_without_a_landmark_net_are_refused(tmp_path: Path) -> None:
         SignalRun(*archive(tmp_path), str(tmp_path / "bare.safetensors"), out=tmp_path / "run").run()
 
 
-def test_heads_learn_what_they_are_shown() -> None:
+@pytest.mark.parametrize("head", ["landmark", "graph"])
+def test_heads_learn_what_they_are_shown(head: str) -> None:
     torch.manual_seed(0)
     rng = torch.Generator().manual_seed(0)
     images = torch.randint(0, 255, (8, 1, 48, 48), generator=rng, dtype=torch.uint8)
@@ -209,7 +212,7 @@ def test_heads_learn_what_they_are_shown() -> None:
     values[0, 0] = torch.nan
     recognizer = Recognizer(S2D(S2DConfig(28, 14, 24, 2, 2, classes=8)), MobileFaceNet(), Preprocessing(48, 28, "grey"))
     faces = FacialFaces(images, values)
-    task = SignalTask(faces, 4, {"rendered": faces}, recognizer, SignalRecipe(Augmentation()))
+    task = SignalTask(faces, 4, {"rendered": faces}, recognizer, SignalRecipe(Augmentation(), head))
     optimizer = torch.optim.AdamW(task.groups(0.0), lr=3e-3)
     losses = []
     for _ in range(8):

@@ -11,9 +11,8 @@ import torch.nn.functional as F
 from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
-from mien.models.heads import reads_tail, torch_values, with_heads
+from mien.models.heads import answer_for, reads_tail, torch_values, with_heads
 from mien.models.landmarks import LANDMARK_SIZE, MAP_SIDE, tail_of
-from mien.models.net import Answer
 from mien.models.preprocess import normalise, to_colour
 from mien.models.zoo import LoadedModel
 
@@ -54,7 +53,8 @@ class ClipGraph(nn.Module):
         if self.landmarks is not None:
             whole = self.landmarks.landmark_map(self.to_landmarks(frames))
             landmark_map, tail = self.to_grid(whole), tail_of(self.tail, whole, b)
-        answer = with_heads(Answer(*self.net(frames.view(b, t, *frames.shape[1:]), landmark_map)), self.heads, tail)
+        given = answer_for(self.heads.values(), self.net, frames.view(b, t, *frames.shape[1:]), landmark_map)
+        answer = with_heads(given, self.heads, tail)
         logits, said = answer.logits, ((one, answer.signals[one.name]) for one in self.signals)
         beside = [part for one, raw in said for part in (torch_values(one, raw), raw)]
         return (logits / self.temperature + self.shift).softmax(-1), logits, *beside

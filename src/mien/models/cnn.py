@@ -78,6 +78,7 @@ class Cnn(Net):
     """
 
     decayed = (2, 4)
+    gives_tokens = True
 
     def __init__(self, config: CnnConfig) -> None:
         super().__init__()
@@ -88,14 +89,18 @@ class Cnn(Net):
         self.head = nn.Linear(config.dim, config.classes)
 
     def forward(
-        self, frames: Float[Tensor, "b t 3 h w"], landmark_map: Float[Tensor, "bt 128 u v"] | None = None
+        self,
+        frames: Float[Tensor, "b t 3 h w"],
+        landmark_map: Float[Tensor, "bt 128 u v"] | None = None,
+        tokens: bool = False,
     ) -> Answer:
         """See :class:`mien.models.net.Net`."""
         x = frames.flatten(0, 1)
         for stage in self.stages:
             x = stage(x)
         feature = x.mean((2, 3)).view(*frames.shape[:2], -1).mean(1)
-        return Answer(self.head(self.dropout(feature)), feature)
+        places = x.flatten(2).transpose(1, 2).view(*frames.shape[:2], -1, x.shape[1]) if tokens else None
+        return Answer(self.head(self.dropout(feature)), feature, tokens=places)
 
     def layers(self) -> list[list[nn.Parameter]]:
         """A stage a layer."""

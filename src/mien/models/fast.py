@@ -6,7 +6,7 @@ Every fold is exact up to rounding and is made in float64 from the weights of an
 - linear maps of one input are one: the prompter's view and the way into the temporal adapter; likewise the ways out;
 - linear, norm, linear on a narrow input never makes the wide tensor between (:class:`NarrowNorm`): so the landmark map
   enters the first prompter, a prompt the next one, and the adapter's T its S;
-- the last block asks with the class token alone, which is all that the head reads.
+- the last block asks with the class token alone, which is all that the head reads, unless tokens are asked for.
 
 Class token and patches lie in one buffer to which every part adds in place what it has to add.
 """
@@ -73,7 +73,10 @@ class FoldedS2D(nn.Module):
         self.head = _linear(*_exact(s2d.head))
 
     def forward(
-        self, video: Float[Tensor, "b t 3 h w"], landmark_map: Float[Tensor, "bt 128 u v"] | None = None
+        self,
+        video: Float[Tensor, "b t 3 h w"],
+        landmark_map: Float[Tensor, "bt 128 u v"] | None = None,
+        tokens: bool = False,
     ) -> Answer:
         """Logits and feature of b clips; arguments and errors of :meth:`S2D.forward`."""
         b, t, _, h, w = video.shape
@@ -94,9 +97,10 @@ class FoldedS2D(nn.Module):
             if i and narrow is not None:
                 narrow = self.prompts[i](x, narrow, t, first=1)
             for part in _passes(x):
-                block(part)
+                block(part, tokens)
         feature = self.norm(x[:, 0].float()).view(b, t, -1).mean(1)
-        return Answer(self.head(feature), feature)
+        places = self.norm(x[:, 1:].float()).unflatten(0, (b, t)) if tokens else None
+        return Answer(self.head(feature), feature, tokens=places)
 
 
 class LinearGelu(nn.Linear):
@@ -128,14 +132,27 @@ class FoldedBlock(nn.Module):
         self.fc1 = _linear(*_after_norm(block.norm2, block.mlp.fc1), LinearGelu)
         self.fc2 = _linear(*_exact(block.mlp.fc2))
 
-    def forward(self, x: Float[Tensor, "b m d"]) -> None:
-        """Put the tokens after the block into x; of the last block the class token alone."""
+    def forward(self, x: Float[Tensor, "b m d"], every: bool = False) -> None:
+        """Put the tokens after the block into x; of the last block the class token alone, unless ``every`` is asked."""
         n = _norm(x)
-        if self.last:
-            x = x[:, :1]
-            (q,), (k, v) = self._split(self.q(n[:, :1])), self._split(self.kv(n))
-        else:
+        if not self.last:
             q, k, v = self._split(self.qkv(n))
+            self._put(x, q, k, v)
+            return
+        k, v = self._split(self.kv(n))
+        # The patches in products of their own: in one with them the class token's last digits would change.
+        for places in (slice(1), slice(1, None))[: 1 + every]:
+            (q,) = self._split(self.q(n[:, places]))
+            self._put(x[:, places], q, k, v)
+
+    def _put(
+        self,
+        x: Float[Tensor, "b q d"],
+        q: Float[Tensor, "b n q w"],
+        k: Float[Tensor, "b n m w"],
+        v: Float[Tensor, "b n m w"],
+    ) -> None:
+        """Add to the tokens that ask what they hear of all, and what they make of it."""
         x += self.proj(F.scaled_dot_product_attention(q, k, v).transpose(1, 2).reshape(x.shape))
         x += self.fc2(self.fc1(_norm(x)))
 

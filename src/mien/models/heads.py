@@ -33,6 +33,8 @@ class Head(nn.Module, ABC):
 
     reads_tail: ClassVar[bool] = False
     """Whether it reads the landmark net's tail (:class:`mien.models.landmarks.LandmarkTail`) after the feature."""
+    reads_tokens: ClassVar[bool] = False
+    """Whether it reads :attr:`mien.models.net.Answer.tokens`, (b, t, l, d), in the feature's place."""
 
     def __init__(self, dim: int, signal: Signal) -> None:
         super().__init__()
@@ -85,12 +87,32 @@ def reads_tail(heads: Iterable[nn.Module]) -> bool:
     return any(isinstance(head, Head) and head.reads_tail for head in heads)
 
 
+def reads_tokens(heads: Iterable[nn.Module]) -> bool:
+    """Whether one of them does."""
+    return any(isinstance(head, Head) and head.reads_tokens for head in heads)
+
+
+def answer_for(
+    heads: Iterable[nn.Module],
+    net: nn.Module,
+    frames: Float[Tensor, "b t 3 s s"],
+    landmark_map: Float[Tensor, "bt 128 u v"] | None,
+) -> Answer:
+    """The network's answer to normalised frames, with tokens where one of the heads reads them."""
+    asked = {"tokens": True} if reads_tokens(heads) else {}
+    return Answer(*net(frames, landmark_map, **asked))
+
+
 def with_heads(
     answer: Answer, heads: nn.ModuleDict | Mapping[str, Any], tail: Float[Tensor, "b 512"] | None = None
 ) -> Answer:
-    """The answer with what ``heads`` say of its feature, and of the landmark net's tail, where one reads it."""
+    """The answer with what ``heads`` say of its feature, or its tokens, and of the landmark net's tail, where read."""
     whole = answer.feature if tail is None else torch.cat([answer.feature, tail.to(answer.feature.dtype)], 1)
-    said = {name: head(whole if head.reads_tail else answer.feature) for name, head in heads.items()}
+    reads = {
+        name: answer.tokens if head.reads_tokens else whole if head.reads_tail else answer.feature
+        for name, head in heads.items()
+    }
+    said = {name: head(reads[name]) for name, head in heads.items()}
     return answer._replace(signals={**answer.signals, **said})
 
 

@@ -25,11 +25,13 @@ class Answer(NamedTuple):
         logits: of the classes.
         feature: what the heads read, before dropout: the mean over the frames. Logits are linear in it.
         signals: what else it says, by signal, before softmax and sigmoid.
+        tokens: of the last block, or places of the last map, in reading order; None unless a head asks for them.
     """
 
     logits: Float[Tensor, "b c"]
     feature: Float[Tensor, "b d"]
     signals: Mapping[str, Tensor] = {}
+    tokens: Float[Tensor, "b t l d"] | None = None
 
 
 class Net(nn.Module, ABC):
@@ -38,6 +40,8 @@ class Net(nn.Module, ABC):
     Attributes:
         config: its shape, a :class:`mien.models.nets.NetConfig`.
         needs: what it wants beside the frames, by the name of :meth:`forward`'s argument; only that is made.
+        gives_tokens: whether :meth:`forward`, and that of its quicker form, take ``tokens=True`` and then give
+            :attr:`Answer.tokens`, ``dim`` wide.
         says: names of the signals that its answers have beside the logits; others come from heads on its feature.
         decayed: numbers of dimensions of the parameters that weight decay is for.
         head: the last layer, from the feature to the logits: its rows are the classes.
@@ -47,6 +51,7 @@ class Net(nn.Module, ABC):
 
     config: Any
     needs: frozenset[str] = frozenset()
+    gives_tokens: ClassVar[bool] = False
     says: tuple[str, ...] = ()
     decayed: ClassVar[tuple[int, ...]] = (2,)
     head: nn.Linear

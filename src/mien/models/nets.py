@@ -82,7 +82,8 @@ class HeadEntry:
 
     Attributes:
         head: its class, a :class:`mien.models.heads.Head`.
-        linear: its answer to the mean of features is the mean of its answers, so frames may be asked one by one.
+        linear: its answer to a clip is the mean of those to the frames, which may so be asked one by one: it is linear
+            in the feature, or takes that mean itself.
     """
 
     head: Place
@@ -95,6 +96,7 @@ HEADS: Registry[HeadEntry] = Registry(
         "linear": HeadEntry(Place("mien.models.heads:Linear"), linear=True),
         "landmark": HeadEntry(Place("mien.models.heads:Landmark"), linear=True),
         "cosine": HeadEntry(Place("mien.models.heads:Cosine"), linear=False),
+        "graph": HeadEntry(Place("mien.models.unit_graph:Graph"), linear=True),
     },
 )
 """What may say a signal beside the expression, by the name that records have."""

@@ -35,6 +35,8 @@ class S2D(Net):
 
     """
 
+    gives_tokens = True
+
     def __init__(self, config: S2DConfig, zero_init: bool = True) -> None:
         super().__init__()
         c = self.config = config
@@ -56,20 +58,25 @@ class S2D(Net):
         nn.init.zeros_(self.head.bias)
 
     def forward(
-        self, frames: Float[Tensor, "b t 3 h w"], landmark_map: Float[Tensor, "bt 128 u v"] | None = None
+        self,
+        frames: Float[Tensor, "b t 3 h w"],
+        landmark_map: Float[Tensor, "bt 128 u v"] | None = None,
+        tokens: bool = False,
     ) -> Answer:
         """Logits and feature of b clips.
 
         Args:
             frames: normalised as the weights demand; h = w = a multiple of the patch.
             landmark_map: conv_4 of the landmark net for the b x t frames, frames fastest; None without prompts.
+            tokens: give those of the patches too, normed; the last block then computes them all.
         """
         b, t, _, h, w = frames.shape
         if h != w or h % self.config.patch:
             raise ConfigError(f"square frames, side a multiple of {self.config.patch}", f"{h}x{w}", "resize them")
-        x = self.tokens(frames.flatten(0, 1), landmark_map, t, last=1)
+        x = self.tokens(frames.flatten(0, 1), landmark_map, t, last=None if tokens else 1)
         feature = self.backbone.norm(x[:, 0]).view(b, t, -1).mean(1)
-        return Answer(self.head(self.dropout(feature)), feature)
+        places = self.backbone.norm(x[:, 1:]).unflatten(0, (b, t)) if tokens else None
+        return Answer(self.head(self.dropout(feature)), feature, tokens=places)
 
     def tokens(
         self,

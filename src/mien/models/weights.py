@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from mien.core.errors import ConfigError, WeightsError
 from mien.core.files import whole_file
-from mien.models.heads import Head, build_heads, reads_tail, with_heads
+from mien.models.heads import Head, answer_for, build_heads, reads_tail, reads_tokens, with_heads
 from mien.models.landmarks import LandmarkTail, MobileFaceNet, landmark_input, tail_of
 from mien.models.net import Answer, Net
 from mien.models.nets import build, config_of
@@ -57,6 +57,8 @@ class Recognizer(nn.Module):
         self.tail = LandmarkTail() if reads_tail(self.heads.values()) else None
         if self.tail is not None and landmarks is None:
             raise ConfigError("a network with a landmark net for such a head", "none", "choose another kind of head")
+        if reads_tokens(self.heads.values()) and not net.gives_tokens:
+            raise ConfigError("a network with tokens for such a head", self.network, "choose another kind of head")
 
     @property
     def net(self) -> Any:
@@ -96,7 +98,7 @@ class Recognizer(nn.Module):
         heads = self.heads if says is None else {name: self.heads[name] for name in says if name in self.heads}
         landmark_map = self.landmark_map(frames.flatten(0, 1))
         tail = tail_of(self.tail, landmark_map, len(frames)) if reads_tail(heads.values()) else None
-        return with_heads(Answer(*self.net(frames, landmark_map)), heads, tail)
+        return with_heads(answer_for(heads.values(), self.net, frames, landmark_map), heads, tail)
 
     def landmark_map(self, images: Float[Tensor, "n 3 s s"]) -> Float[Tensor, "n 128 14 14"] | None:
         """The frozen landmark net's map of normalised images; None for a model without prompts."""

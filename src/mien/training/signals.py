@@ -1,7 +1,7 @@
 """Heads for action units, pose, gaze and closed eyes, on a network that stays as it is.
 
-They read the network's feature and a tail of its landmark net that learns with them; what the weights say of the
-expression does not move by a digit. Real faces have a teacher's numbers, rendered people the truth
+They read the network's feature, or its tokens, and a tail of its landmark net that learns with them; what the weights
+say of the expression does not move by a digit. Real faces have a teacher's numbers, rendered people the truth
 (:mod:`mien.training.facial`).
 """
 
@@ -11,7 +11,7 @@ import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -25,8 +25,9 @@ from mien.core.settings import thread_count
 from mien.core.signals import Signal
 from mien.data.transforms import Augmentation, augment_with_maps
 from mien.models.find import find_weights
-from mien.models.heads import Head, build_heads, torch_values
+from mien.models.heads import Head, answer_for, build_heads, torch_values, with_heads
 from mien.models.landmarks import LandmarkTail, fold
+from mien.models.net import Answer
 from mien.models.torch_file import read_torch
 from mien.models.weights import Recognizer, load_weights, save_weights
 from mien.training.facial import WHERE, FacialFaces, exact_faces, move_values, taught_faces
@@ -35,7 +36,7 @@ from mien.training.loop import FitPlan, Report, fit
 from mien.training.task import Task, device_of
 
 HEAD = "landmark"
-"""The kind of head, of :data:`mien.models.nets.HEADS`."""
+"""The kind of head, of :data:`mien.models.nets.HEADS`, of what is not the action units."""
 DEGREES = 10.0
 """An error of so many degrees weighs one."""
 AT_ONCE = 256
@@ -49,6 +50,7 @@ class SignalRecipe:
 
     Attributes:
         augmentation: changes of the faces.
+        head: of the action units: landmark reads the feature and the tail, graph the patch tokens (ME-GraphAU).
         units: weight of the loss of the action units.
         pose: likewise.
         gaze: likewise.
@@ -57,6 +59,7 @@ class SignalRecipe:
     """
 
     augmentation: Augmentation = dataclasses.replace(LandmarkRecipe().augmentation, rotation=12, scale=0.15, shift=0.06)
+    head: Literal["landmark", "graph"] = "landmark"
     units: float = 1.0
     pose: float = 1.0
     gaze: float = 0.5
@@ -68,6 +71,11 @@ class SignalRecipe:
         """By signal."""
         parts = (ACTION_UNITS, self.units), (POSE, self.pose), (GAZE, self.gaze), (EYES_CLOSED, self.eyes)
         return {signal.name: weight for signal, weight in parts}
+
+    @property
+    def heads(self) -> dict[str, str]:
+        """Kinds by signal."""
+        return {signal.name: self.head if signal is ACTION_UNITS else HEAD for signal in FACIAL}
 
 
 class Saying(nn.Module):
@@ -82,12 +90,9 @@ class Saying(nn.Module):
         super().__init__()
         self.tail, self.heads = tail, nn.ModuleDict(dict(heads))
 
-    def forward(
-        self, feature: Float[Tensor, "n d"], landmark_map: Float[Tensor, "n 128 14 14"]
-    ) -> dict[str, Float[Tensor, "n k"]]:
+    def forward(self, answer: Answer, landmark_map: Float[Tensor, "n 128 14 14"]) -> dict[str, Float[Tensor, "n k"]]:
         """Before sigmoid, by signal."""
-        read = torch.cat([feature, self.tail(landmark_map).to(feature.dtype)], 1)
-        return {name: head(read) for name, head in self.heads.items()}
+        return dict(with_heads(answer, self.heads, self.tail(landmark_map)).signals)
 
 
 class SignalTask(Task):
@@ -114,8 +119,9 @@ class SignalTask(Task):
         net, landmarks = recognizer.net.eval().requires_grad_(False), recognizer.landmarks
         assert landmarks is not None
         self._eyes = Recognizer(net, fold(landmarks), recognizer.preprocessing).eval()
-        kinds = {signal.name: HEAD for signal in FACIAL}
-        self.module: nn.Module = Saying(LandmarkTail.of(landmarks), build_heads(kinds, FACIAL, net.config.dim))
+        heads = build_heads(recipe.heads, FACIAL, net.config.dim)
+        self._heads = tuple(heads.values())
+        self.module: nn.Module = Saying(LandmarkTail.of(landmarks), heads)
         self.module.requires_grad_(True)
 
     def groups(self, weight_decay: float) -> list[dict[str, Any]]:
@@ -141,8 +147,8 @@ class SignalTask(Task):
         with torch.no_grad():
             frames = eyes.frames_of(grey[:, None].to(device))
             landmark_map = eyes.landmark_map(frames.flatten(0, 1))
-            feature = eyes.net(frames, landmark_map)[1]
-        said: dict[str, Tensor] = module(feature, landmark_map)
+            answer = answer_for(self._heads, eyes.net, frames, landmark_map)
+        said: dict[str, Tensor] = module(answer, landmark_map)
         return said
 
     def _losses(
@@ -259,7 +265,7 @@ class SignalRun:
         new = dataclasses.replace(
             record,
             signals=FACIAL,
-            heads={signal.name: HEAD for signal in FACIAL},
+            heads=self.recipe.heads,
             scores={**record.scores, **scores},
             trained_on=f"{begun}{LEARNT}{len(faces)} faces with a teacher's or exact numbers",
         )
