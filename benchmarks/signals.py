@@ -48,7 +48,7 @@ def variants(weights: Path, engine: str, folder: Path) -> dict[str, Callable[[],
         with_, without = (export(load_model(one), engine, folder / one.parent.name).path for one in (weights, bare))
     models = {
         "without": open_model(without, engine),
-        "off": open_model(with_, engine, signals=(EXPRESSION,)),
+        "off": open_model(weights, engine, signals=(EXPRESSION,)),
         "with": open_model(with_, engine),
     }
     batch = sample_clips(CROPS, 1, models["with"].record.preprocessing.crop_size)

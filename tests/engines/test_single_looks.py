@@ -17,12 +17,12 @@ from mien.analysis.upright import leaning
 from mien.core.errors import ConfigError
 from mien.core.facial import ACTION_UNITS, FACIAL, POSE
 from mien.core.signals import columns, places, width
-from mien.core.types import Looks, Prediction
+from mien.core.types import Frame, Looks, Prediction
 from mien.data.people.model import load_head
 from mien.data.people.settings import PeopleSettings
 from mien.data.people.studio import Studio
 from mien.faces.align import crop_turns, frame_to_crop
-from mien.models.network import SignalNetwork
+from mien.models.network import Network, SignalNetwork
 from shape_checks import unchecked
 
 EVERY = columns(FACIAL)
@@ -156,6 +156,35 @@ def test_engines_compute_no_head_that_nobody_asked_for(portrait: np.ndarray, bac
         whole.analyze(portrait).frames.column("probabilities"),
         atol=1e-6,
     )
+
+
+class Counting:
+    """A model in the least sense, around one that says more; its record is the other's."""
+
+    def __init__(self, network: Network) -> None:
+        self.record, self._network, self.asked = network.record, network, 0
+
+    def logits(self, clips: np.ndarray) -> np.ndarray:
+        self.asked += len(clips)
+        return self._network.logits(clips)
+
+    def probabilities(self, clips: np.ndarray) -> np.ndarray:
+        return self._network.probabilities(clips)
+
+
+def test_a_wrapper_that_says_the_expression_alone_is_taken_at_its_word(
+    model: ExpressionModel, portrait: np.ndarray
+) -> None:
+    around = Counting(model._network)
+    alone = ExpressionModel(around)
+    assert alone.record.signals == ()
+    found = alone.analyze(portrait)
+    assert around.asked
+    np.testing.assert_array_equal(
+        found.frames.column("probabilities"), model.analyze(portrait).frames.column("probabilities")
+    )
+    frames = [Frame(number, number / 25, portrait) for number in range(12)]
+    assert [face.label for now in alone.live(frames) for face in now.faces][-1] == found.spans[0].label
 
 
 def window(start: float, times: list[float], looks: np.ndarray | None) -> Prediction:

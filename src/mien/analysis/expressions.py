@@ -32,7 +32,7 @@ from mien.core.forks import library_work
 from mien.core.settings import thread_count
 from mien.core.table import FaceTable
 from mien.core.types import FaceRow, Frame, Prediction, Span
-from mien.models.network import LandmarkNetwork, Network, with_signals
+from mien.models.network import LandmarkNetwork, Network, as_it_speaks, with_signals
 from mien.report.frames import FrameTable
 from mien.report.result import Result
 
@@ -98,7 +98,7 @@ class ExpressionModel:
     """
 
     def __init__(self, network: Network) -> None:
-        self._held: Network | bytes = network
+        self._held: Network | bytes = as_it_speaks(network)
 
     @property
     def _network(self) -> Network:

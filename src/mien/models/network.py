@@ -91,36 +91,16 @@ def own_values(record: ModelRecord, outputs: Float64[np.ndarray, "b m"]) -> Floa
     return np.hstack([probabilities, *(signal.values(rest[:, where[signal.name]]) for signal in record.signals)])
 
 
-class Derived(ABC):
-    """A network, and a signal computed from what it says: never measured, and called derived wherever it is shown.
-
-    A subclass names its :attr:`signal` and fills :meth:`derive`. All else is the network's.
+class Around:
+    """A network in the place of another, whose answers it passes on.
 
     Args:
         network: any.
-
-    Raises:
-        ConfigError: the signal does not follow from what the network says.
-
-    Attributes:
-        signal: what is added; its ``derived_from`` says from what.
-        record: the network's, with the signal.
+        record: what is said of it.
     """
 
-    signal: ClassVar[Signal]
-
-    def __init__(self, network: Network) -> None:
-        self.record = self.extended(network.record)
-        self._network = network
-
-    @classmethod
-    def extended(cls, record: ModelRecord) -> ModelRecord:
-        """``record`` with the signal. Raises ConfigError where the signal does not follow from what the model says."""
-        return dataclasses.replace(record, signals=distinct((*record.signals, cls.signal)))
-
-    @abstractmethod
-    def derive(self, values: Float64[np.ndarray, "b n"]) -> Float64[np.ndarray, "b k"]:
-        """The signal's columns, from the network's probabilities and the columns of its signals."""
+    def __init__(self, network: Network, record: ModelRecord) -> None:
+        self.record, self._network = record, network
 
     @property
     def engine(self) -> str:
@@ -140,6 +120,51 @@ class Derived(ABC):
         """The network's."""
         return self._network.probabilities(clips)
 
+    def points(self, crops: UInt8[np.ndarray, "n 3 h w"], /) -> Float[np.ndarray, "n 68 2"]:
+        """The network's landmarks."""
+        if not isinstance(self._network, LandmarkNetwork):
+            raise WeightsError("a model with a landmark net", self.record.name, "use the default model")
+        return self._network.points(crops)
+
+
+def as_it_speaks(network: Network) -> Network:
+    """``network``, but for one that says the expression alone though its record, such as that of what it wraps, names
+    more: it is taken at its word."""
+    if not network.record.signals or isinstance(network, SignalNetwork):
+        return network
+    return Around(network, network.record.saying(()))
+
+
+class Derived(Around, ABC):
+    """A network, and a signal computed from what it says: never measured, and called derived wherever it is shown.
+
+    A subclass names its :attr:`signal` and fills :meth:`derive`. All else is the network's.
+
+    Args:
+        network: any.
+
+    Raises:
+        ConfigError: the signal does not follow from what the network says.
+
+    Attributes:
+        signal: what is added; its ``derived_from`` says from what.
+        record: the network's, with the signal.
+    """
+
+    signal: ClassVar[Signal]
+
+    def __init__(self, network: Network) -> None:
+        super().__init__(network, self.extended(network.record))
+
+    @classmethod
+    def extended(cls, record: ModelRecord) -> ModelRecord:
+        """``record`` with the signal. Raises ConfigError where the signal does not follow from what the model says."""
+        return dataclasses.replace(record, signals=distinct((*record.signals, cls.signal)))
+
+    @abstractmethod
+    def derive(self, values: Float64[np.ndarray, "b n"]) -> Float64[np.ndarray, "b k"]:
+        """The signal's columns, from the network's probabilities and the columns of its signals."""
+
     def outputs(self, clips: Clips) -> Float64[np.ndarray, "b m"]:
         """The network's."""
         return outputs_of(self._network, clips)
@@ -158,12 +183,6 @@ class Derived(ABC):
             expected = f"{self.signal.name} from {low:g} to {high:g}"
             raise ConfigError(expected, got, f"correct derive, or the range, of {type(self).__name__}")
         return np.hstack([known, derived])
-
-    def points(self, crops: UInt8[np.ndarray, "n 3 h w"], /) -> Float[np.ndarray, "n 68 2"]:
-        """The network's landmarks."""
-        if not isinstance(self._network, LandmarkNetwork):
-            raise WeightsError("a model with a landmark net", self.record.name, "use the default model")
-        return self._network.points(crops)
 
 
 SIGNALS: Registry[type[Derived]] = Registry(
