@@ -8,7 +8,7 @@ import pytest
 from mien.core.facial import EYES_CLOSED, POSE
 from mien.core.table import FaceTable
 from mien.core.types import Face, FaceRow, Quality
-from mien.report.blinks import blinks, blinks_of_tracks
+from mien.report.blinks import NOT_WATCHED, blinks, blinks_of_tracks
 
 TIMES = np.arange(0, 10, 0.1)
 FACE = Face(np.array([0, 0, 100, 100], np.float32), 1.0, np.zeros((5, 2), np.float32))
@@ -59,7 +59,9 @@ def test_a_gap_ends_the_watching() -> None:
     rows = [(1, t, float(c)) for t, c in zip(TIMES, shut((3.0, 3.3)), strict=True) if not 3.2 < t < 4.0]
     rows += [(1, 12.0, None)]
     assert blinks_of_tracks(table(rows))[1]["count"] == 0
-    assert blinks_of_tracks(table([(4, 0.0, None)]))[4] == {"count": 0, "per_minute": None}
+    assert blinks_of_tracks(table([(4, 0.0, None)]))[4] == NOT_WATCHED
+    once_a_second = [(1, float(second), 0.1) for second in range(9)]
+    assert blinks_of_tracks(table(once_a_second))[1] == NOT_WATCHED, "a blink would be over"
 
 
 def test_without_closed_eyes_nothing_is_said() -> None:

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from noise_video import LABELS
 
+import mien
 from mien.core.errors import ConfigError, DataError, MissingDependencyError
 from mien.core.types import UNCLEAR, Span
 from mien.report.plots.analyses import Analysis, read_analyses, read_analysis
@@ -265,3 +266,11 @@ def test_another_schema_is_refused(result: Result, tmp_path: Path) -> None:
     (tmp_path / "result.json").write_text(json.dumps({**content, "schema": 99}))
     with pytest.raises(DataError, match="schema 99"):
         read_analysis(tmp_path)
+
+
+def test_a_film_without_a_face_has_a_matrix_without_changes(tmp_path: Path) -> None:
+    result = mien.load(backend="torch").analyze(np.zeros((48, 64, 3), np.uint8))
+    result.save(tmp_path / "nobody")
+    found = transitions(read_analyses([tmp_path / "nobody"]))
+    assert found.counts.sum() == 0
+    draw_transitions(read_analyses([tmp_path / "nobody"]), 3.5).savefig(tmp_path / "none.png")

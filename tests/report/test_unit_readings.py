@@ -103,5 +103,8 @@ def test_spans_are_read_from_their_own_readable_frames() -> None:
     found = readings_of(table, spans, LABELS)
     assert found is not None
     assert [one.seen for one in found] == [{"AU12": 0.9}, {}]
+    (unread,) = readings_of(table, [Span(2, 0.0, 1.0, "unclear", 0.0, True, "blurred")], LABELS) or ()
+    assert (unread.seen, unread.fits, unread.verdict) == ({}, {}, "open")
+    assert unread.text == ("Seen: nothing, the face could not be read. Concluded: mien names no expression (blurred).")
     assert [one.verdict for one in found] == ["agrees", "agrees"]
     assert readings_of(FaceTable(len(LABELS)), spans, LABELS) is None

@@ -96,8 +96,8 @@ class _VideoReader:
         self._first: VideoFrame = first
         self._oriented, self._orientation = first, from_frame(first)
         self._first_time = self._clock.read(self._stamp(first), self._shown_for(first))
-        # Read now: fields of a stream are garbage once its container is closed.
-        self._end = self._claimed_end()
+        # Read now: fields of a stream are garbage once its container is closed, by another thread perhaps.
+        self._end, self._aspect = self._claimed_end(), float(stream.sample_aspect_ratio or 1)
         self.info = self._describe()
 
     def _claimed_end(self) -> float | None:
@@ -209,7 +209,7 @@ class _VideoReader:
 
     def _square_size(self, frame: VideoFrame) -> tuple[int, int]:
         """Width and height, as stored, once its pixels are square."""
-        aspect = float(self._stream.sample_aspect_ratio or 1)
+        aspect = self._aspect
         if abs(aspect - 1) < SQUARE_TOLERANCE or not 0.25 <= aspect <= 4:
             return frame.width, frame.height
         return round(frame.width * aspect), frame.height

@@ -18,13 +18,14 @@ AROUND = 1.0
 """Seconds before and after, whose median is how far the eyes are shut otherwise."""
 GAP = 0.25
 """Seconds without a reading that end a stretch of watching."""
+NOT_WATCHED = {"count": None, "per_minute": None}
 
 
 def blinks_of_tracks(table: FaceTable) -> dict[int, dict[str, Any]]:
     """Count and rate a minute of every face's blinks, by track; empty where the model does not know closed eyes.
 
-    The rate is over the seconds in which the eyes could be watched; None where there are none. A blink shorter than the
-    time from one look to the next (0.1 s as a rule) may be missed.
+    The rate is over the seconds in which the eyes could be watched; both are None where there are none. A blink shorter
+    than the time from one look to the next (0.1 s as a rule) may be missed.
     """
     if EYES_CLOSED not in table.signals:
         return {}
@@ -37,7 +38,8 @@ def blinks_of_tracks(table: FaceTable) -> dict[int, dict[str, Any]]:
         for part in np.split(rows, np.flatnonzero(np.diff(times[rows]) > GAP) + 1):
             count += len(blinks(times[part], closed[part]))
             seconds += float(np.ptp(times[part])) if len(part) else 0.0
-        found[int(track)] = {"count": count, "per_minute": round(60 * count / seconds, 2) if seconds else None}
+        watched = {"count": count, "per_minute": round(60 * count / seconds, 2)} if seconds else NOT_WATCHED
+        found[int(track)] = dict(watched)
     return found
 
 

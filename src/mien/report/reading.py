@@ -39,7 +39,7 @@ class SpanReading:
     Attributes:
         seen: strength of every unit from :data:`SEEN` on, the strongest first; of two sides the stronger.
         fits: common units by all units of both (Jaccard), for every expression that the model knows and of which it is
-            known what makes it; neutral is no unit.
+            known what makes it; neutral is no unit. Empty where the face could not be read.
         verdict: whether the named expression fits best; ``open`` where none was named, or none fits.
         text: the three sentences.
     """
@@ -62,7 +62,7 @@ def readings_of(table: FaceTable, spans: Sequence[Span], labels: Sequence[str]) 
     read = (place >= 0) & np.isfinite(values).all(axis=1)
     count = np.bincount(place[read], minlength=len(spans))
     sums = [np.bincount(place[read], column, len(spans)) for column in values[read].T]
-    means = np.column_stack(sums) / np.maximum(count, 1)[:, None]
+    means = np.column_stack(sums) / np.where(count, count, np.nan)[:, None]
     return [reading(span, row, labels) for span, row in zip(spans, means, strict=True)]
 
 
@@ -71,9 +71,12 @@ def reading(span: Span, strengths: Float64[np.ndarray, " u"], labels: Sequence[s
 
     Args:
         span: as analysed.
-        strengths: of the columns of :data:`mien.core.facial.ACTION_UNITS`, means over the span.
+        strengths: of the columns of :data:`mien.core.facial.ACTION_UNITS`, means over the span; NaN where the face
+            could not be read.
         labels: of the model.
     """
+    if not np.isfinite(strengths).all():
+        return SpanReading({}, {}, "open", f"Seen: nothing, the face could not be read. {_concluded(span, 'open')}")
     strongest: dict[str, float] = {}
     for column, value in zip(ACTION_UNITS.labels, strengths.tolist(), strict=True):
         unit = column.partition("_")[0]

@@ -89,8 +89,8 @@ Values = dict[str, dict[str, float | None]]
 class Blinks(BaseModel):
     """Short closings of a face's eyes."""
 
-    count: int
-    per_minute: float | None = Field(description="Over the time in which the eyes could be watched.")
+    count: int | None = Field(description="None where the eyes could not be watched.")
+    per_minute: float | None = Field(description="Over the time in which they could.")
 
 
 class FaceTotals(BaseModel):

@@ -37,10 +37,12 @@ class Columns:
     Attributes:
         names: signal and label of every column, expressions first.
         kinds: signal -> ``classes`` (sum to 1), ``flags`` (a probability each) or ``scale``.
+        notes: signal -> what a reader must know of it.
     """
 
     names: tuple[tuple[str, str], ...]
     kinds: Mapping[str, str] = field(default_factory=lambda: {EXPRESSION: "classes"})
+    notes: Mapping[str, str] = field(default_factory=dict)
 
     @cached_property
     def blocks(self) -> dict[str, slice]:
@@ -198,7 +200,8 @@ def demand_alike(heads: Sequence[Head]) -> Columns:
         if other.columns.names != first.columns.names:
             one, two = (", ".join(label for _, label in head.columns.names) for head in (first, other))
             got = f"{one} in {first.folder.name}; {two} in {other.folder.name}"
-            raise ConfigError("results of one model", got, "analyse them all by the same model")
+            fix = "analyse them all by the same model, with the same --signals"
+            raise ConfigError("results that say the same of a face", got, fix)
     return first.columns
 
 
@@ -220,6 +223,7 @@ def _columns(folder: Path, content: Mapping[str, Any]) -> Columns:
         labels = [str(label) for label in content["labels"]]
         told = content.get("signals", [])
         kinds = {str(one["name"]): str(one["kind"]) for one in told} | {EXPRESSION: "classes"}
+        notes = {str(one["name"]): str(one["note"]) for one in told if one.get("note")}
     except (StopIteration, KeyError, TypeError) as error:
         raise DataError("frames.csv of mien with its columns", f"{folder}: {error!r}", REMEDY) from error
     expressions = {f"p_{label}" for label in labels}
@@ -228,7 +232,7 @@ def _columns(folder: Path, content: Mapping[str, Any]) -> Columns:
     order = list(dict.fromkeys(pair[0] for pair in others))
     others.sort(key=lambda pair: order.index(pair[0]))
     names = (*((EXPRESSION, label) for label in labels), *((pair[0], pair[1]) for pair in others))
-    return Columns(names, kinds)
+    return Columns(names, kinds, notes)
 
 
 def column_name(signal: str, label: str) -> str:

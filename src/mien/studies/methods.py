@@ -100,6 +100,9 @@ def _scores(found: Collected, asked: Asked) -> str:
         "Per person, condition and expression, over readable time: share of time shown, number of spans, mean, least, "
         "largest and integrated probability, time to the first span and to the peak."
     )
+    beside = [f"{name.replace('_', ' ')} ({note})" for name, note in found.plan.columns.notes.items()]
+    if beside:
+        text += f" The same of what the model says beside, where it applies: {'; '.join(beside)}."
     if events:
         start, end = asked.window
         text += (

@@ -23,7 +23,12 @@ function valuesOf(face, signal, from, to) {
     .map((share) => signal.low + share * (signal.high - signal.low));
 }
 
-const signed = (signal, value) => `${signal.low < 0 && value >= 0.005 ? "+" : ""}${value.toFixed(2)}`.replace("-", "\u2212");
+/** No more digits than the page's bytes hold. */
+function signed({ low, high }, value) {
+  const text = value.toFixed(high - low > 25 ? 0 : 2);
+  return (Number(text) ? `${low < 0 && value > 0 ? "+" : ""}${text}` : text.replace("-", "")).replace("-", "\u2212");
+}
+
 const lineOf = (place) => ({ tone: place % TONES, dash: (place + Math.floor(place / TONES)) % DASHES.length });
 
 /** A piece of a label's line, as the legend shows it and the canvas takes its colour from. */

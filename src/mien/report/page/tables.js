@@ -48,7 +48,7 @@ function card(name, totals, face) {
 }
 
 function blinking({ count, per_minute: pace }) {
-  return `${counted(count, "blink")}${pace === null ? "" : `, ${pace.toFixed(1)} a minute while the eyes could be watched`}`;
+  return count === null ? "blinks: not watched" : `${counted(count, "blink")}, ${pace.toFixed(1)} a minute while the eyes could be watched`;
 }
 
 // The list of spans

@@ -61,7 +61,8 @@ def transitions(analyses: Sequence[Analysis]) -> Transitions:
                 if touching and one.label != other.label:
                     pairs.append((one.label, other.label))
     seen = {span.label for analysis in analyses for span in analysis.spans}
-    states = tuple(state for state in (*analyses[0].labels, UNCLEAR) if state in seen)
+    # A film without a face has no change of any: a matrix needs a side all the same.
+    states = tuple(state for state in (*analyses[0].labels, UNCLEAR) if state in seen or not seen)
     counts = np.zeros((len(states), len(states)), np.int64)
     for before, after in pairs:
         counts[states.index(before), states.index(after)] += 1
