@@ -19,7 +19,7 @@ from mien.core.facial import ACTION_UNITS, UNITS
 from mien.core.labels import canonical
 from mien.core.table import FaceTable
 from mien.core.types import NEUTRAL, Span
-from mien.report.tables import span_of_rows
+from mien.report.tables import readable_means, span_of_rows
 
 SEEN = 0.3
 """Strength from which a unit is spoken of."""
@@ -58,11 +58,7 @@ def readings_of(table: FaceTable, spans: Sequence[Span], labels: Sequence[str]) 
     """A reading of every span; None where the model knows no action units."""
     if ACTION_UNITS not in table.signals:
         return None
-    values, place = table.signal(ACTION_UNITS.name), span_of_rows(table, spans)
-    read = (place >= 0) & np.isfinite(values).all(axis=1)
-    count = np.bincount(place[read], minlength=len(spans))
-    sums = [np.bincount(place[read], column, len(spans)) for column in values[read].T]
-    means = np.column_stack(sums) / np.where(count, count, np.nan)[:, None]
+    means = readable_means(table.signal(ACTION_UNITS.name), span_of_rows(table, spans), len(spans))
     return [reading(span, row, labels) for span, row in zip(spans, means, strict=True)]
 
 

@@ -193,10 +193,23 @@ def track_totals(table: FaceTable, spans: Sequence[Span]) -> list[dict[str, Any]
 
 def _track_means(table: FaceTable) -> Float64[np.ndarray, "n k"]:
     """A row a track, by number; NaN where none of its frames could be read."""
-    values, (tracks, track_of) = table.column("signals"), np.unique(table.column("track"), return_inverse=True)
-    read = ~np.isnan(values).any(axis=1)
-    count = np.bincount(track_of[read], minlength=len(tracks))
-    sums = [np.bincount(track_of[read], column, len(tracks)) for column in values[read].T]
+    tracks, track_of = np.unique(table.column("track"), return_inverse=True)
+    return readable_means(table.column("signals"), track_of, len(tracks))
+
+
+def readable_means(
+    values: Float[np.ndarray, "r k"], group: Int[np.ndarray, " r"], groups: int
+) -> Float64[np.ndarray, "n k"]:
+    """A row a group: the mean over its rows without NaN; NaN where it has none.
+
+    Args:
+        values: of every row.
+        group: of every row, its number; -1 for none.
+        groups: how many there are.
+    """
+    read = (group >= 0) & ~np.isnan(values).any(axis=1)
+    count = np.bincount(group[read], minlength=groups)
+    sums = [np.bincount(group[read], column, groups) for column in values[read].T]
     return np.column_stack(sums) / np.where(count, count, np.nan)[:, None]
 
 

@@ -20,11 +20,9 @@ from mien.core.facial import ACTION_UNITS, FACIAL, SIDES
 from mien.core.signals import columns, places, width
 from mien.data.archives import read_members
 from mien.data.ferplus import SplitName, read_faces
-from mien.data.manifest import Split, load_manifest
-from mien.data.people.exact import load_exact
-from mien.data.pixels import read_clip
+from mien.data.manifest import Split
 from mien.data.transforms import is_mirrored, turn_roll
-from mien.training.pointed import SIDE, grey_faces
+from mien.training.pointed import SIDE, grey_faces, rendered_crops
 
 WHERE = places(FACIAL)
 FROM_POINTS = "lips apart"
@@ -191,22 +189,17 @@ def exact_faces(folders: Sequence[Path], split: Split) -> FacialFaces:
         DataError: no such set, or a picture of it cannot be read.
     """
     images, values = [torch.empty(0, 1, SIDE, SIDE, dtype=torch.uint8)], [torch.empty(0, width(FACIAL))]
-    for folder in folders:
-        manifest, exact = load_manifest(folder), load_exact(folder)
-        wanted = [place for place, row in enumerate(manifest.rows) if row.split == split]
-        for first in range(0, len(wanted), 256):
-            some = wanted[first : first + 256]
-            clips = [torch.from_numpy(read_clip(manifest, manifest.rows[place])) for place in some]
-            images.append(grey_faces(torch.cat(clips)))
-            flat = {
-                name: np.concatenate(getattr(exact, name)[some].astype(np.float64))
-                for name in ("coefficients", "landmarks", "pose", "gaze", "blink")
-            }
-            known = np.empty((len(flat["pose"]), width(FACIAL)))
-            known[:, WHERE["action_units"]] = unit_values(flat["coefficients"], exact.names, flat["landmarks"], False)
-            known[:, WHERE["pose"]], known[:, WHERE["gaze"]] = flat["pose"], flat["gaze"].mean(1)
-            known[:, WHERE["eyes_closed"]] = flat["blink"][:, ::-1]  # right eye first there
-            values.append(_in_range(known))
+    for crops, exact, some in rendered_crops(folders, split):
+        images.append(grey_faces(crops))
+        flat = {
+            name: np.concatenate(getattr(exact, name)[some].astype(np.float64))
+            for name in ("coefficients", "landmarks", "pose", "gaze", "blink")
+        }
+        known = np.empty((len(crops), width(FACIAL)))
+        known[:, WHERE["action_units"]] = unit_values(flat["coefficients"], exact.names, flat["landmarks"], False)
+        known[:, WHERE["pose"]], known[:, WHERE["gaze"]] = flat["pose"], flat["gaze"].mean(1)
+        known[:, WHERE["eyes_closed"]] = flat["blink"][:, ::-1]  # right eye first there
+        values.append(_in_range(known))
     return FacialFaces(torch.cat(images), torch.cat(values))
 
 

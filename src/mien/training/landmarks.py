@@ -26,7 +26,7 @@ from mien.models.torch_file import read_torch
 from mien.models.weights import write_tensors
 from mien.training.loop import FitPlan, Report, fit
 from mien.training.pointed import SIDE, PointedFaces, real_faces, rendered_faces
-from mien.training.task import Task, device_of
+from mien.training.task import Task, device_of, matrices_decay
 
 EYE_CORNERS = (36, 45)  # outer corners in iBUG's 68 points: their distance normalises the error (inter-ocular NME)
 AS_THEY_ARE = Augmentation()
@@ -87,11 +87,7 @@ class LandmarkTask(Task):
 
     def groups(self, weight_decay: float) -> list[dict[str, Any]]:
         """Weight decay on matrices only."""
-        params = list(self.module.parameters())
-        return [
-            {"params": [p for p in params if p.ndim >= 2], "weight_decay": weight_decay},
-            {"params": [p for p in params if p.ndim < 2], "weight_decay": 0.0},
-        ]
+        return matrices_decay(self.module, weight_decay)
 
     def loss(self, module: nn.Module, batch: Tensor, rng: torch.Generator) -> dict[str, Tensor]:
         """L1 on the points in percent of the side, smooth below one percent."""

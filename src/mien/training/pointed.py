@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from mien.core.errors import DataError
 from mien.data.archives import read_members
 from mien.data.ferplus import SplitName, read_faces
 from mien.data.manifest import Split, load_manifest
-from mien.data.people.exact import load_exact
+from mien.data.people.exact import Exact, load_exact
 from mien.data.pixels import read_clip
 from mien.models.landmarks import POINTS
 from mien.models.preprocess import to_unit
@@ -73,6 +73,33 @@ def grey_faces(crops: UInt8[Tensor, "n 3 h w"]) -> UInt8[Tensor, "n 1 48 48"]:
     return (grey * 255).round().to(torch.uint8)
 
 
+def rendered_crops(
+    folders: Sequence[Path], split: Split
+) -> Iterator[tuple[UInt8[Tensor, "n 3 h w"], Exact, list[int]]]:
+    """The frames of a split of sets of rendered people, some hundred items at a time.
+
+    Args:
+        folders: of ``mien prepare people``.
+        split: which persons.
+
+    Yields:
+        All frames of some items, what is known of the whole set, and the items' places in it.
+
+    Raises:
+        DataError: no such set, or a picture of it cannot be read.
+    """
+    for folder in folders:
+        manifest, exact = load_manifest(folder), load_exact(folder)
+        if len(manifest) != len(exact.landmarks):
+            got = f"{folder}: {len(manifest)} rows, points of {len(exact.landmarks)}"
+            raise DataError("points of every row", got, "make the set with `mien prepare people`")
+        wanted = [place for place, row in enumerate(manifest.rows) if row.split == split]
+        for first in range(0, len(wanted), 256):
+            some = wanted[first : first + 256]
+            clips = [torch.from_numpy(read_clip(manifest, manifest.rows[place])) for place in some]
+            yield torch.cat(clips), exact, some
+
+
 def rendered_faces(folders: Sequence[Path], split: Split) -> PointedFaces:
     """The frames of a split of sets of rendered people, made grey and small as a crop in use is.
 
@@ -85,17 +112,9 @@ def rendered_faces(folders: Sequence[Path], split: Split) -> PointedFaces:
     """
     images = [torch.empty(0, 1, SIDE, SIDE, dtype=torch.uint8)]
     points = [torch.empty(0, POINTS, 2)]
-    for folder in folders:
-        manifest, landmarks = load_manifest(folder), load_exact(folder).landmarks
-        if len(manifest) != len(landmarks):
-            got = f"{folder}: {len(manifest)} rows, points of {len(landmarks)}"
-            raise DataError("points of every row", got, "make the set with `mien prepare people`")
-        wanted = [(row, places) for row, places in zip(manifest.rows, landmarks, strict=True) if row.split == split]
-        for first in range(0, len(wanted), 256):
-            some = wanted[first : first + 256]
-            clips = [torch.from_numpy(read_clip(manifest, row)) for row, _ in some]
-            crops, places = torch.cat(clips), np.concatenate([one for _, one in some])
-            images.append(grey_faces(crops))
-            # Known in pixels, whole numbers in their middles.
-            points.append((torch.from_numpy(places.astype(np.float32)) + 0.5) / crops.shape[-1])
+    for crops, exact, some in rendered_crops(folders, split):
+        images.append(grey_faces(crops))
+        places = np.concatenate(exact.landmarks[some])
+        # Known in pixels, whole numbers in their middles.
+        points.append((torch.from_numpy(places.astype(np.float32)) + 0.5) / crops.shape[-1])
     return PointedFaces(torch.cat(images), torch.cat(points))

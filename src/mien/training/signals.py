@@ -33,7 +33,7 @@ from mien.models.weights import Recognizer, load_weights, save_weights
 from mien.training.facial import WHERE, FacialFaces, exact_faces, move_values, taught_faces
 from mien.training.landmarks import LandmarkRecipe
 from mien.training.loop import FitPlan, Report, fit
-from mien.training.task import Task, device_of
+from mien.training.task import Task, device_of, matrices_decay
 
 HEAD = "landmark"
 """The kind of head, of :data:`mien.models.nets.HEADS`, of what is not the action units."""
@@ -126,11 +126,7 @@ class SignalTask(Task):
 
     def groups(self, weight_decay: float) -> list[dict[str, Any]]:
         """Weight decay on matrices only."""
-        params = list(self.module.parameters())
-        return [
-            {"params": [p for p in params if p.ndim >= 2], "weight_decay": weight_decay},
-            {"params": [p for p in params if p.ndim < 2], "weight_decay": 0.0},
-        ]
+        return matrices_decay(self.module, weight_decay)
 
     def loss(self, module: nn.Module, batch: Tensor, rng: torch.Generator) -> dict[str, Tensor]:
         """By signal, over what is known."""

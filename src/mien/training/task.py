@@ -65,3 +65,12 @@ class Task(ABC):
 def device_of(module: nn.Module) -> torch.device:
     """Where a module computes."""
     return next(module.parameters()).device
+
+
+def matrices_decay(module: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
+    """Optimizer groups of all parameters: weight decay on those of two dimensions or more only."""
+    params = list(module.parameters())
+    return [
+        {"params": [p for p in params if p.ndim >= 2], "weight_decay": weight_decay},
+        {"params": [p for p in params if p.ndim < 2], "weight_decay": 0.0},
+    ]
