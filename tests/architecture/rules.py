@@ -9,7 +9,7 @@ from graphlib import CycleError, TopologicalSorter
 
 ROOMS = (
     *("core", "media", "faces", "clips", "models", "engines", "data", "evaluation", "training"),
-    *("report", "analysis", "agreement", "studies", "explain", "serve", "cli"),
+    *("report", "analysis", "scale", "agreement", "studies", "explain", "serve", "cli"),
 )
 """Top to bottom of docs/tour.md: a room imports itself and those before it."""
 

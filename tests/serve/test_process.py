@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from serving import Start, wait_for
 
+from mien.core.child import Answer, Child, ChildLostError, Tell
 from mien.core.errors import SourceError
-from mien.serve.child import Answer, Child, ChildLostError, Tell
 
 
 def test_no_job_is_lost_when_the_server_is_killed(start: Start, clip: Path, cut) -> None:

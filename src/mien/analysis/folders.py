@@ -182,11 +182,17 @@ def take_shard(items: list[Item], shard: str | None) -> list[Item]:
     """Every n-th item from the i-th on for ``"i/n"``, 1 <= i <= n; all shards together are the whole list."""
     if shard is None:
         return items
+    part, parts = read_shard(shard)
+    return items[part - 1 :: parts]
+
+
+def read_shard(shard: str) -> tuple[int, int]:
+    """``(i, n)`` of ``"i/n"``. Raises ConfigError unless 1 <= i <= n."""
     match = re.fullmatch(r"(\d+)/(\d+)", shard.strip())
     part, parts = (int(match[1]), int(match[2])) if match else (0, 0)
     if not 1 <= part <= parts:
         raise ConfigError("a shard i/n with 1 <= i <= n", repr(shard), "write for example 1/4, 2/4, 3/4 and 4/4")
-    return items[part - 1 :: parts]
+    return part, parts
 
 
 @contextmanager

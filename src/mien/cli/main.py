@@ -31,6 +31,7 @@ VERBS = {
     "agree": "How far people who coded the films agree with each other and with mien: kappa, alpha, F1, intervals.",
     "validate": "How often the model names what people named in labelled pictures, beside how often people do.",
     "study": "Films, people and events to the tables, curves, contrasts and pictures of a paper.",
+    "sweep": "Films by the million, from any store, on this machine, an array of jobs or a Ray cluster: a row each.",
     "models": "The models that come with mien: labels, licence, training data, scores.",
     "doctor": "Check that this machine has what mien needs, and say what to do where it does not.",
     "prepare": "Check a data set's release, crop its faces, and write a manifest to train and evaluate by.",

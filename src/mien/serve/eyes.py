@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from jaxtyping import UInt8
 
+from mien.core.child import Answer, Tell
 from mien.core.errors import InputError, SourceError
 from mien.core.types import Frame
-from mien.serve.child import Answer, Tell
 from mien.serve.settings import ServeSettings
 from mien.serve.work import bound_pictures
 

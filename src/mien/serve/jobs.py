@@ -14,9 +14,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
+from mien.core.child import Child, ChildLostError
 from mien.core.errors import ConfigError, InputError
 from mien.core.files import whole_file
-from mien.serve.child import Child, ChildLostError
 from mien.serve.metrics import Metrics
 from mien.serve.problems import RefusedError, cannot_store, error_parts, not_found
 from mien.serve.settings import ServeSettings

@@ -17,8 +17,8 @@ from typing import Any
 
 from fastapi import WebSocket, WebSocketDisconnect
 
+from mien.core.child import Child, ChildLostError
 from mien.core.errors import InputError
-from mien.serve.child import Child, ChildLostError
 from mien.serve.eyes import Glance, watcher
 from mien.serve.guard import Gate
 from mien.serve.limits import Limit

@@ -1,4 +1,4 @@
-"""What the children do: look into a file, and analyse one. Runs in :mod:`mien.serve.child`'s processes."""
+"""What the children do: look into a file, and analyse one. Runs in :mod:`mien.core.child`'s processes."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mien.core.child import Answer, Tell
 from mien.core.errors import SourceError
 from mien.core.settings import limit_threads, thread_count
-from mien.serve.child import Answer, Tell
 from mien.serve.problems import cannot_store
 from mien.serve.settings import ServeSettings
 

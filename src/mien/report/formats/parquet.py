@@ -11,6 +11,8 @@ from mien.report.formats.base import Format, with_people
 from mien.report.tables import Column, frame_columns, plain, span_columns
 
 if TYPE_CHECKING:
+    import pyarrow
+
     from mien.report.findings import Findings
 
 KEY = b"mien"
@@ -27,18 +29,23 @@ def write(result: Findings, folder: Path, stem: str) -> list[Path]:
     return [_write(folder / f"{stem}.{name}.parquet", columns, about) for name, columns in tables.items()]
 
 
-def _write(path: Path, columns: dict[str, Column], about: bytes) -> Path:
+def as_table(columns: dict[str, Column], about: dict[bytes, bytes]) -> pyarrow.Table:
+    """Columns with their types, and what is to stand in the metadata."""
     import pyarrow
-    from pyarrow import parquet
 
     arrays = {
         # A column that is empty throughout has a type all the same; NaN is null.
         name: pyarrow.array(values, pyarrow.string() if isinstance(values, list) else None, from_pandas=True)
         for name, values in columns.items()
     }
-    table = pyarrow.table(arrays).replace_schema_metadata({KEY: about})
+    return pyarrow.table(arrays).replace_schema_metadata(about)
+
+
+def _write(path: Path, columns: dict[str, Column], about: bytes) -> Path:
+    from pyarrow import parquet
+
     with whole_file(path) as draft:
-        parquet.write_table(table, str(draft))
+        parquet.write_table(as_table(columns, {KEY: about}), str(draft))
     return path
 
 

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import multiprocessing
-import os
 import signal
 import threading
 import time
 import traceback
 from collections.abc import Callable
-from multiprocessing.connection import Connection, wait
+from multiprocessing.connection import Connection
 from typing import Any, Literal
 
 from mien.core.errors import InputError
+from mien.core.processes import end_with_parent
 
 Tell = Callable[[Any], None]
 """Sends news of a question that is still being answered."""
@@ -66,7 +66,7 @@ class Child:
             unwanted: asked now and then; once it says True the child is killed.
 
         Raises:
-            InputError: the child refuses the question.
+            InputError: the child refuses the question; of the kind that it was there.
             ChildLostError: there is no answer, and the child is gone (but for a fault of ours).
         """
         with self._lock:
@@ -85,7 +85,7 @@ class Child:
                     elif kind == "answer":
                         return content
                     elif kind == "refused":
-                        raise InputError(*content)
+                        raise content
                     elif kind == "fault":
                         raise ChildLostError("fault", content)
             except (EOFError, OSError) as error:
@@ -114,7 +114,9 @@ class Child:
             self._kill()
             fresh = multiprocessing.get_context("spawn")
             ours, theirs = fresh.Pipe()
-            self._process = fresh.Process(target=_live, args=(theirs, self._role, self._settings), daemon=True)
+            by_main = threading.current_thread() is threading.main_thread()
+            what = theirs, by_main, self._role, self._settings
+            self._process = fresh.Process(target=_live, args=what, daemon=True)
             self._process.start()
             theirs.close()  # or the end of the child would not end the connection
             self._connection = ours
@@ -145,11 +147,13 @@ class Child:
         return f"exit code {process.exitcode}"
 
 
-def _live(connection: Connection[Any, Any], role: Callable[..., Answer], settings: tuple[Any, ...]) -> None:
+def _live(
+    connection: Connection[Any, Any], by_main: bool, role: Callable[..., Answer], settings: tuple[Any, ...]
+) -> None:
     """The child: questions in, answers out, until the parent closes the connection or dies."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    threading.Thread(target=_die_with_parent, daemon=True).start()
+    end_with_parent(by_main)
     answer: Answer | None = None
     while True:
         try:
@@ -160,15 +164,7 @@ def _live(connection: Connection[Any, Any], role: Callable[..., Answer], setting
             answer = answer or role(*settings)
             reply = ("answer", answer(question, lambda news: connection.send(("news", news))))
         except InputError as error:
-            reply = ("refused", (error.expected, error.got, error.fix))
+            reply = ("refused", error)
         except Exception:
             reply = ("fault", traceback.format_exc())
         connection.send(reply)
-
-
-def _die_with_parent() -> None:
-    """A parent that was killed outright can tell nobody; its work must not go on unseen."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        wait([parent.sentinel])
-        os._exit(1)

@@ -1,0 +1,198 @@
+"""Films in, rows out: what every engine runs, and what fits anybody's own ``map_batches``."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pyarrow
+from pyarrow import parquet
+
+from mien.core.child import Answer, Child, ChildLostError
+from mien.core.errors import ConfigError, FileError, InputError, SourceError
+from mien.core.names import printable
+from mien.core.settings import cache_dir
+from mien.scale.analyst import ROW, Film, analyst
+from mien.scale.asked import Asked, bucket_of, film_id, key_of
+from mien.scale.listing import URI, Found, address_of, look
+from mien.scale.rows import Status, as_columns, failed_row, finished_row
+from mien.scale.settings import Care
+from mien.scale.stores import fetched, join, remove, store_of, too_large
+
+FRAMES = "frames"
+"""Folder, in a sweep's place, of the tables of frames."""
+GIGABYTE = 10**9
+START = 600.0
+"""Seconds in which a child must have loaded the model."""
+
+
+class Analyzer:
+    """Adds to films what they show: for :meth:`ray.data.Dataset.map_batches`, or a loop of your own.
+
+    The model is loaded once, in a child process that reads one film after the other: a film that ends its process, or
+    hangs, costs a row. No film raises: what became of it stands in its row.
+
+    >>> rows = Analyzer()({"uri": ["s3://films/talk.mp4"]})          # doctest: +SKIP
+
+    Args:
+        asked: the model and the settings.
+        out: address under which tables of frames are kept, and found again by a later run; None for none.
+        care: limits and attempts.
+        threads: to compute with.
+        role: makes the child's answer; for tests.
+
+    Raises:
+        InputError: the model cannot be loaded.
+    """
+
+    def __init__(
+        self,
+        asked: Asked | None = None,
+        out: str | None = None,
+        care: Care | None = None,
+        threads: int = 1,
+        role: Callable[[Asked, int], Answer] = analyst,
+    ) -> None:
+        self._asked, self._out, self._care = asked or Asked(), out, care or Care()
+        self._scratch = self._care.scratch or cache_dir() / "scratch"
+        self._key: str | None = None
+        self._child = Child(role, self._asked, threads)
+        try:
+            self.engine: dict[str, Any] = self._child.ask(None, START)
+        except ChildLostError as error:
+            got = f"a process that did not begin ({error.why} {error.detail.strip()[-400:]})"
+            raise ConfigError("a model that loads", got, "try `mien doctor` there; memory may be short") from error
+
+    def __call__(self, batch: pyarrow.Table | Mapping[str, Any]) -> pyarrow.Table:
+        """The films of a batch, one after the other.
+
+        Args:
+            batch: a column ``uri``; ``id``, ``size`` and ``mark`` where they are known, else they are looked up.
+
+        Returns:
+            All that came, and the columns of :data:`mien.scale.rows.OWN`.
+        """
+        table = batch if isinstance(batch, pyarrow.Table) else pyarrow.table({k: list(v) for k, v in batch.items()})
+        if URI not in table.column_names:
+            raise ConfigError(f"a column {URI}", ", ".join(table.column_names), "name the column of addresses so")
+        rows = [self._row(film) for film in table.to_pylist()]
+        own = as_columns(rows)
+        for name in own.column_names:
+            table = table.append_column(own.schema.field(name), own[name])
+        return table
+
+    def close(self) -> None:
+        """End the child; a film that it has is lost."""
+        self._child.stop()
+
+    def _row(self, film: dict[str, Any]) -> dict[str, Any]:
+        began = time.monotonic()
+        uri = address_of(str(film[URI]))
+        known = Found(uri, film["size"], film["mark"]) if film.keys() >= {"size", "mark"} else None
+        try:
+            seen = known or look(uri)
+            name = film.get("id") or film_id(uri, seen.size, seen.mark, self._own_key())
+        except Exception as error:  # the store's package may raise anything
+            return finished_row(_of_store(error, uri), 1, time.monotonic() - began)
+        place = self._frames_of(name)
+        if (kept := self._kept(place)) is not None:
+            return finished_row(kept, kept["attempts"], time.monotonic() - began)
+        row: dict[str, Any] = {}
+        for attempt in range(1, self._care.attempts + 1):
+            row, again = self._try(Film(name, uri, "", place), known)
+            row = finished_row(row, attempt, time.monotonic() - began)
+            if not again:
+                break
+        return row
+
+    def _own_key(self) -> str:
+        if self._key is None:
+            self._key = key_of(self._asked.facts())
+        return self._key
+
+    def _frames_of(self, name: str) -> str | None:
+        if self._out is None or not self._care.frames:
+            return None
+        return join(self._out, FRAMES, f"bucket={bucket_of(name)}", f"{name}.parquet")
+
+    def _kept(self, place: str | None) -> dict[str, Any] | None:
+        """The row of a film that an earlier run, or an actor that was killed, had finished."""
+        if place is None:
+            return None
+        store, path = store_of(place)
+        try:
+            with store.open(path, "rb") as file:
+                row: dict[str, Any] = json.loads((parquet.read_metadata(file).metadata or {})[ROW])
+        except FileNotFoundError:
+            return None
+        except (OSError, pyarrow.ArrowException, KeyError, ValueError):
+            remove(place)  # a disk that filled up may leave half a file
+            return None
+        return {"attempts": 1, **row}
+
+    def _try(self, film: Film, known: Found | None) -> tuple[dict[str, Any], bool]:
+        """A row, and whether another attempt may give a better one."""
+        try:
+            _demand_as_listed(known, look(film.uri), self._care)
+            with fetched(film.uri, self._scratch, int(self._care.most_gigabytes * GIGABYTE)) as path:
+                return self._ask(replace(film, path=str(path))), False
+        except SourceError as error:
+            return failed_row("unreadable", error), False
+        except FileError as error:  # the place for the frames: full, or closed
+            return failed_row("failed", error), True
+        except InputError as error:
+            return failed_row("failed", error), False
+        except ChildLostError as error:
+            return _lost(error, film.uri, self._care.limit), error.why != "fault"
+        except Exception as error:
+            return _of_store(error, film.uri), True
+
+    def _ask(self, film: Film) -> dict[str, Any]:
+        """The child's row. Raises what it raises, of a copy in words of the film's address: nobody knows the copy."""
+        if self._child.pid is None:
+            self._child.ask(None, START)  # what it takes to load the model again is none of the film's time
+        try:
+            row: dict[str, Any] = self._child.ask(film, self._care.limit)
+        except SourceError as error:
+            if film.path == film.uri:
+                raise
+            name = printable(film.uri)
+            got = error.got.replace(film.path, name).replace(Path(film.path).name, name)
+            raise SourceError(error.expected, got, error.fix) from error
+        return row
+
+
+def _demand_as_listed(known: Found | None, now: Found, care: Care) -> None:
+    """Raise SourceError where a film is gone, has changed since it was listed, or is too large to copy."""
+    name = printable(now.uri)
+    if now.size is None:
+        raise SourceError("a film at its address", f"none at {name}", "list the films anew")
+    if known is not None and (known.size, known.mark) != (now.size, now.mark):
+        raise SourceError("the film that was listed", f"another one at {name}", "list the films anew")
+    most = int(care.most_gigabytes * GIGABYTE)
+    if "://" in now.uri and now.size > most:
+        raise too_large(now.uri, now.size, most)
+
+
+def _lost(error: ChildLostError, uri: str, limit: float) -> dict[str, Any]:
+    name = printable(uri)
+    if error.why == "fault":
+        return failed_row("failed", RuntimeError(error.detail.strip().rpartition("\n")[2]), error.detail)
+    status: Status = "timeout" if error.why == "late" else "failed"
+    if status == "timeout":
+        what = SourceError(f"a film read within {limit:g} s", f"{name}, which took longer", "allow more with --limit")
+    else:
+        got = f"{name}, on which its process ended ({error.detail or error.why})"
+        fix = "try it alone, and fewer workers: memory may have been short"
+        what = SourceError("a source that can be read", got, fix)
+    return failed_row(status, what)
+
+
+def _of_store(error: Exception, uri: str) -> dict[str, Any]:
+    got = f"{printable(uri)}: {type(error).__name__}: {error}"
+    fix = "check the address, the credentials and the network"
+    return failed_row("failed", SourceError("a store that gives the film", got, fix))

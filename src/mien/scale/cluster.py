@@ -1,0 +1,128 @@
+"""Ray Data as an engine: a pool of actors, on this machine or a cluster, that grows and shrinks with what there is."""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import socket
+from collections.abc import Generator
+from typing import Any
+
+import pyarrow
+
+from mien.core.errors import ConfigError, MissingDependencyError
+from mien.scale.analyzer import Analyzer
+from mien.scale.engines import Orders
+from mien.scale.rows import STATUSES
+from mien.scale.settings import Crew
+from mien.scale.stores import EXTRA, is_here, join, remove, store_of, write_table
+
+try:
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nobody is told what is done here
+    import ray
+    import ray.data
+    from ray.exceptions import RayError
+    from ray.util.metrics import Counter, Gauge
+except ImportError as missing:
+    raise MissingDependencyError("Ray Data", f"no {missing.name}", EXTRA) from missing
+
+PATIENCE = 10.0
+"""Seconds in which a cluster must answer."""
+TODO = "films.parquet"
+FINE = 20_000
+"""Films up to which each is a task of its own. Beyond, :data:`COARSE` are: a task costs the driver some 10 ms."""
+COARSE = 10
+
+
+class _Told:
+    """What Prometheus is told through Ray, by the driver."""
+
+    def __init__(self) -> None:
+        self._films = Counter("mien_films", "Films that have a row.", tag_keys=("status",))
+        self._seconds = Counter("mien_film_seconds", "Seconds of film that were read.")
+        self._left = Gauge("mien_films_left", "Films without a row.")
+        for status in STATUSES:
+            self._films.set_default_tags({"status": status})
+
+    def __call__(self, rows: pyarrow.Table, left: int) -> None:
+        for status, seconds in zip(rows["status"].to_pylist(), rows["film_seconds"].to_pylist(), strict=True):
+            self._films.inc(1, {"status": status})
+            if seconds:
+                self._seconds.inc(seconds)
+        self._left.set(left)
+
+
+def run(todo: pyarrow.Table, orders: Orders, crew: Crew, meanwhile: str) -> Generator[pyarrow.Table]:
+    """See :data:`mien.scale.engines.Engine`. A cluster that runs already is used and left as it is."""
+    begun = _begin(crew)
+    place = join(meanwhile, TODO)
+    # A file, not a table in the driver: a node that is lost with rows that it had read has them read again.
+    write_table(place, todo)
+    try:
+        told = _Told()
+        left = len(todo)
+        for rows in _films(place, len(todo), orders, crew).iter_batches(
+            batch_size=None, batch_format="pyarrow", prefetch_batches=0
+        ):
+            left -= len(rows)
+            told(rows, left)
+            yield rows
+    except RayError as error:
+        raise _said(error) from error
+    finally:
+        if begun:
+            ray.shutdown()
+        remove(meanwhile)
+
+
+def _begin(crew: Crew) -> bool:
+    """Connect to Ray; True where this process started it."""
+    logging.getLogger("ray.data").setLevel(logging.ERROR)  # it warns that we draw the bar ourselves
+    if ray.is_initialized():
+        return False
+    _demand_there(crew.address)
+    try:
+        local: dict[str, Any] = {} if crew.address else {"include_dashboard": False}
+        ray.init(address=crew.address, logging_level=logging.ERROR, log_to_driver=False, **local)
+    except (ConnectionError, RuntimeError, ValueError) as error:
+        got = f"{crew.address or 'this machine'}: {error}"
+        raise ConfigError("a Ray cluster", got, "check the address; `ray status` tells of one that runs") from error
+    return True
+
+
+def _demand_there(address: str | None) -> None:
+    """Raise ConfigError where nobody listens at ``host:port``: Ray itself would try for minutes."""
+    host, _, port = (address or "").removeprefix("ray://").rpartition(":")
+    if not host or not port.isdigit():
+        return
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), PATIENCE).close()
+    except OSError as error:
+        got = f"nobody at {address}: {error.strerror or error}"
+        raise ConfigError("a Ray cluster", got, "check the address; `ray status` tells of one that runs") from error
+
+
+def _films(place: str, count: int, orders: Orders, crew: Crew) -> ray.data.Dataset:
+    context = ray.data.DataContext.get_current()
+    context.enable_progress_bars = False
+    context.execution_options.preserve_order = False
+    store, path = store_of(place)
+    cluster: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
+    most = crew.workers or max(crew.fewest, int(cluster.get("CPU", 1)) // crew.threads)
+    rows = ray.data.read_parquet(path, filesystem=None if is_here(place) else store)
+    tasks = rows.repartition(target_num_rows_per_block=1 if count <= FINE else COARSE)
+    return tasks.map_batches(
+        Analyzer,
+        fn_constructor_args=(orders.asked, orders.out, orders.care, orders.threads, orders.role),
+        batch_size=1,
+        batch_format="pyarrow",
+        compute=ray.data.ActorPoolStrategy(min_size=min(crew.fewest, most), max_size=most),
+        num_cpus=crew.threads,
+    )
+
+
+def _said(error: RayError) -> Exception:
+    """What a worker refused to begin with, in its own words: of the error itself Ray brings the text alone."""
+    told = re.findall(r"^mien\.core\.errors\.\w+: expected (.*), got (.*?); (.*)$", str(error), re.MULTILINE)
+    return ConfigError(*told[-1]) if told else error
