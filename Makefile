@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 SAMPLES := build/samples
 INSTALL := $(BIN)/python -m pip install --quiet -c constraints.txt
 
-.PHONY: demo study test lint bench docs clean browser
+.PHONY: demo study test test-scale lint bench docs clean browser
 
 demo: $(VENV)/.installed $(SAMPLES)/.fetched  ## analyse two sample clips into out/ and print the tables
 	$(BIN)/mien analyze $(SAMPLES)/single_face.mp4 $(SAMPLES)/WolfgangLanger_Pexels.mp4 -o out --save-video --skip-existing
@@ -21,6 +21,9 @@ study: $(VENV)/.installed-study $(SAMPLES)/.fetched  ## a study of the two clips
 
 test: $(VENV)/.installed-dev $(SAMPLES)/.fetched browser  ## run the tests; make test ARGS="tests/cli -k doctor"
 	$(BIN)/python -m pytest -n $(JOBS) $(ARGS)
+
+test-scale: $(VENV)/.installed-scale $(SAMPLES)/.fetched  ## run the tests of sweeps that need Ray and an object store
+	$(BIN)/python -m pytest -m scale -n $(JOBS) $(ARGS)
 
 # Pages are tested in a real browser. Root on Debian gets one; else the last line of the tests says what was left out.
 browser:
@@ -61,6 +64,10 @@ $(VENV)/.installed-dev: pyproject.toml constraints.txt | $(BIN)/python
 	@echo "installing mien and its development tools into $(VENV) (minutes the first time)"
 	$(INSTALL) -e '.[dev]'
 	@touch $@ $(VENV)/.installed
+
+$(VENV)/.installed-scale: $(VENV)/.installed-dev
+	$(INSTALL) -e '.[test-scale]'
+	@touch $@
 
 $(VENV)/.installed-docs: $(VENV)/.installed-dev
 	$(INSTALL) -e '.[docs]'

@@ -6,7 +6,7 @@ FOLDER holds the sample clips. As it is, every row of the table in less than 12 
 and longer rounds of everything and every size of network, half an hour. Every script runs in a process of its own, so
 that none leaves threads or memory behind; one that fails prints why, the others go on, and the exit code is 1 at the
 end.
-``--only peers`` compares with other packages: peers.py says what it needs.
+``--only peers`` compares with other packages, ``--only sweep`` engines for many films: the scripts say what they need.
 """
 
 import argparse
@@ -32,7 +32,7 @@ SCRIPTS = {
     "signals": "",
 }
 """Script to the target it measures, in the order of the table."""
-BY_NAME = ["peers"]
+BY_NAME = ["peers", "sweep"]
 """Scripts that only run when they are named: they need more than mien and its sample clips."""
 CLIPS = {"speed": "WolfgangLanger_Pexels.mp4", "live": "WolfgangLanger_Pexels.mp4"}
 USUAL_CLIP = "single_face.mp4"

@@ -55,6 +55,7 @@ ELSEWHERE = {
     "mien agree": "tests/agreement/test_comparing.py::test_the_command",
     "mien validate": "tests/agreement/test_validation.py",
     "mien study": "tests/studies/test_study.py::test_the_command_line",
+    "mien sweep": "tests/scale/test_finishing.py::test_the_command_does_lists_and_finishes",
     "mien watch": "tests/cli/test_watch.py",
     "mien serve": "tests/serve/test_howto.py",
 }

@@ -67,6 +67,19 @@ def test_a_study_of_two_films(furnished) -> None:
     assert "talking,0.1" in (furnished.folder / "study" / "excluded.csv").read_text()
 
 
+@pytest.mark.scale
+@pytest.mark.slow
+def test_a_sweep_of_a_folder_and_its_tables(furnished) -> None:
+    told = ""
+    for text in blocks("scale.md"):
+        ran = furnished.run("bash", "-euc", text)
+        assert ran.returncode == 0, ran.stderr[-3000:]
+        told += ran.stdout
+    assert "0 of 0 films done" in told
+    assert "seconds" in told
+    assert {path.name for path in (furnished.folder / "results").iterdir()} >= {"manifest", "videos", "frames", "spans"}
+
+
 VERBS = (
     *("train videos", "train dfew", "train ferplus", "train landmarks", "train smoke"),
     *("evaluate", "prepare", "prepare people", "analyze", "convert", "study", "export-result", "agree", "validate"),

@@ -29,7 +29,7 @@ MINUTE = 60.0
 
 @dataclass(frozen=True)
 class Sweep:
-    """A million films: listed once, done on this machine, an array of jobs or a Ray cluster; a row each, none lost.
+    """Films by the million, from any store, on this machine, an array of jobs or a Ray cluster: a row each.
 
     OUT gets manifest/, videos/ (a row a film) and frames/ as Parquet. A call does what has no row yet; a film that
     cannot be read is a row that says why.

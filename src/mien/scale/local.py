@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections import deque
 from collections.abc import Generator
+from contextlib import suppress
 
 import pyarrow
 
@@ -19,22 +19,28 @@ _GLANCE = 0.5
 
 def run(todo: pyarrow.Table, orders: Orders, crew: Crew, _: str) -> Generator[pyarrow.Table]:
     """See :data:`mien.scale.engines.Engine`."""
-    films = deque(range(len(todo)))
-    told: queue.SimpleQueue[pyarrow.Table | Exception | None] = queue.SimpleQueue()
+    films = iter(range(len(todo)))  # that all threads draw from, each number once
+    told: queue.Queue[pyarrow.Table | Exception | None] = queue.Queue(2 * crew.here())
     analyzers: list[Analyzer] = []
     stopped = threading.Event()
+
+    def tell(what: pyarrow.Table | Exception | None) -> None:
+        while not stopped.is_set():
+            with suppress(queue.Full):
+                told.put(what, timeout=_GLANCE)
+                return
 
     def work() -> None:
         try:
             analyzer = Analyzer(orders.asked, orders.out, orders.care, orders.threads, orders.role)
             analyzers.append(analyzer)
-            while not stopped.is_set():
-                row = films.popleft()
-                told.put(analyzer(todo.slice(row, 1)))
-        except IndexError:
-            told.put(None)
+            for place in films:
+                if stopped.is_set():
+                    break
+                tell(analyzer(todo.slice(place, 1)))
+            tell(None)
         except Exception as error:
-            told.put(error)
+            tell(error)
 
     crowd = min(crew.here(), len(todo))
     threads = [threading.Thread(target=work, daemon=True, name="deals films out") for _ in range(crowd)]
