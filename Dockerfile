@@ -16,7 +16,8 @@ RUN apt-get update \
 
 COPY pyproject.toml constraints.txt README.md LICENSE /src/
 COPY src /src/src
-RUN pip install --no-cache-dir -c /src/constraints.txt "/src[${EXTRAS}]" ${STORES} \
+# ray[default] is what jobs are given to, and what tells Prometheus.
+RUN pip install --no-cache-dir -c /src/constraints.txt "/src[${EXTRAS}]" "ray[default]" ${STORES} \
     && rm -rf /src
 
 USER 1000

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from sweeping import grey
 
-from mien.core.errors import ConfigError, DataError, MissingDependencyError
+from mien.core.errors import ConfigError, DataError, MissingDependencyError, SourceError
 from mien.scale.listing import WORTH_LISTING, Found, listed, look_up
-from mien.scale.stores import store_of
+from mien.scale.stores import files_below, store_of
 
 
 def test_folders_patterns_and_films_name_films(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -66,3 +66,20 @@ def test_stores_that_are_not_installed_or_do_not_exist_are_said(monkeypatch: pyt
 
 def names(found: list[Found]) -> list[str]:
     return [one.uri.rpartition("/")[2] for one in found]
+
+
+def test_whatever_a_store_raises_is_said_in_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    class NoCredentialsError(Exception):
+        """As botocore has one, of no common kind."""
+
+    def refuses(*_: object, **__: object) -> None:
+        raise NoCredentialsError("Unable to locate credentials")
+
+    for name in ("isdir", "find", "info"):
+        monkeypatch.setattr(type(store_of("memory://films")[0]), name, refuses)
+    with pytest.raises(SourceError, match=r"memory://films.*NoCredentialsError.*credentials and the network"):
+        listed(["memory://films"])
+    with pytest.raises(SourceError, match="credentials"):
+        look_up(["memory://films/a.mp4"])
+    with pytest.raises(SourceError, match="credentials"):
+        files_below("memory://films", ".parquet")

@@ -198,6 +198,7 @@ def test_a_model_that_does_not_load_is_said_once_and_no_row_is_written(tmp_path:
         ({"engine": "shard", "shard": "3/2"}, "shard i/n"),
         ({"sources": []}, "planned"),
         ({"sources": ["nothing-here"]}, "films or pictures"),
+        ({"sources": ["typo.mp4"]}, "none at .*typo"),
     ],
 )
 def test_what_cannot_be_done_is_said(tmp_path: Path, given: dict[str, object], expected: str) -> None:

@@ -21,7 +21,7 @@ from mien.scale.asked import Asked, bucket_of, film_id, key_of
 from mien.scale.listing import URI, Found, address_of, look
 from mien.scale.rows import Status, as_columns, failed_row, finished_row
 from mien.scale.settings import Care
-from mien.scale.stores import fetched, join, remove, store_of, too_large
+from mien.scale.stores import fetched, join, not_given, remove, store_of, too_large
 
 FRAMES = "frames"
 """Folder, in a sweep's place, of the tables of frames."""
@@ -97,7 +97,7 @@ class Analyzer:
             seen = known or look(uri)
             name = film.get("id") or film_id(uri, seen.size, seen.mark, self._own_key())
         except Exception as error:  # the store's package may raise anything
-            return finished_row(_of_store(error, uri), 1, time.monotonic() - began)
+            return finished_row(failed_row("failed", not_given(error, uri)), 1, time.monotonic() - began)
         place = self._frames_of(name)
         if (kept := self._kept(place)) is not None:
             return finished_row(kept, kept["attempts"], time.monotonic() - began)
@@ -149,7 +149,7 @@ class Analyzer:
         except ChildLostError as error:
             return _lost(error, film.uri, self._care.limit), error.why != "fault"
         except Exception as error:
-            return _of_store(error, film.uri), True
+            return failed_row("failed", not_given(error, film.uri)), True
 
     def _ask(self, film: Film) -> dict[str, Any]:
         """The child's row. Raises what it raises, of a copy in words of the film's address: nobody knows the copy."""
@@ -190,9 +190,3 @@ def _lost(error: ChildLostError, uri: str, limit: float) -> dict[str, Any]:
         fix = "try it alone, and fewer workers: memory may have been short"
         what = SourceError("a source that can be read", got, fix)
     return failed_row(status, what)
-
-
-def _of_store(error: Exception, uri: str) -> dict[str, Any]:
-    got = f"{printable(uri)}: {type(error).__name__}: {error}"
-    fix = "check the address, the credentials and the network"
-    return failed_row("failed", SourceError("a store that gives the film", got, fix))

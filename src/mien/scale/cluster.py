@@ -14,7 +14,6 @@ import pyarrow
 from mien.core.errors import ConfigError, MissingDependencyError
 from mien.scale.analyzer import Analyzer
 from mien.scale.engines import Orders
-from mien.scale.rows import STATUSES
 from mien.scale.settings import Crew
 from mien.scale.stores import EXTRA, is_here, join, remove, store_of, write_table
 
@@ -42,8 +41,6 @@ class _Told:
         self._films = Counter("mien_films", "Films that have a row.", tag_keys=("status",))
         self._seconds = Counter("mien_film_seconds", "Seconds of film that were read.")
         self._left = Gauge("mien_films_left", "Films without a row.")
-        for status in STATUSES:
-            self._films.set_default_tags({"status": status})
 
     def __call__(self, rows: pyarrow.Table, left: int) -> None:
         for status, seconds in zip(rows["status"].to_pylist(), rows["film_seconds"].to_pylist(), strict=True):

@@ -7,6 +7,7 @@ import os
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
@@ -18,7 +19,7 @@ from mien.core.errors import ConfigError, DataError
 from mien.core.names import printable
 from mien.core.registry import did_you_mean
 from mien.media.files import IMAGE_SUFFIXES, VIDEO_SUFFIXES
-from mien.scale.stores import is_here, local_path, mark_of, read_bytes, store_of, unstripped
+from mien.scale.stores import in_words, is_here, local_path, mark_of, read_bytes, store_of, unstripped
 
 URI = "uri"
 TABLES = (".csv", ".parquet")
@@ -54,7 +55,7 @@ def listed(sources: Sequence[str]) -> tuple[list[Found], pyarrow.Table | None]:
         The films, and the columns of the tables, a row a film; None where there was no table.
 
     Raises:
-        ConfigError: a folder or a pattern with no film in it.
+        ConfigError: a folder or a pattern with no film in it, or no film anywhere that was named.
         DataError: a table without the column.
     """
     tables = [read_table_of(source) for source in sources if is_table(source)]
@@ -63,13 +64,21 @@ def listed(sources: Sequence[str]) -> tuple[list[Found], pyarrow.Table | None]:
         if not is_table(source):
             films |= {one.uri: one for one in _films_of(source)}
     if not tables:
-        return list(films.values()), None
+        return _demand_one(list(films.values())), None
     columns = first_of_each(pyarrow.concat_tables(tables, promote_options="permissive"))
     named = columns[URI].to_pylist()
     films |= {one.uri: one for one in look_up(uri for uri in named if uri not in films)}
     place = {uri: row for row, uri in enumerate(named)}
     rows = pyarrow.array([place.get(uri) for uri in films], pyarrow.int64())
-    return list(films.values()), columns.drop_columns([URI]).take(rows)
+    return _demand_one(list(films.values())), columns.drop_columns([URI]).take(rows)
+
+
+def _demand_one(films: list[Found]) -> list[Found]:
+    """One that is not there is a row; where none is, somebody has mistaken the address."""
+    if all(film.size is None for film in films):
+        got = f"none at {printable(films[0].uri)}{' and the others' if len(films) > 1 else ''}" if films else "none"
+        raise ConfigError("films at the addresses that are named", got, "check the address")
+    return films
 
 
 def is_table(source: str) -> bool:
@@ -131,7 +140,12 @@ def look_up(uris: Iterable[str]) -> list[Found]:
         there = {one.uri: one for one in _in_folder(folder)}
         found += [there.get(uri, Found(uri)) for uri in own]
     with ThreadPoolExecutor(_LOOKS) as pool:
-        return [*found, *pool.map(look, alone)]
+        return [*found, *pool.map(_look_in_words, alone)]
+
+
+def _look_in_words(uri: str) -> Found:
+    with in_words(uri):
+        return look(uri)
 
 
 def look(uri: str) -> Found:
@@ -146,23 +160,23 @@ def look(uri: str) -> Found:
 
 def _in_folder(folder: str) -> list[Found]:
     store, path = store_of(folder)
-    try:
+    with in_words(folder), suppress(FileNotFoundError, NotADirectoryError):
         return _files(store, store.ls(path, detail=True))
-    except (FileNotFoundError, NotADirectoryError):
-        return []
+    return []
 
 
 def _films_of(source: str) -> list[Found]:
     address = address_of(source)
     store, path = store_of(address)
-    store.invalidate_cache()
     is_here_itself = is_here(address) and os.path.exists(path)  # a name may hold what patterns are made of
-    if glob.has_magic(path) and not is_here_itself:
-        films = _media(_files(store, store.glob(path, detail=True).values()))
-    elif store.isdir(path):
-        films = _media(_files(store, store.find(path, detail=True).values()))
-    else:
-        return [look(address)]
+    with in_words(address):
+        store.invalidate_cache()
+        if glob.has_magic(path) and not is_here_itself:
+            films = _media(_files(store, store.glob(path, detail=True).values()))
+        elif store.isdir(path):
+            films = _media(_files(store, store.find(path, detail=True).values()))
+        else:
+            return [look(address)]
     if not films:
         expected = "films or pictures there, by their names"
         raise ConfigError(expected, f"none at {printable(source)}", "check the address; a film itself may be named")

@@ -6,11 +6,11 @@ import hashlib
 import json
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from mien.core.errors import ConfigError, InputError, MissingDependencyError, SourceError, file_error
+from mien.core.errors import ConfigError, MienError, MissingDependencyError, SourceError, file_error
 from mien.core.files import draft_beside, whole_file
 from mien.core.names import printable
 
@@ -75,11 +75,9 @@ def mark_of(info: dict[str, Any]) -> str:
 def files_below(folder: str, suffix: str) -> list[str]:
     """Addresses of the files with ``suffix`` in ``folder`` and below, by name; none where there is no folder."""
     store, path = store_of(folder)
-    try:
+    with in_words(folder):
         store.invalidate_cache()
         found = sorted(store.find(path))
-    except FileNotFoundError:
-        return []
     hidden = ".mien-"  # drafts of tables that are being written
     return [unstripped(store, one) for one in found if one.endswith(suffix) and hidden not in one.rsplit("/", 1)[-1]]
 
@@ -92,38 +90,31 @@ def unstripped(store: Any, path: str) -> str:
 
 def write_bytes(uri: str, content: bytes) -> None:
     """Put a file there, whole or not at all. Raises FileError where that is refused."""
-    try:
+    store, path = store_of(uri)
+    with in_words(uri):
         if is_here(uri):
-            with whole_file(Path(local_path(uri))) as draft:
+            with whole_file(Path(path)) as draft:
                 draft.write_bytes(content)
-            return
-        store, path = store_of(uri)
-        store.pipe_file(path, content)  # of an object store: in one piece, or none
-    except OSError as error:
-        raise _refused(error, uri) from error
+        else:
+            store.pipe_file(path, content)  # of an object store: in one piece, or none
 
 
 def read_bytes(uri: str) -> bytes | None:
     """What a file holds; None where there is none. Raises FileError where it cannot be read."""
     store, path = store_of(uri)
-    try:
-        content: bytes = store.cat_file(path)
+    with in_words(uri):
+        try:
+            content: bytes = store.cat_file(path)
+        except FileNotFoundError:
+            return None
         return content
-    except FileNotFoundError:
-        return None
-    except OSError as error:
-        raise _refused(error, uri) from error
 
 
 def remove(uri: str) -> None:
     """Remove a file, or a folder with all in it, that may be gone already."""
     store, path = store_of(uri)
-    try:
+    with in_words(uri), suppress(FileNotFoundError):
         store.rm(path, recursive=True)
-    except FileNotFoundError:
-        return
-    except OSError as error:
-        raise _refused(error, uri) from error
 
 
 def write_table(uri: str, table: pyarrow.Table, rows: int | None = None) -> None:
@@ -136,19 +127,17 @@ def write_table(uri: str, table: pyarrow.Table, rows: int | None = None) -> None
 def read_table(uri: str, columns: list[str] | None = None) -> pyarrow.Table:
     """A Parquet file, or some of its columns. Raises FileError where there is none or it is torn."""
     store, path = store_of(uri)
-    try:
-        with store.open(path, "rb") as file:
+    with in_words(uri), store.open(path, "rb") as file:
+        try:
             return parquet.read_table(file, columns=columns)
-    except OSError as error:
-        raise _refused(error, uri) from error
-    except pyarrow.ArrowException as error:
-        raise SourceError("a Parquet file", f"{printable(uri)}: {error}", "remove it, or write it again") from error
+        except pyarrow.ArrowException as error:
+            raise SourceError("a Parquet file", f"{printable(uri)}: {error}", "remove it, or write it again") from error
 
 
 def schema_of(uri: str) -> pyarrow.Schema:
     """The columns of a Parquet file."""
     store, path = store_of(uri)
-    with store.open(path, "rb") as file:
+    with in_words(uri), store.open(path, "rb") as file:
         return parquet.read_schema(file)
 
 
@@ -196,8 +185,20 @@ def too_large(uri: str, size: int, most_bytes: int) -> SourceError:
     return SourceError(f"a film of at most {most_bytes} bytes to copy", got, "allow more with --most-gigabytes")
 
 
-def _refused(error: OSError, uri: str) -> InputError:
-    if error.errno is not None:
-        return file_error(error, printable(uri))
-    fix = "check the address, the credentials and the network"
-    return SourceError("a store that can be read and written", f"{printable(uri)}: {error}", fix)
+@contextmanager
+def in_words(uri: str) -> Iterator[None]:
+    """Whatever a store's package raises in this block, as an InputError that names the address."""
+    try:
+        yield
+    except MienError:
+        raise
+    except OSError as error:
+        raise (not_given(error, uri) if error.errno is None else file_error(error, printable(uri))) from error
+    except Exception as error:  # packages of stores have errors of their own: no credentials, no such region
+        raise not_given(error, uri) from error
+
+
+def not_given(error: Exception, uri: str) -> SourceError:
+    """What to say of a store that does not do what it is asked."""
+    got = f"{printable(uri)}: {type(error).__name__}: {error}"
+    return SourceError("a store that can be used", got, "check the address, the credentials and the network")
