@@ -110,6 +110,31 @@ def test_a_store_that_fails_is_asked_again(tmp_path: Path, memory, monkeypatch) 
     assert "gone" in row["error"]["got"]
 
 
+def test_results_that_cannot_be_written_are_no_fault_of_the_film(tmp_path: Path) -> None:
+    film = str(grey(tmp_path / "films", 1) / "grey000.mp4")
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "frames").write_text("a file where the folder would be")
+    row = Analyzer(TINY, str(tmp_path / "out"), role=roles.stub)({"uri": [film]}).to_pylist()[0]
+    assert (row["status"], row["attempts"], row["error"]["kind"]) == ("failed", 3, "FileError")
+    assert "frames" in row["error"]["got"]
+
+
+def test_a_store_that_is_away_takes_no_frames_with_it(tmp_path: Path, monkeypatch) -> None:
+    film = str(grey(tmp_path / "films", 1) / "grey000.mp4")
+    analyzer = Analyzer(TINY, str(tmp_path / "out"), role=roles.stub)
+    (first,) = analyzer({"uri": [film]}).to_pylist()
+
+    def away(*_: object, **__: object) -> None:
+        raise ConnectionResetError("the network went away")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(type(fsspec.filesystem("file")), "open", away)
+        (lost,) = analyzer({"uri": [film]}).to_pylist()
+    assert (lost["status"], lost["attempts"]) == ("failed", 3)
+    assert Path(first["frames"]).is_file()
+    assert analyzer({"uri": [film]}).to_pylist()[0]["status"] == "no_face"
+
+
 def test_a_film_that_stops_costs_its_limit_and_no_other_film(tmp_path: Path) -> None:
     films = grey(tmp_path / "films", 1)
     (films / "hangs.mp4").write_bytes((films / "grey000.mp4").read_bytes())

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from sweeping import grey
 
-from mien.core.errors import ConfigError, DataError, MissingDependencyError, SourceError
+from mien.core.errors import ConfigError, DataError, FileError, MissingDependencyError
 from mien.scale.listing import WORTH_LISTING, Found, listed, look_up
 from mien.scale.stores import files_below, store_of
 
@@ -77,9 +77,9 @@ def test_whatever_a_store_raises_is_said_in_words(monkeypatch: pytest.MonkeyPatc
 
     for name in ("isdir", "find", "info"):
         monkeypatch.setattr(type(store_of("memory://films")[0]), name, refuses)
-    with pytest.raises(SourceError, match=r"memory://films.*NoCredentialsError.*credentials and the network"):
+    with pytest.raises(FileError, match=r"memory://films.*NoCredentialsError.*credentials and the network"):
         listed(["memory://films"])
-    with pytest.raises(SourceError, match="credentials"):
+    with pytest.raises(FileError, match="credentials"):
         look_up(["memory://films/a.mp4"])
-    with pytest.raises(SourceError, match="credentials"):
+    with pytest.raises(FileError, match="credentials"):
         files_below("memory://films", ".parquet")

@@ -111,6 +111,7 @@ def test_a_driver_that_is_killed_loses_nothing_and_doubles_nothing(tmp_path: Pat
     assert (told["failed"], told["before"] + told["done"]) == (0, 40)
     assert sorted(by_name(out)) == sorted(path.name for path in films.iterdir())
     assert Counter(log.read_text().splitlines()).total() <= 40 + 2 * len(moments) + 2
+    assert not list((out / "meanwhile").rglob("*.parquet"))
 
 
 def test_an_actor_that_is_killed_loses_nothing_and_doubles_nothing(tmp_path: Path, start: Start, monkeypatch) -> None:

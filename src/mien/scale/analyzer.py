@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -91,23 +90,39 @@ class Analyzer:
 
     def _row(self, film: dict[str, Any]) -> dict[str, Any]:
         began = time.monotonic()
-        uri = address_of(str(film[URI]))
-        known = Found(uri, film["size"], film["mark"]) if film.keys() >= {"size", "mark"} else None
-        try:
-            seen = known or look(uri)
-            name = film.get("id") or film_id(uri, seen.size, seen.mark, self._own_key())
-        except Exception as error:  # the store's package may raise anything
-            return finished_row(failed_row("failed", not_given(error, uri)), 1, time.monotonic() - began)
-        place = self._frames_of(name)
-        if (kept := self._kept(place)) is not None:
-            return finished_row(kept, kept["attempts"], time.monotonic() - began)
         row: dict[str, Any] = {}
         for attempt in range(1, self._care.attempts + 1):
-            row, again = self._try(Film(name, uri, "", place), known)
-            row = finished_row(row, attempt, time.monotonic() - began)
+            row, again = self._try(address_of(str(film[URI])), film)
+            row = finished_row(row, row.get("attempts", attempt), time.monotonic() - began)
             if not again:
                 break
         return row
+
+    def _try(self, uri: str, film: dict[str, Any]) -> tuple[dict[str, Any], bool]:
+        """A row, and whether another attempt may give a better one."""
+        try:
+            return self._read(uri, film), False
+        except FileError as error:  # the place for the frames: full, or closed
+            return failed_row("failed", error), True
+        except SourceError as error:
+            return failed_row("unreadable", error), False
+        except InputError as error:
+            return failed_row("failed", error), False
+        except ChildLostError as error:
+            return _lost(error, uri, self._care.limit), error.why != "fault"
+        except Exception as error:  # the store's package may raise anything
+            return failed_row("failed", not_given(error, uri)), True
+
+    def _read(self, uri: str, film: dict[str, Any]) -> dict[str, Any]:
+        known = Found(uri, film["size"], film["mark"]) if film.keys() >= {"size", "mark"} else None
+        now = known or look(uri)
+        name = film.get("id") or film_id(uri, now.size, now.mark, self._own_key())
+        place = self._frames_of(name)
+        if place is not None and (kept := _kept(place)) is not None:
+            return kept
+        _demand_as_listed(known, look(uri), self._care)
+        with fetched(uri, self._scratch, int(self._care.most_gigabytes * GIGABYTE)) as path:
+            return self._ask(Film(name, uri, str(path), place))
 
     def _own_key(self) -> str:
         if self._key is None:
@@ -118,38 +133,6 @@ class Analyzer:
         if self._out is None or not self._care.frames:
             return None
         return join(self._out, FRAMES, f"bucket={bucket_of(name)}", f"{name}.parquet")
-
-    def _kept(self, place: str | None) -> dict[str, Any] | None:
-        """The row of a film that an earlier run, or an actor that was killed, had finished."""
-        if place is None:
-            return None
-        store, path = store_of(place)
-        try:
-            with store.open(path, "rb") as file:
-                row: dict[str, Any] = json.loads((parquet.read_metadata(file).metadata or {})[ROW])
-        except FileNotFoundError:
-            return None
-        except (OSError, pyarrow.ArrowException, KeyError, ValueError):
-            remove(place)  # a disk that filled up may leave half a file
-            return None
-        return {"attempts": 1, **row}
-
-    def _try(self, film: Film, known: Found | None) -> tuple[dict[str, Any], bool]:
-        """A row, and whether another attempt may give a better one."""
-        try:
-            _demand_as_listed(known, look(film.uri), self._care)
-            with fetched(film.uri, self._scratch, int(self._care.most_gigabytes * GIGABYTE)) as path:
-                return self._ask(replace(film, path=str(path))), False
-        except SourceError as error:
-            return failed_row("unreadable", error), False
-        except FileError as error:  # the place for the frames: full, or closed
-            return failed_row("failed", error), True
-        except InputError as error:
-            return failed_row("failed", error), False
-        except ChildLostError as error:
-            return _lost(error, film.uri, self._care.limit), error.why != "fault"
-        except Exception as error:
-            return failed_row("failed", not_given(error, film.uri)), True
 
     def _ask(self, film: Film) -> dict[str, Any]:
         """The child's row. Raises what it raises, of a copy in words of the film's address: nobody knows the copy."""
@@ -164,6 +147,20 @@ class Analyzer:
             got = error.got.replace(film.path, name).replace(Path(film.path).name, name)
             raise SourceError(error.expected, got, error.fix) from error
         return row
+
+
+def _kept(place: str) -> dict[str, Any] | None:
+    """The row of a film that an earlier run, or an actor that was killed, had finished."""
+    store, path = store_of(place)
+    try:
+        with store.open(path, "rb") as file:
+            row: dict[str, Any] = json.loads((parquet.read_metadata(file).metadata or {})[ROW])
+    except FileNotFoundError:
+        return None
+    except (ValueError, KeyError):  # Arrow's own among them: a disk that filled up may leave half a file
+        remove(place)
+        return None
+    return {"attempts": 1, **row}
 
 
 def _demand_as_listed(known: Found | None, now: Found, care: Care) -> None:

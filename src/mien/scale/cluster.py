@@ -81,6 +81,8 @@ def _begin(crew: Crew) -> bool:
     _demand_there(crew.address)
     try:
         local: dict[str, Any] = {} if crew.address else {"include_dashboard": False}
+        if local:  # each run would warn of how Ray Data itself begins its actors
+            os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
         ray.init(address=crew.address, logging_level=logging.ERROR, log_to_driver=False, **local)
     except (ConnectionError, RuntimeError, ValueError) as error:
         got = f"{crew.address or 'this machine'}: {error}"

@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from mien.core.errors import ConfigError, MienError, MissingDependencyError, SourceError, file_error
+from mien.core.errors import ConfigError, FileError, MienError, MissingDependencyError, SourceError, file_error
 from mien.core.files import draft_beside, whole_file
 from mien.core.names import printable
 
@@ -198,7 +198,7 @@ def in_words(uri: str) -> Iterator[None]:
         raise not_given(error, uri) from error
 
 
-def not_given(error: Exception, uri: str) -> SourceError:
+def not_given(error: Exception, uri: str) -> FileError:
     """What to say of a store that does not do what it is asked."""
     got = f"{printable(uri)}: {type(error).__name__}: {error}"
-    return SourceError("a store that can be used", got, "check the address, the credentials and the network")
+    return FileError("a store that can be used", got, "check the address, the credentials and the network")

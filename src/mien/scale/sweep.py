@@ -10,7 +10,7 @@ from pyarrow import compute
 
 from mien.analysis.folders import read_shard
 from mien.core.errors import ConfigError
-from mien.core.processes import process_mark
+from mien.core.processes import is_over, process_mark
 from mien.scale.asked import Asked, in_shard
 from mien.scale.engines import ENGINES, Orders
 from mien.scale.ledger import Ledger
@@ -19,7 +19,7 @@ from mien.scale.manifest import Manifest
 from mien.scale.progress import Count, Tell
 from mien.scale.rows import STATUSES, WELL
 from mien.scale.settings import LOCAL, SHARD, Care, Crew
-from mien.scale.stores import join
+from mien.scale.stores import files_below, join, remove
 
 FAILED = tuple(status for status in STATUSES if status not in WELL)
 MEANWHILE = "meanwhile"
@@ -81,6 +81,7 @@ def sweep(
         count = Count(len(todo), size, before=len(rows) - len(todo), threads=crew.threads)
         if plan or not len(todo):
             return count
+        _clear_meanwhile(place)
         meanwhile = join(place, MEANWHILE, process_mark())
         told = Orders(orders.asked, place, orders.care, crew.threads, orders.role)
         with closing(run(todo, told, crew, meanwhile)) as done:
@@ -90,6 +91,14 @@ def sweep(
                 if progress is not None:
                     progress(count)
     return count
+
+
+def _clear_meanwhile(place: str) -> None:
+    """Remove what runs of this machine that were killed left behind."""
+    for uri in files_below(join(place, MEANWHILE), ".parquet"):
+        folder, _, mark = uri.rpartition("/")[0].rpartition("/")
+        if is_over(mark):
+            remove(join(folder, mark))
 
 
 def _without_row(rows: pyarrow.Table, known: pyarrow.Table) -> pyarrow.Table:
