@@ -80,7 +80,7 @@ def many(rows: int, engine: str) -> str:
         films.mkdir()
         for number in range(rows):
             (films / f"{number}.mp4").write_bytes(b"film")
-        orders = Orders(Asked("s2d-tiny"), str(out), Care(frames=False), role=nothing)
+        orders = Orders(Asked("s2d-tiny"), str(out), Care(frame_tables=False), role=nothing)
         began = time.monotonic()
         sweep([str(films)], str(out), plan=True, orders=orders)
         planned = time.monotonic() - began

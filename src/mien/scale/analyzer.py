@@ -130,7 +130,7 @@ class Analyzer:
         return self._key
 
     def _frames_of(self, name: str) -> str | None:
-        if self._out is None or not self._care.frames:
+        if self._out is None or not self._care.frame_tables:
             return None
         return join(self._out, FRAMES, f"bucket={bucket_of(name)}", f"{name}.parquet")
 

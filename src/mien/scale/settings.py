@@ -16,7 +16,7 @@ LOCAL, RAY, SHARD = "local", "ray", "shard"
 class Care:
     """How a film is handled."""
 
-    frames: bool = True
+    frame_tables: bool = True
     """Write the table of every film's frames too, about 100 bytes a face and frame: frames/bucket=ab/ID.parquet."""
     limit: float = 3600.0
     """Seconds that a film may take; one that takes longer, or hangs, is a row that says so."""
