@@ -32,8 +32,8 @@ SCRIPTS = {
     "signals": "",
 }
 """Script to the target it measures, in the order of the table."""
-BY_NAME = ["peers", "sweep"]
-"""Scripts that only run when they are named: they need more than mien and its sample clips."""
+BY_NAME = ["following", "peers", "sweep"]
+"""Scripts that only run when they are named: they compare answers, or need more than mien and its sample clips."""
 CLIPS = {"speed": "WolfgangLanger_Pexels.mp4", "live": "WolfgangLanger_Pexels.mp4"}
 USUAL_CLIP = "single_face.mp4"
 ROUNDS = {"network": 2, "engines": 2, "training": 2, "views": 2, "scaling": 2, "signals": 5}

@@ -5,11 +5,13 @@
 The clip is scaled to 720p first. One thread; the work of all threads counts (CPU seconds), so other programs on the
 machine disturb little. Every round runs the stages in turn; medians, and spread. A stage's cost is the difference
 between a flow that ends with it and the flow that ends before it. The default weights (--long: all that ship) run on
-PyTorch and on the engine that `mien analyze` chooses by its trial. The paper's shapes, of random weights, run on
-PyTorch, with the clips of 16 frames in 2 s that their target was set with.
+PyTorch and on the engine that `mien analyze` chooses by its trial, and there without ``follow``, which searches for
+faces more often. The paper's shapes, of random weights, run on PyTorch, with the clips of 16 frames in 2 s that their
+target was set with.
 """
 
 import argparse
+import dataclasses
 import statistics
 import tempfile
 import time
@@ -17,7 +19,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from rounds import in_turn, spread, use_threads
+from rounds import in_turn, ratios, spread, use_threads
 
 import films
 import mien
@@ -30,6 +32,7 @@ from mien.models.record import shipped_records
 HEIGHT, FRAMES = 720, 240
 TARGETS = {"s2d-tiny": 5.0, "s2d-small": 3.0, "s2d-base": 1.0}
 SETTINGS = mien.AnalysisSettings()
+SEARCHING = mien.AnalysisSettings(faces=dataclasses.replace(SETTINGS.faces, follow=False))
 PAPER = mien.AnalysisSettings(window=2.0, step=2.0)
 
 
@@ -115,13 +118,14 @@ def measure(clip: Path, quick: bool = False, runs: int = 3, long: bool = False) 
 def of_shipped(name: str, film: Path, length: float, runs: int) -> tuple[list[str], float]:
     """The rows of shipped weights, and video seconds per second on the engine that the trial chose."""
     models = {"torch": mien.load(name, backend="torch"), "auto": mien.load(name, trial=True)}
-    whole = {backend: partial(model.analyze, film, SETTINGS) for backend, model in models.items()}
-    taken = {backend: speeds(length, some) for backend, some in in_turn(whole, runs, time.process_time).items()}
-    rows = [
-        f"  {name} as shipped, --backend {backend}: {spread(some)} video s per s" for backend, some in taken.items()
-    ]
+    whole = {f"--backend {backend}": partial(model.analyze, film, SETTINGS) for backend, model in models.items()}
+    whole["--no-follow"] = partial(models["auto"].analyze, film, SEARCHING)
+    taken = {flags: speeds(length, some) for flags, some in in_turn(whole, runs, time.process_time).items()}
+    rows = [f"  {name} as shipped, {flags}: {spread(some)} video s per s" for flags, some in taken.items()]
+    best = taken["--backend auto"]
+    rows.append(f"    faces followed, against --no-follow: {spread(ratios(best, taken['--no-follow']))} x")
     rows += stages(models["auto"], film, length, runs)
-    return rows, statistics.median(taken["auto"])
+    return rows, statistics.median(best)
 
 
 def speeds(length: float, seconds: list[float]) -> list[float]:

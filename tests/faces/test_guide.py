@@ -39,6 +39,21 @@ def test_a_face_follows_the_pictures_motion(grey, make, astronaut_face, angle, s
     assert found.size == pytest.approx(astronaut_face.size * scale, rel=0.01)
 
 
+@pytest.mark.parametrize("scale", [0.7, 2.2, 5])
+def test_small_and_large_faces_are_followed_as_exactly(astronaut, make, astronaut_face, scale):
+    """A large face is followed in a smaller picture, and only what is around a face is looked at."""
+    motion = cv2.getRotationMatrix2D((224, 120), 4, 1.03)
+    motion[:, 2] += (5, -3)
+    large, size = np.array([[scale, 0, 0], [0, scale, 0]]), (round(512 * scale), round(300 * scale))
+    before, after = (
+        cv2.cvtColor(make.warped(astronaut, large @ np.vstack([one, (0, 0, 1)]), *size), cv2.COLOR_RGB2GRAY)
+        for one in (np.eye(3)[:2], motion)
+    )
+    face = Face(astronaut_face.box * np.float32(scale), 0.99, astronaut_face.points * np.float32(scale))
+    (found,) = carried(before, after, [face])
+    np.testing.assert_allclose(found.points / scale, moved(astronaut_face.points, motion), atol=0.12)
+
+
 def test_a_moving_mouth_does_not_drag_the_eyes(grey, astronaut_face, astronaut_points):
     after = grey.copy()
     after[140:152, 200:250] = grey[136:148, 200:250]

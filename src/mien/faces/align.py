@@ -11,7 +11,7 @@ import math
 
 import cv2
 import numpy as np
-from jaxtyping import Float, Float32, Float64, UInt8
+from jaxtyping import Complex128, Float, Float32, Float64, UInt8
 
 from mien.core.errors import InputError
 
@@ -59,14 +59,25 @@ def similarity(
         raise InputError("finite points", "NaN or infinity", "leave this face out, or give its box without points")
     share = np.full(len(source), 1 / max(len(source), 1)) if weights is None else weights / weights.sum()
     p, q = (points[:, 0] + 1j * points[:, 1] for points in (source, target))
+    return motion_of(*turn_and_shift(p, q, share))
+
+
+def motion_of(turn: complex, shift: complex) -> Motion:
+    """p' = turn p + shift, of places x + iy, as a matrix."""
+    return np.array([[turn.real, -turn.imag, shift.real], [turn.imag, turn.real, shift.imag]])
+
+
+def turn_and_shift(
+    p: Complex128[np.ndarray, " n"], q: Complex128[np.ndarray, " n"], share: Float[np.ndarray, " n"]
+) -> tuple[complex, complex]:
+    """:func:`similarity` of finite places x + iy as p' = turn p + shift; the shares sum to 1."""
     p_mean, q_mean = share @ p, share @ q
     p, q = p - p_mean, q - q_mean
     spread = float(share @ (p.real**2 + p.imag**2))
     turn = share @ (np.conj(p) * q) / max(spread, LEAST_SPREAD**2)
     if spread < LEAST_SPREAD**2 or abs(turn) < 1e-9:
         raise InputError("points that span a face", "points that coincide or mirror it", "give this face's box only")
-    shift = q_mean - turn * p_mean
-    return np.array([[turn.real, -turn.imag, shift.real], [turn.imag, turn.real, shift.imag]])
+    return turn, q_mean - turn * p_mean
 
 
 def moved(points: Float[np.ndarray, "n 2"], motion: Motion) -> Float32[np.ndarray, "n 2"]:

@@ -28,6 +28,9 @@ class FaceSettings:
     search_every: int = 25
     """Frames from one search of the whole picture to the next, or fewer where something moves beside the known faces.
     Detections in between look only where a face is expected. 1: search in every detection."""
+    follow: bool = True
+    """Whether searches are four times as rare while faces are known: looks at a small copy of the picture, and at what
+    moves beside them, tell whether somebody is new. When one may be, or a face is lost, a search comes at once."""
     detect_height: int = 360
     """Pixels to which a frame's shorter side is shrunk for detection and guidance; smaller frames stay as they are."""
     min_size: float = 24.0

@@ -29,7 +29,7 @@ from mien.faces.detectors import (
     shrunk,
 )
 from mien.faces.guide import Guide
-from mien.faces.newcomers import Newcomers
+from mien.faces.newcomers import Newcomers, stranger
 from mien.faces.quality import judge
 from mien.faces.region import within
 from mien.faces.settings import FaceSettings
@@ -40,6 +40,9 @@ LOOK_SIDE = 12
 
 MOST_OVERLAP = 0.4
 """Overlap of two guided boxes from which on the picture's motion cannot say whose it is."""
+
+SELDOM = 4
+"""How many times fewer searches are due while faces are followed: looks at small copies stand in for the others."""
 
 FLUENT = 0.15
 """Seconds from one frame to the next up to which faces are carried by the picture's motion alone; longer steps count as
@@ -57,11 +60,13 @@ def follow(
 
     Detection runs on every ``detect_every``-th frame (on every one where they are far apart), at once where a face
     cannot be followed between two, after a cut, and while a face that was just lost may come back. A detector that can
-    look near known faces does so while none is missing and none is new, and searches the whole picture every
-    ``search_every`` frames, or as soon as something moves beside the faces. A face is reported from its first frame on,
-    but only once a later detection has confirmed it: while one is unconfirmed, the frames of 0.1 s and ``detect_every``
-    more wait at most. Where no second frame comes soon enough to tell (a scene of one frame, a slide show, a slow
-    camera) none is needed. Memory holds those frames and the live tracks, whatever the length of the source.
+    look near known faces does so while none is missing and none is new. It searches the whole picture every
+    ``search_every`` frames, SELDOM times less often where ``settings.follow``, and as soon as somebody may be new.
+
+    A face is reported from its first frame on, but only once a later detection has confirmed it: while one is
+    unconfirmed, the frames of 0.1 s and ``detect_every`` more wait at most. Where no second frame comes soon enough to
+    tell (a scene of one frame, a slide show, a slow camera) none is needed. Memory holds those frames and the live
+    tracks, whatever the length of the source.
 
     Args:
         frames: in order of time.
@@ -118,12 +123,14 @@ class _Follower:
         self.settings, self.crop_size, self.detector = settings, crop_size, detector
         self.crops = settings.crops and pictures > 0
         self.twice = self.crops or pictures == 1
+        self.seldom = SELDOM if settings.follow and settings.search_every > 1 else 1
         self.tracker = Tracker(settings.max_gap, confirm=not (self.crops or isinstance(detector, FrameDetector)))
         self.guide, self.cuts, self.newcomers = Guide(), CutDetector(), Newcomers()
         self.waiting: deque[_Seen] = deque()
         self.last: _Seen | None = None
         self.since = 0  # frames since the last detection
         self.unsearched = 0.0  # frames, of FLUENT seconds at most, since the last search of the whole picture
+        self.unglanced = 0.0  # the same, since the last search or look at a small copy
         self.search = 0  # frames for which a face just lost is still looked for in every frame
         self.step = math.inf  # seconds from the frame before the last one to the last one, of one scene
 
@@ -137,6 +144,7 @@ class _Follower:
         self.step, seen = step, _Seen(frame, grey)
         self.since += 1
         self.unsearched += max(1.0, self.step / FLUENT)
+        self.unglanced += max(1.0, self.step / FLUENT)
         if not self._followed(seen):
             self._searched(seen)
         self.guide.see(grey)
@@ -186,11 +194,32 @@ class _Follower:
     def _search_due(self, seen: _Seen) -> bool:
         """Whether a look near the known faces is not enough this time."""
         assert self.last is not None
-        if not isinstance(self.detector, NearDetector) or self.unsearched >= self.settings.search_every:
+        due = self.settings.search_every * (self.seldom if self.last.faces else 1)
+        if not isinstance(self.detector, NearDetector) or self.unsearched >= due:
             return True
         if any(track.tentative for track in self.last.tracks):
             return True  # what only looks like a face must not vouch for itself
-        return self.newcomers.possible(seen.grey, [scaled(face, _scale(seen)) for face in self.last.faces])
+        known = [scaled(face, _scale(seen)) for face in self.last.faces]
+        if not self.settings.follow:
+            return self.newcomers.possible(seen.grey, known)
+        # Whoever was lost a moment ago comes out beside a known face, most likely: from behind it.
+        return len(self.tracker.tracks) > len(self.last.tracks) or self._newcomer(seen, known)
+
+    def _newcomer(self, seen: _Seen, known: list[Face]) -> bool:
+        """Whether somebody is there beside ``known``, as far as looks at parts and small copies can tell."""
+        parts = self.newcomers.parts(seen.grey, known)
+        glance = bool(known) and self.unglanced >= self.settings.search_every
+        if parts is None:
+            return True
+        if parts or glance:
+            picture, _ = shrunk(seen.frame.image, self.settings.detect_height)
+            looks = [*parts, None] if glance else parts
+            if any(stranger(self.detector, picture, known, part) for part in looks):
+                return True
+            self.newcomers.looked(seen.grey)
+        if glance:
+            self.unglanced = 0.0
+        return False
 
     def _carried(self, seen: _Seen) -> list[Face] | None:
         """The last frame's faces where the picture's motion has brought them; None where that cannot be trusted."""
@@ -211,7 +240,7 @@ class _Follower:
     def _searched(self, seen: _Seen) -> None:
         """Detect in the whole frame."""
         self._detected(seen, self._detect(seen.frame))
-        self.unsearched = 0.0
+        self.unsearched = self.unglanced = 0.0
         self.newcomers.searched(seen.grey, [scaled(face, _scale(seen)) for face in seen.faces])
 
     def _detected(self, seen: _Seen, found: list[Face]) -> None:
