@@ -17,7 +17,7 @@ class Care:
     """How a film is handled."""
 
     frame_tables: bool = True
-    """Write the table of every film's frames too, about 100 bytes a face and frame: frames/bucket=ab/ID.parquet."""
+    """Write the table of every film's frames too, some half a megabyte for a face and a minute."""
     limit: float = 3600.0
     """Seconds that a film may take; one that takes longer, or hangs, is a row that says so."""
     attempts: int = 3
