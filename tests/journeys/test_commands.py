@@ -47,6 +47,7 @@ ELSEWHERE = {
     "mien doctor --engines": "tests/engines/test_opening_engines.py",
     "mien analyze talk.mp4 -o out --model": "tests/engines/test_opening_engines.py::test_an_exported_file_is_a_model",
     "mien analyze talk.mp4 -o out --prior": "tests/cli/test_analyze.py::test_another_reading_is_asked_for_by_name",
+    "mien analyze talk.mp4 -o out --compound": "tests/report/test_mixed.py",
     "mien analyze talk.mp4 --signals": "tests/cli/test_analyze.py::test_every_key_and_column_is_in_the_documents",
     "mien analyze - -o out": "tests/cli/test_analyze.py::test_standard_input_is_a_source",
     "mien analyze ... --workers 2": "tests/journeys/test_same_files.py::test_two_workers_write_what_one_writes",
