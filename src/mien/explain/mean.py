@@ -158,7 +158,8 @@ def _mean(label: str, method: str, maps: Float64[np.ndarray, "n s s"], seed: int
     agreement = interval = None
     if expected is not None:
         agreement = overlap(values[None], masks, expected.regions)
-        counts = np.random.default_rng(seed).multinomial(len(maps), np.full(len(maps), 1 / len(maps)), DRAWS)
+        rng = np.random.default_rng(seed)
+        counts = rng.multinomial(len(maps), np.full(len(maps), 1 / len(maps)), DRAWS)
         drawn = (counts / len(maps)) @ maps.reshape(len(maps), -1)
         found = [overlap(one.reshape(1, SIDE, SIDE), masks, expected.regions).iou for one in drawn]
         low, high = np.quantile(found, [0.025, 0.975])
