@@ -293,8 +293,10 @@ class TestDefaults:
 
 @pytest.mark.parametrize(
     ("kind", "min_span", "changes", "shortest"),
-    [("none", 0.0, 73, 0.3), ("box", 0.0, 15, 0.3), ("gauss", 0.0, 1, 0.5)]
-    + [("none", 0.1, 3, 0.5), ("box", 0.1, 1, 0.5), ("gauss", 0.1, 0, 0.8)],
+    [
+        *(("none", 0.0, 73, 0.3), ("box", 0.0, 15, 0.3), ("gauss", 0.0, 1, 0.5)),
+        *(("none", 0.1, 3, 0.5), ("box", 0.1, 1, 0.5), ("gauss", 0.1, 0, 0.8)),
+    ],
 )
 def test_a_filter_of_half_a_second_calms_and_loses_what_is_short(
     kind: FilterKind, min_span: float, changes: int, shortest: float
