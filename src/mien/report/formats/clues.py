@@ -1,0 +1,50 @@
+"""Clues, reading, labels: what a span shows in words, in the three parts of EMER (Lian et al., arXiv 2306.15401).
+
+For whoever lets a language model of their own go on from there, or compares one with mien. No language model wrote any
+of it: clues and reading are those of :mod:`mien.report.reading`; labels are the expression that is named and, where two
+at once were asked for, the two.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mien.core.compound import Compound
+from mien.core.types import Span
+from mien.report.compounds import compounds_of
+from mien.report.formats.base import Format
+from mien.report.reading import clues_of, read_of, readings_of
+from mien.report.tables import SCORE_DIGITS, TIME_DIGITS, write_json
+
+if TYPE_CHECKING:
+    from mien.report.findings import Findings
+
+NOTE = "Expressions shown, not emotions felt. Words are made of numbers by a rule."
+
+
+def write(result: Findings, folder: Path, stem: str) -> list[Path]:
+    """Write ``<stem>.clues.json``: an item a span, in the order of spans.csv."""
+    spans = result.spans
+    readings = readings_of(result.frames, spans, result.labels.labels) or [None] * len(spans)
+    pairs = compounds_of(result) or [None] * len(spans)
+    items = []
+    for span, reading, pair in zip(spans, readings, pairs, strict=True):
+        told = {} if reading is None else {"clues": clues_of(reading.seen), "reading": read_of(reading.fits)}
+        items.append({**_about(span), "clues": [], "reading": "", **told, "labels": _labels(span, pair)})
+    path = folder / f"{stem}.clues.json"
+    write_json(path, {"source": result.source.name, "note": NOTE, "items": items})
+    return [path]
+
+
+def _about(span: Span) -> dict[str, Any]:
+    times = {"start": round(span.start, TIME_DIGITS), "end": round(span.end, TIME_DIGITS)}
+    return {"track": span.track, **times, "score": round(span.score, SCORE_DIGITS)}
+
+
+def _labels(span: Span, pair: Compound | None) -> list[str]:
+    named = [] if span.abstained else [span.label]
+    return list(dict.fromkeys([*named, *(pair.of if pair is not None and pair.name is not None else ())]))
+
+
+FORMAT = Format(write)
