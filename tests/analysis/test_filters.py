@@ -85,6 +85,18 @@ def test_what_is_constant_stays_and_nothing_crosses_an_absence(kind: FilterKind)
     np.testing.assert_allclose(found, away.probabilities)
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_short_frame_beside_a_long_one_hears_it_and_one_without_time_or_neighbour_stays(kind: FilterKind) -> None:
+    rows = np.array([[1.0, 0, 0], [0, 1.0, 0]])
+    found = filtered(track(np.array([0.0, 0.1]), rows, last=5.0), RULE, kind, 3.0)
+    np.testing.assert_allclose(found.probabilities, plain(track(np.array([0.0, 0.1]), rows, last=5.0), kind, 3.0))
+    assert found.probabilities[0, 1] > 0.5
+    blind = TrackReadings(
+        1, np.zeros(2), np.array([0.0, 1.0]), np.array([[1.0, 0, 0], [np.nan] * 3]), [None, "blurred"]
+    )
+    np.testing.assert_array_equal(filtered(blind, RULE, kind, 0.5).probabilities, blind.probabilities)
+
+
 def test_a_picture_and_a_filter_that_is_off_are_left_as_they_are() -> None:
     picture = TrackReadings(1, np.zeros(1), np.zeros(1), random_rows(1), [None])
     for kind in KINDS:

@@ -49,17 +49,19 @@ def _smooth(part: TrackReadings, kind: FilterKind, width: float) -> Float64[np.n
     rows = part.probabilities[read]
     weight = np.minimum(weights, width) if kind == "box" else weights.copy()
     total = rows * weight[:, None]
+    reach = (width / 2) * (1 if kind == "box" else SIGMAS)
     for step in range(1, len(rows)):
-        reached = _weights(starts, ends, step, kind, width)
-        if not reached.any():
+        if (starts[step:] - ends[:-step]).min() > reach:
             break
-        total[step:] += reached[:, None] * rows[:-step]
-        weight[step:] += reached
-        reached = _weights(-ends[::-1], -starts[::-1], step, kind, width)[::-1]
-        total[:-step] += reached[:, None] * rows[step:]
-        weight[:-step] += reached
+        before = _weights(starts, ends, step, kind, width)
+        total[step:] += before[:, None] * rows[:-step]
+        weight[step:] += before
+        after = _weights(-ends[::-1], -starts[::-1], step, kind, width)[::-1]
+        total[:-step] += after[:, None] * rows[step:]
+        weight[:-step] += after
     answer = part.probabilities.copy()
-    answer[read] = total / weight[:, None]
+    # What lasts no time and has no neighbour stays as it is.
+    answer[read] = np.where(weight[:, None] > 0, total / np.where(weight, weight, 1.0)[:, None], rows)
     return answer
 
 

@@ -133,6 +133,7 @@ def _explain_set(options: Explain) -> int:
     demand_writable(options.out, "the pictures")
     items = open_data(Path(options.source)).select(options.split)
     model = load_model(options.model, folded=False)
+    model.record = model.record.read_as(options.prior)
     methods = methods_of(options.method, model)
     names = [method.name for method in methods]
     progress = FrameProgress(1)

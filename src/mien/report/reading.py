@@ -116,11 +116,9 @@ def _level(strength: float) -> str:
 
 
 def read_of(fits: Mapping[str, float]) -> str:
-    """What the units of a :class:`SpanReading` fit, in a sentence; nothing where the face could not be read."""
+    """What the units of a :class:`SpanReading` that could be read fit, in a sentence."""
     best = max(fits.values(), default=0.0)
     named = [label for label, value in fits.items() if value == best]
-    if not fits:
-        return ""
     if best < FITS:
         return "they fit no expression that people agree on how to pose."
     return f"that fits {' and '.join(named)} best, with {best:.2f} of the units in common."

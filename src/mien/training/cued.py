@@ -26,7 +26,7 @@ from mien.models.net import Answer
 from mien.training.terms import Setting, Step, Term
 
 DRAWN = 56
-"""Side of a cue in pixels before it is made as small as the attention: 0.3 ms a face; at 224 ten times as much."""
+"""Side of a cue in pixels before it is made as small as the attention: 0.3 ms a face; at 224 seven times as much."""
 
 
 class Cues(Term):

@@ -14,24 +14,31 @@ from mien.core.compound import Compound
 from mien.core.types import Span
 from mien.report.compounds import compounds_of
 from mien.report.formats.base import Format
-from mien.report.reading import clues_of, read_of, readings_of
+from mien.report.reading import SpanReading, clues_of, read_of, readings_of
 from mien.report.tables import SCORE_DIGITS, TIME_DIGITS, write_json
 
 if TYPE_CHECKING:
     from mien.report.findings import Findings
 
 NOTE = "Expressions shown, not emotions felt. Words are made of numbers by a rule."
+UNREAD = SpanReading({}, {}, "open", "")
+"""Of a model that knows no action units; of a face that could not be read, too, nothing is known."""
 
 
 def write(result: Findings, folder: Path, stem: str) -> list[Path]:
     """Write ``<stem>.clues.json``: an item a span, in the order of spans.csv."""
     spans = result.spans
-    readings = readings_of(result.frames, spans, result.labels.labels) or [None] * len(spans)
+    readings = readings_of(result.frames, spans, result.labels.labels) or [UNREAD] * len(spans)
     pairs = compounds_of(result) or [None] * len(spans)
-    items = []
-    for span, reading, pair in zip(spans, readings, pairs, strict=True):
-        told = {} if reading is None else {"clues": clues_of(reading.seen), "reading": read_of(reading.fits)}
-        items.append({**_about(span), "clues": [], "reading": "", **told, "labels": _labels(span, pair)})
+    items = [
+        {
+            **_about(span),
+            "clues": clues_of(read.seen),
+            "reading": read_of(read.fits) if read.fits else "",
+            "labels": _labels(span, pair),
+        }
+        for span, read, pair in zip(spans, readings, pairs, strict=True)
+    ]
     path = folder / f"{stem}.clues.json"
     write_json(path, {"source": result.source.name, "note": NOTE, "items": items})
     return [path]
