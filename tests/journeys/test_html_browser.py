@@ -465,7 +465,9 @@ def test_analyze_writes_a_report_that_plays(desk, short_clip: Path, show: Show) 
 
 def test_two_expressions_at_once_stand_beside_the_span(show: Show, talk: Path, tmp_path: Path) -> None:
     found = dataclasses.replace(result_about(talk), compound=CompoundRule(least=0.02))
-    rows = ready(show(found.html(tmp_path / "report.html"))).locator("#span-rows tr")
+    page = ready(show(found.html(tmp_path / "report.html")))
+    rows = page.locator("#span-rows tr")
+    expect(page.locator("#spans-note")).to_contain_text("more often wrong than right")
     expect(rows.filter(has_text="happily surprised (lesser of both 0.03)")).to_have_count(1)
     expect(rows.filter(has_text="neutral").filter(has_text="lesser")).to_have_count(0)
     expect(rows.filter(has_text="turned away").filter(has_text="lesser")).to_have_count(0)

@@ -111,7 +111,8 @@ function listSpans() {
 function listNote() {
   const left = content.spans_in_all - spans.length;
   const cut = left ? ` ${counted(left, "shorter span")} more stand only in spans.csv.` : "";
-  return `${counted(list.chosen.length, isStill ? "face" : "span")}.${isStill ? "" : " Click one to go there."}${cut}`;
+  const pairs = content.compounds ? " Pairs of expressions are a rule's guess, more often wrong than right." : "";
+  return `${counted(list.chosen.length, isStill ? "face" : "span")}.${isStill ? "" : " Click one to go there."}${cut}${pairs}`;
 }
 
 function spanRow(span) {
