@@ -21,6 +21,7 @@ from mien.engines.onnx import import_onnxruntime
 from mien.engines.opening import open_model
 from mien.explain.explanation import METHODS, explain_clip
 from mien.faces.detectors import DETECTORS
+from mien.faces.mean_face import MEAN_FACE
 from mien.models.heads import build_heads
 from mien.models.landmarks import MobileFaceNet
 from mien.models.net import Answer, Net, parameter_groups
@@ -196,13 +197,16 @@ def test_a_method_explains_every_network_or_says_what_it_lacks(weights: Path, na
 def test_a_term_of_the_loss_has_a_gradient(name: str) -> None:
     term = TERMS[name](Setting(LABELS, 4, torch.tensor([5, 3, 2])))
     logits = torch.randn(6, 3, generator=torch.Generator().manual_seed(0)).requires_grad_(True)
-    answer = Answer(logits, torch.randn(6, 4))
+    attention = torch.rand(6, 1, 4, 4, generator=torch.Generator().manual_seed(1)).requires_grad_(True)
+    answer = Answer(logits, torch.randn(6, 4), attention=attention)
     targets = torch.eye(3)[torch.arange(6) % 3]
-    loss = term(answer, Step(torch.rand(6, 1, 1, 8, 8), targets, targets.argmax(1), 0, lambda: answer))
+    points = torch.from_numpy(MEAN_FACE.copy()).float().expand(6, 1, -1, -1)
+    loss = term(answer, Step(torch.rand(6, 1, 1, 8, 8), targets, targets.argmax(1), 0, lambda: answer, {}, points))
     loss.backward()
     assert loss.ndim == 0
-    assert logits.grad is not None
-    assert logits.grad.abs().sum() > 0
+    read = attention if term.reads_attention else logits
+    assert read.grad is not None
+    assert read.grad.abs().sum() > 0
 
 
 @pytest.mark.parametrize("name", RECIPES)

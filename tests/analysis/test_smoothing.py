@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mien.analysis.filters import FilterKind, filtered
 from mien.analysis.settings import AnalysisSettings
 from mien.analysis.smoothing import SpanRule, TrackReadings, best_path, frame_probabilities, track_spans
 from mien.clips.windows import Windows
@@ -267,7 +268,8 @@ def spans_of_video(
     ends = starts + 1 / fps
     rows = frame_probabilities(starts, ends, predictions)
     rule = SpanRule(LABELS, 0.4, chosen.min_span, chosen.faces.max_gap)
-    return track_spans(TrackReadings(1, starts, ends, rows, [None] * len(rows)), rule)
+    read = TrackReadings(1, starts, ends, rows, [None] * len(rows))
+    return track_spans(filtered(read, rule, chosen.filter, chosen.filter_width), rule)
 
 
 class TestDefaults:
@@ -287,6 +289,28 @@ class TestDefaults:
         unsmoothed = len(spans_of_video(still, 25, noise=1.2, chosen=rough)) - 1
         assert unsmoothed >= 40
         assert len(spans_of_video(still, 25, noise=1.2)) - 1 <= unsmoothed / 10
+
+
+@pytest.mark.parametrize(
+    ("kind", "min_span", "changes", "shortest"),
+    [
+        *(("none", 0.0, 73, 0.3), ("box", 0.0, 15, 0.3), ("gauss", 0.0, 1, 0.5)),
+        *(("none", 0.1, 3, 0.5), ("box", 0.1, 1, 0.5), ("gauss", 0.1, 0, 0.8)),
+    ],
+)
+def test_a_filter_of_half_a_second_calms_and_loses_what_is_short(
+    kind: FilterKind, min_span: float, changes: int, shortest: float
+) -> None:
+    """Changes in a minute of an unsure network, and the shortest expression that is still found."""
+    chosen = AnalysisSettings(min_span=min_span, filter=kind)
+    assert len(spans_of_video(np.zeros(60 * 25), 25, noise=1.2, chosen=chosen)) - 1 == pytest.approx(changes, abs=5)
+    found = []
+    for length in (0.3, 0.5, 0.8):
+        shown = np.zeros(6 * 25)
+        shown[75 : 75 + round(length * 25)] = 1
+        if "happiness" in labels(spans_of_video(shown, 25, chosen=chosen)):
+            found.append(length)
+    assert min(found) == shortest
 
 
 def test_intensity_is_how_far_from_neutral_a_span_is() -> None:

@@ -18,6 +18,7 @@ from mien.analysis.expressions import ExpressionModel
 from mien.cli.analyze import is_long, print_spans, public_command
 from mien.cli.console import MOST_ROWS
 from mien.cli.sources import with_list
+from mien.core.compound import SEVEN
 from mien.models.calibration import Calibration
 from mien.models.weights import load_weights, save_weights
 
@@ -280,6 +281,19 @@ def test_affect_stands_beside_and_changes_nothing_else(mien, tiny, picture, tmp_
     assert all(-1 <= float(number) <= 1 for number in on[1].rsplit(",", 2)[1:])
     told = json.loads((tmp_path / "on" / "portrait" / "result.json").read_text())
     assert [(signal["name"], signal["derived_from"]) for signal in told["signals"]] == [("affect", "expression")]
+
+
+def test_two_expressions_at_once_are_said_where_asked_for(analyze, picture, root: Path) -> None:
+    ran = analyze(picture, "--compound", "--compound-least", "0", "--filter", "box", "--json")
+    told = ran.lines[0]["result"]
+    assert len(told["compounds"]) == len(told["spans"]) == 1
+    assert told["compounds"][0]["likeliest"] in SEVEN
+    text = (root / "docs" / "outputs.md").read_text()
+    for name in ("compounds", "compound_seconds", *told["compounds"][0]):
+        assert f"`{name}`" in text
+    again = analyze(picture, "--compound", "--compound-least", "0", "--skip-existing")
+    named = told["compounds"][0]["name"]
+    assert (named is None) == all(pair not in again.out for pair in SEVEN)
 
 
 def test_what_is_finished_is_not_done_again(analyze, picture, blank, tmp_path) -> None:

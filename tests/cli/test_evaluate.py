@@ -6,6 +6,7 @@ import json
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import cv2
@@ -17,6 +18,8 @@ from mien.core.labels import LABEL_SPACES
 from mien.data.manifest import Manifest, Row
 from mien.data.splits import hold_out
 from mien.evaluation.corruptions import CORRUPTIONS
+from mien.evaluation.covers import covers
+from mien.evaluation.display import displays
 from mien.evaluation.runs import predict_run
 from mien.models.record import ModelRecord, Preprocessing, read_record
 from mien.models.s2d import S2D, S2DConfig
@@ -191,6 +194,14 @@ def test_spoilt_pictures_of_two_models(mien, runs, tmp_path, prepared) -> None:
     assert list(models["fold1"]) == ["as they are", *CORRUPTIONS]
     assert "| mouth hidden |" in ran.out
     assert (out / "report.md").read_text().count("\n| ") == 2 + len(CORRUPTIONS)
+
+
+@pytest.mark.parametrize(("spoilt", "changes"), [("covers", covers()), ("display", displays())])
+def test_other_ways_to_spoil_pictures(mien, runs, spoilt: str, changes: Mapping[str, object]) -> None:
+    ran = mien("evaluate", runs[0], "--robustness", "--spoilt", spoilt, "--json")
+    assert ran.code == 0, ran.err
+    (models,) = ran.lines[0]["models"].values()
+    assert list(models) == ["as they are", *changes]
 
 
 def test_what_cannot_stand_in_one_table_is_refused_before_the_long_part(

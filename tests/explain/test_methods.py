@@ -10,7 +10,7 @@ from mien.core.errors import ConfigError
 from mien.explain.base import even, on_crop
 from mien.explain.fovea import Fovea
 from mien.explain.occlusion import Occlusion, hide
-from mien.explain.rollout import Rollout, attention_weights, with_skip
+from mien.explain.rollout import Rollout, with_skip
 from mien.models.s2d import S2D, S2DConfig
 from mien.models.vit import Attention
 from mien.models.zoo import LoadedModel
@@ -77,7 +77,7 @@ def test_rollout_is_the_product_of_the_blocks_with_their_skips() -> None:
     for handle in handles:
         handle.remove()
     one, two = (
-        0.5 * attention_weights(block.attn, tokens).mean(1)[0].numpy() + 0.5 * np.eye(10)
+        0.5 * block.attn.weights(tokens).mean(1)[0].numpy() + 0.5 * np.eye(10)
         for block, tokens in zip(blocks, seen, strict=True)
     )
     expected = (two @ one)[0, 1:]
@@ -88,7 +88,7 @@ def test_attention_weights_are_those_the_module_uses() -> None:
     torch.manual_seed(0)
     attention, tokens = Attention(32, 4), torch.randn(2, 5, 32)
     _, _, v = attention.qkv(tokens).view(2, 5, 3, 4, 8).permute(2, 0, 3, 1, 4).unbind(0)
-    by_hand = attention.proj((attention_weights(attention, tokens) @ v).transpose(1, 2).reshape(2, 5, 32))
+    by_hand = attention.proj((attention.weights(tokens) @ v).transpose(1, 2).reshape(2, 5, 32))
     torch.testing.assert_close(by_hand, attention(tokens))
     torch.testing.assert_close(with_skip(torch.zeros(1, 3, 3)), 0.5 * torch.eye(3)[None])
 

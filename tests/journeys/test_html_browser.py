@@ -18,6 +18,7 @@ from chromium import CHROMIUM, in_chromium
 from films import film as late_film
 from films import number
 from mien import media
+from mien.core.compound import CompoundRule
 from mien.core.labels import LABEL_SPACES
 from mien.core.table import FaceTable
 from mien.core.types import Face, FaceRow, Quality, Span
@@ -460,6 +461,16 @@ def test_analyze_writes_a_report_that_plays(desk, short_clip: Path, show: Show) 
     page.get_by_role("button", name=re.compile("^Face 1: happiness")).click()
     assert 0.3 < video_time(page) < 0.9
     assert page.evaluate("document.documentElement.scrollWidth") <= NARROW[0]
+
+
+def test_two_expressions_at_once_stand_beside_the_span(show: Show, talk: Path, tmp_path: Path) -> None:
+    found = dataclasses.replace(result_about(talk), compound=CompoundRule(least=0.02))
+    page = ready(show(found.html(tmp_path / "report.html")))
+    rows = page.locator("#span-rows tr")
+    expect(page.locator("#spans-note")).to_contain_text("more often wrong than right")
+    expect(rows.filter(has_text="happily surprised (lesser of both 0.03)")).to_have_count(1)
+    expect(rows.filter(has_text="neutral").filter(has_text="lesser")).to_have_count(0)
+    expect(rows.filter(has_text="turned away").filter(has_text="lesser")).to_have_count(0)
 
 
 class TestWhy:

@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import json
 import re
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from mien.core.action_units import EXPECTATIONS
+from mien.core.compound import CompoundRule
 from mien.core.facial import ACTION_UNITS, FACIAL
+from mien.core.labels import LabelSpace
 from mien.core.signals import places, width
 from mien.core.table import FaceTable
 from mien.core.types import Face, FaceRow, Quality, Span
-from mien.report.reading import SpanReading, reading, readings_of
+from mien.media import SourceInfo
+from mien.report.reading import SEEN, SpanReading, reading, readings_of
+from mien.report.result import Result
 
 LABELS = ("neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear", "contempt")
 
@@ -84,6 +93,59 @@ def test_every_number_in_the_sentences_is_one_of_the_result() -> None:
         found = reading(span, rng.random(len(ACTION_UNITS.labels)) ** 2, LABELS)
         told = set(re.findall(r"\d+(?:\.\d+)?", found.text))
         assert told <= numbers_of(found, span), found.text
+
+
+def numbers_in(content: Any) -> Iterator[float]:
+    """Every number of a JSON document, those in names of units too."""
+    if isinstance(content, dict):
+        yield from (float(unit) for key in content for unit in re.findall(r"^AU(\d+)", key))
+        for value in content.values():
+            yield from numbers_in(value)
+    elif isinstance(content, list):
+        for value in content:
+            yield from numbers_in(value)
+    elif isinstance(content, float | int):
+        yield float(content)
+
+
+def test_every_number_in_a_sentence_stands_elsewhere_in_the_document() -> None:
+    rng = np.random.default_rng(1)
+    table = FaceTable(len(LABELS), FACIAL)
+    spans = tuple(replace(shown(label), start=float(n), end=n + 1.0) for n, label in enumerate([*LABELS, "unclear"]))
+    for number, span in enumerate(spans):
+        values = np.zeros(width(FACIAL))
+        values[places(FACIAL)["action_units"]] = rng.random(len(ACTION_UNITS.labels)) ** 2
+        face = Face(np.array([0, 0, 50, 50], np.float32), 1.0, np.zeros((5, 2), np.float32))
+        table.append(FaceRow(number, span.start, 1, face, Quality(50, 50, 0), np.full(8, 0.125), values))
+    info = SourceInfo("talk.mp4", "video", 50, 50, 9.0, 1.0, 9)
+    told = Result(info, LabelSpace("eight", LABELS), spans, table, {}).to_dict()
+    texts = [one.pop("text") for one in told["readings"]]
+    assert {one["verdict"] for one in told["readings"]} >= {"contradicts", "open"}
+    there = {f"{value:.2f}" for value in numbers_in(told)} | {f"{SEEN:.2f}"}
+    for text in texts:
+        said = re.findall(r"\d+(?:\.\d+)?", text)
+        assert said
+        assert {f"{float(number):.2f}" for number in said} <= there, text
+
+
+def test_clues_reading_and_labels_are_a_file_of_their_own(tmp_path: Path) -> None:
+    table = FaceTable(len(LABELS), FACIAL)
+    values = np.zeros(width(FACIAL))
+    values[places(FACIAL)["action_units"]] = strengths(AU12=0.91, AU25=0.66)
+    row = np.array([0.0, 0.5, 0.4, 0.1, 0.0, 0.0, 0.0, 0.0])
+    face = Face(np.array([0, 0, 50, 50], np.float32), 1.0, np.zeros((5, 2), np.float32))
+    table.append(FaceRow(0, 0.0, 1, face, Quality(50, 50, 0), row, values))
+    spans = (shown("unclear", 0.5), Span(1, 2.0, 3.0, "unclear", 0.0, True, "blurred"))
+    info = SourceInfo("talk.mp4", "video", 50, 50, 3.0, 1.0, 3)
+    result = Result(info, LabelSpace("eight", LABELS), spans, table, {}, compound=CompoundRule())
+    (path,) = result.export(tmp_path, "clues")
+    first, second = json.loads(path.read_text())["items"]
+    assert first["clues"] == ["lip corner puller (AU12) strongly, 0.91", "lips part (AU25) clearly, 0.66"]
+    assert first["reading"] == "that fits happiness best, with 1.00 of the units in common."
+    assert first["labels"] == ["happiness", "surprise"], "two at once, though neither is sure"
+    assert (second["clues"], second["reading"], second["labels"]) == ([], "", [])
+    (plain,) = replace(result, compound=None, spans=(shown("happiness"),)).export(tmp_path, "clues")
+    assert json.loads(plain.read_text())["items"][0]["labels"] == ["happiness"]
 
 
 def test_spans_are_read_from_their_own_readable_frames() -> None:

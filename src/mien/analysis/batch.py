@@ -67,7 +67,7 @@ class Outputs:
     """Put small pictures of the faces into that page."""
     export: str = ""
     """Write the result for other programs too; names with commas between them: eaf (ELAN), textgrid (Praat), vtt and
-    srt (captions), boris, labelstudio, cvat, xlsx (Excel), sav (SPSS), parquet, bids."""
+    srt (captions), boris, labelstudio, cvat, xlsx (Excel), sav (SPSS), parquet, bids, clues."""
 
     def __post_init__(self) -> None:
         if (self.blur or self.landmarks or not self.strip or not self.sound) and not self.save_video:

@@ -14,6 +14,7 @@ import numpy as np
 from jaxtyping import Float, UInt8
 
 from mien.analysis.current import Now, follow_live
+from mien.analysis.filters import filtered
 from mien.analysis.live import LiveSpans
 from mien.analysis.provenance import engine_facts, provenance
 from mien.analysis.reading import FrameClock, Reading, read
@@ -27,6 +28,7 @@ from mien.analysis.smoothing import (
 )
 from mien.analysis.state import demand_unchanged, state_of
 from mien.analysis.upright import leaning
+from mien.core.compound import places_of
 from mien.core.errors import ConfigError
 from mien.core.forks import library_work
 from mien.core.settings import thread_count
@@ -150,6 +152,8 @@ class ExpressionModel:
                 face is no error: its result has no spans.
         """
         settings = settings or AnalysisSettings()
+        if settings.compounds is not None:
+            places_of(self.record.labels.labels, settings.compounds.pairs)  # or it is refused, before the work
         state = state_of(source)
         if bgr:
             from mien.media.arrays import Pictures
@@ -170,13 +174,14 @@ class ExpressionModel:
         used = detector.name if detector is not None else settings.faces.detector
         facts = provenance(self.record, self.engine, settings, source, used, rule.threshold)
         demand_unchanged(source, state)
-        spans = notes.spans(rule)
+        spans = notes.spans(rule, settings)
         return Result(
             source=info,
             labels=self.record.labels,
             spans=spans,
             frames=FrameTable(notes.table, spans, self.record.labels.labels),
             provenance={**facts, "problems": problems},
+            compound=settings.compounds,
             origin=source,
             selection=settings.selection,
             landmarker=self._landmarker(),
@@ -222,7 +227,7 @@ class ExpressionModel:
             settings: how to look; defaults when None.
             detector: used instead of the one ``settings.faces`` names.
         """
-        settings = settings or AnalysisSettings()
+        settings = _for_live(settings)
         live = LiveSpans(self._rule(settings), settings.window, settings.stride)
         with _opened(camera, settings) as frames:
             for reading in read(frames, self._network, settings, 1, detector, pictures=frames.info.pictures):
@@ -238,12 +243,22 @@ class ExpressionModel:
             settings: how to look; defaults when None.
             detector: used instead of the one ``settings.faces`` names.
         """
-        settings = settings or AnalysisSettings()
+        settings = _for_live(settings)
         return follow_live(frames, self._network, self._rule(settings), settings, detector)
 
     def _rule(self, settings: AnalysisSettings) -> SpanRule:
         threshold = self.record.calibration.threshold if settings.threshold is None else settings.threshold
         return SpanRule(self.record.labels.labels, threshold, settings.min_span, settings.faces.max_gap)
+
+
+def _for_live(settings: AnalysisSettings | None) -> AnalysisSettings:
+    """Settings that can be followed while the source runs."""
+    settings = settings or AnalysisSettings()
+    if settings.filter != "none" or settings.compound:
+        got = "--compound" if settings.compound else f"--filter {settings.filter}"
+        fix = "leave it out, or record it and use `mien analyze`"
+        raise ConfigError("settings that need no more than what was seen so far", got, fix)
+    return settings
 
 
 def _opened(source: Any, settings: AnalysisSettings) -> Source:
@@ -295,7 +310,7 @@ class _Notes:
         for prediction in reading.predictions:
             self._predictions.setdefault(prediction.track, []).append(prediction)
 
-    def spans(self, rule: SpanRule) -> tuple[Span, ...]:
+    def spans(self, rule: SpanRule, settings: AnalysisSettings) -> tuple[Span, ...]:
         """Smooth every track, write its probabilities into the table, and cut it into spans."""
         self.table.sort()
         if not len(self.table):
@@ -316,8 +331,10 @@ class _Notes:
                 probabilities[readable] = frame_probabilities(starts[asked], ends[asked], self._predictions[track])
                 signals = frame_signals(starts[asked], ends[asked], self._predictions[track])
                 signals = leaning(self.table.signals, signals, points[asked])
-                self.table.set_probabilities(asked, probabilities[readable], signals)
             reasons = [self.table.reasons[code] for code in codes[rows]]
             seen = TrackReadings(track, starts[rows], ends[rows], probabilities, reasons, places[rows])
+            seen = filtered(seen, rule, settings.filter, settings.filter_width)
+            if readable.any():
+                self.table.set_probabilities(asked, seen.probabilities[readable], signals)
             spans += track_spans(seen, rule)
         return tuple(sorted(spans, key=lambda span: (span.start, span.track)))

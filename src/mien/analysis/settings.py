@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import get_args
 
+from mien.analysis.filters import MOST_WIDTH, FilterKind
+from mien.core.compound import LEAST, CompoundRule
+from mien.core.compound import Choice as CompoundPairs
+from mien.core.compound import Kind as CompoundKind
 from mien.core.errors import ConfigError
 from mien.faces.settings import FaceSettings
 from mien.media.selection import MOST_PIXELS, MOST_RATE, Selection
@@ -45,6 +50,21 @@ class AnalysisSettings:
     """Which video stream of a file, from 0, cover pictures not counted. None: the one that players show."""
     max_pixels: int = MOST_PIXELS
     """Refuse pictures of more pixels than this, before they are decoded."""
+    filter: FilterKind = "none"
+    """Smooth each face's probabilities over time before spans are cut: box, the mean over filter_width; gauss, a bell.
+    none: the windows' overlap alone. For films; what is watched while it runs has no future to look into."""
+    filter_width: float = 0.5
+    """Seconds that the filter is wide: a box as a whole, a bell two standard deviations."""
+    compound: bool = False
+    """Say of every span whether it shows two expressions at once, and which: "happily surprised". By a rule on the
+    probabilities; no network learnt it. On faces about which a crowd was divided a third of what it names is right."""
+    compound_rule: CompoundKind = "sum"
+    """What decides between pairs: sum of both probabilities; above-chance, of those above 1 in so many labels; weighed,
+    by AVCER's weights. The last two are published and worse here."""
+    compound_pairs: CompoundPairs = "seven"
+    """seven: the pairs of the C-EXPR-DB challenge. twelve: all of Du, Tao and Martinez (2014)."""
+    compound_least: float = LEAST
+    """Probability that the lesser of the two must have, 0 to 0.5."""
     batch: int = 2
     """Windows per call of the network. Changes speed and memory, not the answer."""
     hash_source: bool = False
@@ -59,7 +79,9 @@ class AnalysisSettings:
         self._demand(self.min_span >= 0, "a min_span of at least 0 s", self.min_span)
         self._demand(self.frames is None or self.frames >= 1, "at least 1 frame of a window", self.frames)
         self._demand(self.batch >= 1, "a batch of at least 1 window", self.batch)
-        _ = self.selection  # which refuses what does not fit
+        self._demand(self.filter in get_args(FilterKind), f"a filter of {', '.join(get_args(FilterKind))}", self.filter)
+        self._demand(0 < self.filter_width <= MOST_WIDTH, f"a filter_width up to {MOST_WIDTH} s", self.filter_width)
+        _ = self.selection, self.compounds  # which refuse what does not fit
 
     @staticmethod
     def _demand(met: bool, expected: str, got: object) -> None:
@@ -72,6 +94,12 @@ class AnalysisSettings:
         return Selection(
             *(self.frame_rate, self.every, self.start, self.end, self.stream, self.max_pixels), most_rate=MOST_RATE
         )
+
+    @property
+    def compounds(self) -> CompoundRule | None:
+        """How pairs of expressions are named; None: not at all."""
+        rule = CompoundRule(self.compound_rule, self.compound_least, self.compound_pairs)
+        return rule if self.compound else None
 
     @property
     def stride(self) -> float:

@@ -189,6 +189,11 @@ def best_path(worth: Float64[np.ndarray, "n s"], cost: float) -> Int[np.ndarray,
 
 def track_spans(readings: TrackReadings, rule: SpanRule) -> list[Span]:
     """The spans of one track: sorted, disjoint, covering its frames and the gaps that :func:`is_over` forgives."""
+    return [span for part in unbroken(readings, rule) for span in _unbroken_spans(part, rule)]
+
+
+def unbroken(readings: TrackReadings, rule: SpanRule) -> list[TrackReadings]:
+    """The stretches of a track between gaps that :func:`is_over` does not forgive, in order; none of no frames."""
     if not len(readings):
         return []
     gaps = readings.starts[1:] - readings.ends[:-1]
@@ -196,8 +201,7 @@ def track_spans(readings: TrackReadings, rule: SpanRule) -> list[Span]:
     limit = rule.max_gap + TIME_ROUNDING
     over = [int(place) + 1 for place in np.flatnonzero(gaps > limit) if is_over(gaps[place], int(missed[place]), limit)]
     cuts = [0, *over, len(readings)]
-    parts = [readings.part(begin, end) for begin, end in pairwise(cuts)]
-    return [span for part in parts for span in _unbroken_spans(part, rule)]
+    return [readings.part(begin, end) for begin, end in pairwise(cuts)]
 
 
 def _unbroken_spans(readings: TrackReadings, rule: SpanRule) -> list[Span]:

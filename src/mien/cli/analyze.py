@@ -212,13 +212,15 @@ def print_spans(report: dict[str, Any], folder: Path) -> None:
     title = f"{source['name']}: {people} face{'s' * (people != 1)}"
     timed = source["kind"] != "image"  # times say nothing of a still
     columns = ("face", *(("from", "to", "seconds") if timed else ()), "expression", "score")
-    rows = [_cells(span, timed) for span in spans[:MOST_ROWS]]
+    pairs = report.get("compounds", [None] * len(spans))
+    rows = [_cells(span, pair, timed) for span, pair in zip(spans[:MOST_ROWS], pairs, strict=False)]
     print_table(title, columns, rows, numbers=("face", "from", "to", "seconds", "score"))
     more = f"{len(spans) - MOST_ROWS} more spans, and all else, in" if len(spans) > MOST_ROWS else "all files in"
     print_line(f"{more} {folder}\n")
 
 
-def _cells(span: dict[str, Any], timed: bool) -> tuple[str, ...]:
+def _cells(span: dict[str, Any], pair: dict[str, Any] | None, timed: bool) -> tuple[str, ...]:
     times = (f"{time:.2f}" for time in (span["start"], span["end"], span["end"] - span["start"]))
     reason = f" ({span['reason']})" if span["reason"] else ""
-    return (str(span["track"]), *(times if timed else ()), f"{span['label']}{reason}", f"{span['score']:.2f}")
+    mixed = f", {pair['name']}" if pair and pair["name"] else ""
+    return (str(span["track"]), *(times if timed else ()), f"{span['label']}{reason}{mixed}", f"{span['score']:.2f}")

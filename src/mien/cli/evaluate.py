@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
@@ -21,11 +21,16 @@ from mien.models.calibration import TRAINED
 
 if TYPE_CHECKING:
     from mien.evaluation.compare import Comparison
+    from mien.evaluation.corruptions import Corruption
     from mien.evaluation.folds import Table
     from mien.evaluation.predictions import Predictions
     from mien.evaluation.report import Report
     from mien.evaluation.robustness import Robustness
+    from mien.evaluation.runs import Run
     from mien.evaluation.world import World
+
+
+Spoilt = Literal["usual", "covers", "display"]
 
 
 @dataclass(frozen=True)
@@ -46,6 +51,9 @@ class Evaluate:
     """Test whether the first of two runs is better than the second, on the same items."""
     robustness: bool = False
     """The same items again under blur, noise, JPEG, low light, hidden eyes or mouth, turns and small sizes."""
+    spoilt: Spoilt = "usual"
+    """What --robustness shows beside the items as they are. usual: as above. covers: mask, glasses, headset and hand,
+    in grey, skin and noise, drawn from the first model's landmarks. display: through a phone's display."""
     world: Annotated[Path | None, tyro.conf.arg(metavar="FOLDER")] = None
     """Every set in FOLDER instead: held-out and spoilt FERPlus faces, labelled pictures by group, rendered people by
     strength, turn and tone, films. See docs/world.md."""
@@ -72,6 +80,8 @@ class Evaluate:
         if self.robustness and (self.compare or self.predictions or self.keep or any(map(_is_table, self.runs))):
             got = "--compare, --predictions, --keep or a table"
             raise ConfigError("--robustness with weights alone", got, "leave out the other one")
+        if self.spoilt != "usual" and not self.robustness:
+            raise ConfigError("--robustness with --spoilt", f"--spoilt {self.spoilt} alone", "add --robustness")
         if self.world and (self.compare or self.robustness or self.predictions or self.keep or len(self.runs) > 1):
             raise ConfigError("--world with one model, alone", "another task or model beside it", "leave it out")
         if self.predictions and (self.runs or self.keep):
@@ -140,7 +150,6 @@ def _predictions(name: str | None, options: Evaluate) -> Predictions:
 
 
 def _robustness(options: Evaluate) -> Robustness:
-    from mien.evaluation.corruptions import CORRUPTIONS
     from mien.evaluation.folds import same_ground
     from mien.evaluation.report import make_report
     from mien.evaluation.robustness import CLEAN, Robustness
@@ -148,13 +157,28 @@ def _robustness(options: Evaluate) -> Robustness:
 
     runs = [open_run(name, options.device, options.backend, options.prior) for name in options.runs or (None,)]
     columns: list[dict[str, Report]] = [{} for _ in runs]
-    for title, change in [(CLEAN, None), *CORRUPTIONS.items()]:
+    for title, change in [(CLEAN, None), *_changes(options.spoilt, runs[0]).items()]:
         for run, reports in zip(runs, columns, strict=True):
             with progress_of(f"{run.model.record.name}: {title}") as progress:
                 reports[title] = make_report(predict_run(run, options.ground, progress, change))
         if title == CLEAN:  # before the long part: what cannot stand in one table
             same_ground([reports[CLEAN].predictions for reports in columns])
     return Robustness(columns)
+
+
+def _changes(spoilt: Spoilt, run: Run) -> Mapping[str, Corruption]:
+    from mien.evaluation.corruptions import CORRUPTIONS
+    from mien.evaluation.covers import covers
+    from mien.evaluation.display import displays
+    from mien.models.zoo import LoadedModel
+
+    if spoilt == "usual":
+        return CORRUPTIONS
+    if spoilt == "display":
+        return displays()
+    model = run.model
+    known = isinstance(model, LoadedModel) and model.network.landmarks is not None
+    return covers(model.points) if known else covers()
 
 
 def _world(options: Evaluate, folder: Path) -> World:

@@ -16,13 +16,16 @@ from mien.cli.parsing import parse
 from mien.cli.problems import note
 from mien.cli.progress import FrameProgress
 from mien.core.errors import ConfigError, MissingDependencyError
+from mien.data.manifest import Split
 
 if TYPE_CHECKING:
     from mien.explain.explanation import Explanation
+    from mien.explain.mean import MeanMap
     from mien.explain.source import Chosen
     from mien.models.zoo import LoadedModel
 
 REPORT = "explain.json"
+MEAN_REPORT, MEAN_PICTURE = "mean.json", "mean.png"
 
 
 @dataclass(frozen=True)
@@ -32,16 +35,20 @@ class Explain:
     For every face the surest moment, or the one at --at. OUT gets explain.json and, for every face, a picture of the
     maps over the crops; it shows the face. A comparison with published action units of posed expressions: no proof that
     a label is right, and none of an emotion felt.
+
+    With --mean SRC is a labelled set instead, and OUT gets mean.json and mean.png: where the model looks for each
+    expression on average, laid over an ordinary face. No face is in them.
     """
 
     source: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="SRC")]
-    """A video or picture, or whatever else `mien analyze` takes."""
+    """A video or picture, or whatever else `mien analyze` takes. With --mean: a set of `mien prepare`, or FERPlus'
+    .npz."""
     out: Annotated[Path, tyro.conf.arg(aliases=["-o"])]
     """Folder for the results; made if it is not there."""
     method: str = "all"
     """rollout: where attention comes from in the end. fovea: where the prompters look closer. gradcam: what speaks for
-    the label in the last map. occlusion: what the label loses while a place is hidden; the slowest. all: each that the
-    model has the parts for."""
+    the label in the last map. occlusion: what the label loses while a place is hidden; the slowest. all: each of these
+    that the model has the parts for. attention: where the last block looks, which is what cues train."""
     track: int | None = None
     """Number of the only face to explain, as `mien analyze` has it. None: all."""
     at: float | None = None
@@ -51,6 +58,12 @@ class Explain:
     prior: str | None = None
     """Which shares of the expressions to expect: trained, those of the training set; balanced, none before another.
     None: the model's own choice; see `mien models NAME`."""
+    mean: bool = False
+    """Average over many labelled faces, see above; how a source is looked at plays no part then."""
+    each: int = 50
+    """With --mean: faces of an expression at most."""
+    split: Split = "valid"
+    """With --mean: which split of the set. Choose on valid, read test once."""
     html: bool = False
     """Write report.html too, as `mien analyze --html` does, with these pictures in it; the source is read once more."""
     json: bool = False
@@ -61,11 +74,17 @@ class Explain:
     def __post_init__(self) -> None:
         if self.at is not None and self.at < 0:
             raise ConfigError("a moment of 0 s or later", f"{self.at} s", "give seconds from the start of the video")
+        if self.each < 1:
+            raise ConfigError("--each of at least 1 face", str(self.each), "raise it")
+        if self.mean and (self.html or self.at is not None or self.track is not None):
+            raise ConfigError("--mean without --html, --at and --track", "them", "leave them out: it has no film")
 
 
 def main(args: Sequence[str]) -> int:
     """Run ``mien explain`` and return the exit code."""
     options = parse(Explain, "explain", args)
+    if options.mean:
+        return _explain_set(options)
     from mien.core.files import demand_writable
     from mien.explain.explanation import explain_clip, methods_of
     from mien.explain.source import choose_clips
@@ -99,6 +118,60 @@ def main(args: Sequence[str]) -> int:
     if options.html:
         _write_page(options, model, explanations, pictures)
     return 0
+
+
+def _explain_set(options: Explain) -> int:
+    import cv2
+
+    from mien.core.files import demand_writable, whole_file
+    from mien.evaluation.runs import open_data
+    from mien.explain.explanation import NOTE, methods_of
+    from mien.explain.mean import mean_maps, picture_of
+    from mien.models.zoo import load_model
+    from mien.report.tables import plain, write_json
+
+    demand_writable(options.out, "the pictures")
+    items = open_data(Path(options.source)).select(options.split)
+    model = load_model(options.model, folded=False)
+    model.record = model.record.read_as(options.prior)
+    methods = methods_of(options.method, model)
+    names = [method.name for method in methods]
+    progress = FrameProgress(1)
+    maps = mean_maps(
+        model, items, methods, options.each, progress=lambda done, total: progress(items.name, done, total, 0.0)
+    )
+    progress.finish(items.name, 1)
+    report = {
+        "schema": 1,
+        "note": NOTE,
+        "data": {"name": items.name, "split": options.split, "each": options.each},
+        "model": {"name": model.record.name, "sha256": model.record.sha256},
+        "maps": [one.to_dict() for one in maps],
+    }
+    write_json(options.out / MEAN_REPORT, report)
+    with whole_file(options.out / MEAN_PICTURE) as draft:
+        cv2.imwrite(str(draft), picture_of(maps, names)[..., ::-1])
+    if options.json:
+        print_json(plain(report))
+    else:
+        _print_maps(options, f"{model.record.name} on {items.name}, {options.split}", maps)
+    return 0
+
+
+def _print_maps(options: Explain, title: str, maps: Sequence[MeanMap]) -> None:
+    columns = ("expression", "faces", "method", "IoU", "95 %", "chance", "r", "cue", "other cues")
+    print_table(title, columns, [_map_cells(one) for one in maps], numbers=("faces", *columns[3:]))
+    print_line(f"all files in {options.out}; rows of {MEAN_PICTURE} are expressions, columns methods, in this order")
+
+
+def _map_cells(one: MeanMap) -> tuple[str, ...]:
+    found, interval, cue = one.overlap, one.interval, one.cue
+    edges = "" if interval is None else f"{interval[0]:.2f} to {interval[1]:.2f}"
+    agreement = (
+        ("",) * 4 if found is None else (f"{found.iou:.2f}", edges, f"{found.chance:.2f}", f"{found.correlation:.2f}")
+    )
+    cosines = ("", "") if cue is None else tuple(f"{value:.2f}" for value in cue)
+    return (one.label, str(one.faces), one.method, *agreement, *cosines)
 
 
 def _report(options: Explain, model: LoadedModel, chosen: Chosen, explanations: list[Explanation]) -> dict[str, Any]:

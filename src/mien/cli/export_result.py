@@ -28,7 +28,7 @@ class ExportResult:
     """Folders of results, of one source or of many."""
     to: str
     """Formats with commas between them: eaf (ELAN), textgrid (Praat), vtt and srt (captions), boris, labelstudio, cvat,
-    xlsx (Excel), sav (SPSS), parquet, bids."""
+    xlsx (Excel), sav (SPSS), parquet, bids, clues."""
     out: Annotated[Path | None, tyro.conf.arg(aliases=["-o"])] = None
     """One folder for all of it, where files are called as the folders of the results. None: beside each result, called
     as its source."""

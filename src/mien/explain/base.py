@@ -32,11 +32,13 @@ class Method(ABC):
         name: on the command line and in explain.json.
         title: in pictures, two short lines.
         unit: what a map's values count.
+        in_all: whether ``--method all`` asks it.
     """
 
     name: ClassVar[str]
     title: ClassVar[str]
     unit: ClassVar[str]
+    in_all: ClassVar[bool] = True
 
     def map(self, model: LoadedModel, images: UInt8[np.ndarray, "t 3 s s"], label: int) -> Float64[np.ndarray, "t s s"]:
         """Evidence for every pixel of every crop, >= 0, in :attr:`unit`.

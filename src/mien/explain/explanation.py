@@ -12,6 +12,7 @@ from jaxtyping import Bool, Float64
 from mien.core.action_units import ACTION_UNITS, Expectation, Region, expectation
 from mien.core.registry import Registry
 from mien.core.types import UNCLEAR, FaceClip
+from mien.explain.attention import LastAttention
 from mien.explain.base import Method
 from mien.explain.fovea import Fovea
 from mien.explain.gradcam import GradCam
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from mien.models.zoo import LoadedModel
 
 METHODS: Registry[type[Method]] = Registry(
-    "method of explanation", {method.name: method for method in (Rollout, Fovea, GradCam, Occlusion)}
+    "method of explanation", {method.name: method for method in (Rollout, Fovea, GradCam, Occlusion, LastAttention)}
 )
 NOTE = (
     "Where a model's answer comes from, and how that agrees with published action units of posed expressions. "
@@ -137,7 +138,7 @@ def methods_of(name: str, model: LoadedModel | None = None) -> list[Method]:
     """The method of that name, or ``all`` that can ask this model. Raises ConfigError for a stranger."""
     if name != "all":
         return [METHODS[name]()]
-    methods = [kind() for kind in METHODS.values()]
+    methods = [kind() for kind in METHODS.values() if kind.in_all]
     return [method for method in methods if model is None or method.can_ask(model)]
 
 

@@ -40,22 +40,13 @@ class Rollout(Method):
         flow: list[Tensor] = []
 
         def follow(attention: nn.Module, inputs: tuple[Tensor, ...]) -> None:
-            mixed = with_skip(attention_weights(cast(Attention, attention), inputs[0]).mean(1))
+            mixed = with_skip(cast(Attention, attention).weights(inputs[0]).mean(1))
             flow[:] = [mixed @ flow[0] if flow else mixed]
 
         blocks = (cast(Block, block) for block in readable(model).backbone.blocks)
         with listening([block.attn.register_forward_pre_hook(follow) for block in blocks]):
             model.probabilities(images[None])
         return even(flow[0][:, 0, 1:].double().cpu().numpy())
-
-
-def attention_weights(attention: Attention, tokens: Float[Tensor, "b l d"]) -> Float[Tensor, "b n l l"]:
-    """The weights of n heads that ``attention`` gives these tokens; rows sum to 1."""
-    b, length, d = tokens.shape
-    heads = attention.heads
-    q, k, _ = attention.qkv(tokens).view(b, length, 3, heads, d // heads).permute(2, 0, 3, 1, 4).unbind(0)
-    weights: Tensor = ((q * (d // heads) ** -0.5) @ k.transpose(-2, -1)).softmax(-1)
-    return weights
 
 
 def with_skip(weights: Float[Tensor, "b l l"]) -> Float[Tensor, "b l l"]:

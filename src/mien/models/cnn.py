@@ -110,6 +110,10 @@ class Cnn(Net):
         """The last stage."""
         return self.stages[-1], 0
 
+    def attention(self, last_map: Float[Tensor, "n d g g"]) -> Float[Tensor, "n g g"]:
+        """The mean over the channels, which a ReLU ends."""
+        return last_map.mean(1)
+
 
 def _stage(before: int, after: int, convolutions: int) -> nn.Sequential:
     parts: list[nn.Module] = []

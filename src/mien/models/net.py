@@ -26,12 +26,15 @@ class Answer(NamedTuple):
         feature: what the heads read, before dropout: the mean over the frames. Logits are linear in it.
         signals: what else it says, by signal, before softmax and sigmoid.
         tokens: of the last block, or places of the last map, in reading order; None unless a head asks for them.
+        attention: how much of the answer rests on each place of the last map, >= 0, see :meth:`Net.attention`; None
+            unless a term of the loss asks for it.
     """
 
     logits: Float[Tensor, "b c"]
     feature: Float[Tensor, "b d"]
     signals: Mapping[str, Tensor] = {}
     tokens: Float[Tensor, "b t l d"] | None = None
+    attention: Float[Tensor, "b t g g"] | None = None
 
 
 class Net(nn.Module, ABC):
@@ -81,6 +84,14 @@ class Net(nn.Module, ABC):
         """The module whose output is the last one with places, and how many of its leading tokens are no places.
 
         For Grad-CAM. Its output is (n, places, channels), or (n, channels, height, width).
+        """
+        raise NotImplementedError
+
+    def attention(self, last_map: Tensor) -> Float[Tensor, "n g g"]:
+        """How much of the answer rests on each place of the last map, >= 0, with a gradient; on a square grid.
+
+        Args:
+            last_map: the output of the module that :meth:`last_map` names.
         """
         raise NotImplementedError
 

@@ -150,6 +150,13 @@ class S2D(Net):
         """What the last block attends to, the class token first: after it the class token is all there is."""
         return cast(Block, self.backbone.blocks[-1]).norm1, 1
 
+    def attention(self, last_map: Float[Tensor, "n m d"]) -> Float[Tensor, "n g g"]:
+        """What the class token attends to in the last block, the mean over the heads."""
+        block = cast(Block, self.backbone.blocks[-1])
+        row = block.attn.weights(last_map, queries=1)[:, :, 0, 1:].mean(1)
+        side = round(row.shape[1] ** 0.5)
+        return row.view(-1, side, side)
+
     def learn_only(self, what: Learns) -> None:
         """Freeze what a stage leaves as it is.
 

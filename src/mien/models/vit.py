@@ -50,6 +50,13 @@ class Attention(nn.Module):
         mixed: Tensor = self.proj(attend(q[:, :, :queries], k, v).transpose(1, 2).reshape(b, -1, d))
         return mixed
 
+    def weights(self, x: Float[Tensor, "b l d"], queries: int | None = None) -> Float[Tensor, "b n q l"]:
+        """What n heads look at from each of the first q tokens, None: of all; rows sum to 1."""
+        b, tokens, d = x.shape
+        q, k, _ = self.qkv(x).view(b, tokens, 3, self.heads, d // self.heads).permute(2, 0, 3, 1, 4).unbind(0)
+        found: Tensor = ((q[:, :, :queries] * (d // self.heads) ** -0.5) @ k.transpose(-2, -1)).softmax(-1)
+        return found
+
 
 class Mlp(nn.Module):
     """Linear, GELU, linear, with a hidden width of four times ``dim``."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from mien.core.compound import CompoundRule
 from mien.core.labels import LabelSpace
 from mien.core.signals import Signal
 from mien.core.types import Span
@@ -30,6 +31,7 @@ class Findings:
         provenance: how the numbers came about (:func:`mien.analysis.provenance.provenance`).
         origin: what was given to ``analyze``, kept so that it can be drawn on later.
         selection: which pictures were looked at.
+        compound: the rule by which pairs of expressions are named (:mod:`mien.report.compounds`); None: they are not.
         edits: what a person corrected, which spans and frames already follow (:mod:`mien.report.edited`).
         landmarker: the model's landmark net, for drawing; None where it has none. Not kept when pickled.
     """
@@ -41,6 +43,7 @@ class Findings:
     provenance: dict[str, Any]
     origin: Any = field(default=None, repr=False)
     selection: Selection = field(default_factory=Selection, repr=False)
+    compound: CompoundRule | None = None
     edits: Edits = field(default_factory=Edits, repr=False)
     landmarker: PointFinder | None = field(default=None, repr=False)
 

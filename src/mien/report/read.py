@@ -15,6 +15,7 @@ import numpy as np
 from jaxtyping import Float64, Shaped
 
 from mien.core import checks
+from mien.core.compound import CompoundRule
 from mien.core.errors import ConfigError, DataError
 from mien.core.labels import LabelSpace
 from mien.core.sheets import read_rows
@@ -115,6 +116,7 @@ def _read(folder: Path) -> Result:
         provenance=facts,
         origin=_origin(folder, facts.get("source")),
         selection=_selection(facts.get("settings")),
+        compound=_compound(facts.get("settings")),
         edits=parse_edits(facts["edits"]) if "edits" in facts else Edits(),
     )
 
@@ -153,6 +155,13 @@ def _selection(settings: object) -> Selection:
         return Selection()
     names = ("frame_rate", "every", "start", "end", "stream", "max_pixels")
     return Selection(**{name: settings[name] for name in names if name in settings})
+
+
+def _compound(settings: object) -> CompoundRule | None:
+    if not isinstance(settings, dict) or settings.get("compound") is not True:
+        return None
+    checks.real("compound_least", settings["compound_least"], 0, 0.5)
+    return CompoundRule(settings["compound_rule"], settings["compound_least"], settings["compound_pairs"])
 
 
 def _origin(folder: Path, facts: object) -> str | Path | None:

@@ -7,7 +7,7 @@ show expressions in many ways, and the units are a model's, too.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -84,7 +84,7 @@ def reading(span: Span, strengths: Float64[np.ndarray, " u"], labels: Sequence[s
     verdict: Verdict = "open"
     if not span.abstained and span.label in fits and best >= FITS:
         verdict = "agrees" if fits[span.label] == best else "contradicts"
-    text = " ".join([_seen(seen), _read(fits, best), _concluded(span, verdict)])
+    text = " ".join([_seen(seen), f"Read: {read_of(fits)}", _concluded(span, verdict)])
     return SpanReading(seen, fits, verdict, text)
 
 
@@ -103,19 +103,25 @@ def _fits(seen: dict[str, float], labels: Sequence[str]) -> dict[str, float]:
 def _seen(seen: dict[str, float]) -> str:
     if not seen:
         return f"Seen: no action unit of {SEEN:g} or more."
-    words = [f"{UNITS[unit]} ({unit}) {_level(value)}, {value:.2f}" for unit, value in seen.items()]
-    return f"Seen: {'; '.join(words)}."
+    return f"Seen: {'; '.join(clues_of(seen))}."
+
+
+def clues_of(seen: Mapping[str, float]) -> list[str]:
+    """Every unit in words: ``lip corner puller (AU12) strongly, 0.91``."""
+    return [f"{UNITS[unit]} ({unit}) {_level(value)}, {value:.2f}" for unit, value in seen.items()]
 
 
 def _level(strength: float) -> str:
     return next(word for least, word in LEVELS if strength >= least)
 
 
-def _read(fits: dict[str, float], best: float) -> str:
+def read_of(fits: Mapping[str, float]) -> str:
+    """What the units of a :class:`SpanReading` that could be read fit, in a sentence."""
+    best = max(fits.values(), default=0.0)
     named = [label for label, value in fits.items() if value == best]
     if best < FITS:
-        return "Read: they fit no expression that people agree on how to pose."
-    return f"Read: that fits {' and '.join(named)} best, with {best:.2f} of the units in common."
+        return "they fit no expression that people agree on how to pose."
+    return f"that fits {' and '.join(named)} best, with {best:.2f} of the units in common."
 
 
 def _concluded(span: Span, verdict: Verdict) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mien.report import tables
+from mien.report.compounds import compound_record, compound_seconds, compounds_of
 from mien.report.findings import Findings
 from mien.report.formats import chosen, export
 from mien.report.frames import pandas_frame, polars_frame
@@ -64,16 +65,21 @@ class Result(Findings):
 
     def to_dict(self) -> dict[str, Any]:
         """The content of ``result.json``, in the types of JSON."""
-        readings = readings_of(self.frames, self.spans, self.labels.labels)
+        readings, pairs = readings_of(self.frames, self.spans, self.labels.labels), compounds_of(self)
+        tracks = tables.track_totals(self.frames, self.spans)
+        if pairs is not None:
+            seconds = compound_seconds(self, pairs)
+            tracks = [{**one, "compound_seconds": seconds.get(one["track"], {})} for one in tracks]
         content = {
             "schema": tables.SCHEMA,
             "source": asdict(self.source),
             "label_space": self.labels.name,
             "labels": self.labels.labels,
             **({"signals": [signal.to_dict() for signal in self.signals]} if self.signals else {}),
-            "tracks": tables.track_totals(self.frames, self.spans),
+            "tracks": tracks,
             "spans": [tables.span_record(span) for span in self.spans],
             **({"readings": [one.to_dict() for one in readings]} if readings is not None else {}),
+            **({"compounds": [compound_record(one) for one in pairs]} if pairs is not None else {}),
             "provenance": self.provenance,
         }
         unwrapped: dict[str, Any] = tables.plain(content)

@@ -87,6 +87,8 @@ class LabelledTask(Task):
             raise ConfigError(expected, ", ".join(sorted(taken)), "change --beside")
         parts |= {style: (share, StyleLabels(style, net.head)) for style, share in self.styles.items()}
         self.learner = Learner(net, parts)
+        if self.learner.wants_points:
+            _demand_points(landmarks is not None, recipe)
         self.module: nn.Module = self.learner
         self.start_epoch(0)
 
@@ -119,7 +121,13 @@ class LabelledTask(Task):
     def inputs(self, clips: Tensor) -> Inputs:
         """What the network takes of clips in [0, 1]."""
         frames = self._eyes.frames_of(clips, self.size)
-        return Inputs(frames, self._eyes.to(frames.device).landmark_map(frames.flatten(0, 1)))
+        eyes = self._eyes.to(frames.device)
+        found = eyes.landmark_map(frames.flatten(0, 1))
+        points = None
+        if self.learner.wants_points and eyes.landmarks is not None and found is not None:
+            with torch.no_grad():
+                points = eyes.landmarks.points(found).view(*frames.shape[:2], -1, 2)
+        return Inputs(frames, found, points)
 
     def judge(self, net: nn.Module) -> Judged:
         """A network's answers to the held-out items."""
@@ -139,6 +147,13 @@ class LabelledTask(Task):
     def pictures(self, batch: Any) -> Tensor | None:
         """The first frames of the clips, as augmented; of items in memory none."""
         return batch[0][:, 0] if isinstance(batch, Batch | tuple | list) else None
+
+
+def _demand_points(known: bool, recipe: Recipe) -> None:
+    if not known:
+        raise ConfigError("a network with a landmark net for cues", "one without", "use --recipe.terms cues-mean")
+    if recipe.mixing.changes_clips:
+        raise ConfigError("clips that are not mixed, for cues", str(recipe.mixing), "switch mixing off")
 
 
 @dataclass(frozen=True)

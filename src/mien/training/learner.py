@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import NamedTuple
 
 import torch
@@ -10,7 +11,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
 from mien.core.errors import ConfigError
-from mien.models.net import Answer
+from mien.models.net import Answer, Net
 from mien.training.terms import Step, Term
 
 NET = "net."
@@ -23,10 +24,12 @@ class Inputs(NamedTuple):
     Attributes:
         frames: normalised.
         landmark_map: of all frames; None for a network without prompts.
+        points: see :class:`mien.training.terms.Step`.
     """
 
     frames: Float[Tensor, "b t 3 s s"]
     landmark_map: Float[Tensor, "bt 128 u v"] | None
+    points: Float[Tensor, "b t 68 2"] | None = None
 
 
 class Learner(nn.Module):
@@ -64,10 +67,15 @@ class Learner(nn.Module):
             plain: the batch before mixing; None where nothing was mixed.
             styles: see :class:`mien.training.terms.Step`.
         """
-        said = self.net(*mixed)
+        with watching(self.net, self._reads("reads_attention")) as seen:
+            said = self.net(mixed.frames, mixed.landmark_map)
         if not isinstance(said, tuple):
             raise ConfigError("an Answer of logits and feature", type(said).__name__, "correct the network's forward")
         answer = Answer(*said)
+        if seen:
+            assert isinstance(self.net, Net)
+            found = self.net.attention(seen[0])
+            answer = answer._replace(attention=found.view(len(targets), -1, *found.shape[1:]))
         shapes = tuple(answer.logits.shape), tuple(answer.feature.shape[:-1])
         if shapes != (tuple(targets.shape), (len(targets),)):
             expected = f"logits {tuple(targets.shape)} and a feature ({len(targets)}, dim)"
@@ -78,14 +86,22 @@ class Learner(nn.Module):
             if plain is None:
                 return Answer(answer.logits.detach(), answer.feature.detach())
             with torch.no_grad():
-                return Answer(*self.net(*plain))
+                return Answer(*self.net(plain.frames, plain.landmark_map))
 
-        step = Step(clips, targets, labels, epoch, before_mixing, styles or {})
+        step = Step(clips, targets, labels, epoch, before_mixing, styles or {}, mixed.points)
         return {name: self.weights[name] * term(answer, step) for name, term in self.terms.items()}
 
     def wants_plain(self, epoch: int) -> bool:
         """Whether a term will ask for the answer to unmixed clips."""
         return any(term.reads_plain(epoch) for term in self._terms())
+
+    @property
+    def wants_points(self) -> bool:
+        """Whether a term reads the landmarks of the clips."""
+        return self._reads("reads_points")
+
+    def _reads(self, what: str) -> bool:
+        return any(getattr(term, what) for term in self._terms())
 
     @property
     def size(self) -> int:
@@ -94,6 +110,29 @@ class Learner(nn.Module):
 
     def _terms(self) -> list[Term]:
         return [term for term in self.terms.values() if isinstance(term, Term)]
+
+
+@contextmanager
+def watching(net: nn.Module, wanted: bool) -> Iterator[list[Tensor]]:
+    """Where it is wanted, the output of the net's last map from its pass on; else it is left alone.
+
+    Raises:
+        ConfigError: it has no such map, or computes it twice.
+    """
+    seen: list[Tensor] = []
+    if not wanted:
+        yield seen
+        return
+    if not isinstance(net, Net) or type(net).attention is Net.attention:
+        raise ConfigError("a network with a map of attention for cues", type(net).__name__, "leave cues out")
+    if net.checkpoint_blocks:
+        raise ConfigError("cues without --recipe.checkpoint-blocks", "both", "leave one out")
+    module, _ = net.last_map()
+    handle = module.register_forward_hook(lambda _, __, output: seen.append(output))
+    try:
+        yield seen
+    finally:
+        handle.remove()
 
 
 def net_state(state: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -36,6 +36,7 @@ class Step(NamedTuple):
         epoch: from 0.
         plain: the answer to the clips before mixing, without gradient; computed where it is asked for.
         styles: targets of labels given in other styles, by style; NaN where an item has none.
+        points: 68 landmarks of every frame as shares of its sides; None unless a term reads them.
     """
 
     clips: Float[Tensor, "b t _ s s"]
@@ -44,6 +45,7 @@ class Step(NamedTuple):
     epoch: int
     plain: Callable[[], Answer]
     styles: Mapping[str, Float[Tensor, "b c"]] = {}
+    points: Float[Tensor, "b t 68 2"] | None = None
 
 
 class Setting(NamedTuple):
@@ -65,9 +67,13 @@ class Term(nn.Module, ABC):
 
     Attributes:
         size: side, in pixels, of the clips it must see; 0: whatever the network sees.
+        reads_attention: whether it asks for :attr:`mien.models.net.Answer.attention`.
+        reads_points: whether it asks for :attr:`Step.points`, of clips that are not mixed.
     """
 
     size: int = 0
+    reads_attention: bool = False
+    reads_points: bool = False
 
     def reads_plain(self, epoch: int) -> bool:
         """Whether it asks for :attr:`Step.plain` in this epoch: a pass more where clips are mixed."""
@@ -151,6 +157,9 @@ TERMS: Registry[Callable[[Setting], Term]] = Registry(
     {
         "labels": SoftLabels,
         "adjusted": Place("mien.training.adjusted:AdjustedLabels"),
+        "cues": Place("mien.training.cued:Cues"),
+        "cues-mean": Place("mien.training.cued:CuesOfTheMeanFace"),
+        "cues-wrong": Place("mien.training.cued:WrongCues"),
     },
 )
 """Terms that are built of a :class:`Setting` alone; a recipe names them as ``name`` or ``name=weight``."""

@@ -17,7 +17,10 @@ from mien.report.formats.base import Format
 if TYPE_CHECKING:
     from mien.report.findings import Findings
 
-_NAMES = ("eaf", "textgrid", "vtt", "srt", "boris", "labelstudio", "cvat", "xlsx", "sav", "parquet", "bids")
+_NAMES = (
+    *("eaf", "textgrid", "vtt", "srt", "boris", "labelstudio", "cvat", "xlsx", "sav", "parquet", "bids"),
+    "clues",
+)
 FORMATS: Registry[Format] = Registry("format", {name: Place(f"mien.report.formats.{name}:FORMAT") for name in _NAMES})
 
 

@@ -26,9 +26,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from jaxtyping import Shaped
 
+from mien.core.compound import Compound
 from mien.core.files import whole_file
 from mien.core.types import UNCLEAR
 from mien.core.version import __version__
+from mien.report.compounds import compounds_of
 from mien.report.page.bands import Band, bands_of, step_for
 from mien.report.page.film import Film, choose_film
 from mien.report.page.thumbnails import face_rows, span_rows, thumbnails
@@ -102,7 +104,7 @@ def page_content(result: Findings, with_thumbnails: bool = False) -> dict[str, A
     listed = _longest(result, kept)
     reasons = sorted({span.reason or UNCLEAR for span in result.spans if span.abstained})
     faces = [{**one, **_band(bands[one["track"]], step)} for one in totals if one["track"] in kept]
-    readings = readings_of(result.frames, result.spans, result.labels.labels)
+    readings, pairs = readings_of(result.frames, result.spans, result.labels.labels), compounds_of(result)
     content = {
         "source": asdict(result.source),
         "duration": duration,
@@ -114,6 +116,7 @@ def page_content(result: Findings, with_thumbnails: bool = False) -> dict[str, A
         "faces_in_all": len(totals),
         "spans": [_span_cells(result, place, reasons) for place in listed],
         **({} if readings is None else {"readings": [_told(readings[place]) for place in listed]}),
+        **({} if pairs is None else {"compounds": [_mixed(pairs[place]) for place in listed]}),
         "spans_in_all": len(result.spans),
         "provenance": result.provenance,
     }
@@ -142,6 +145,11 @@ def _span_cells(result: Findings, place: int, reasons: Sequence[str]) -> list[fl
 def _told(reading: SpanReading) -> list[str]:
     """Verdict and sentences."""
     return [reading.verdict, reading.text]
+
+
+def _mixed(found: Compound | None) -> list[str | float] | None:
+    """Name of the pair and the lesser of its probabilities; None where none is named."""
+    return None if found is None or found.name is None else [found.name, round(found.least, SCORE_DIGITS)]
 
 
 def _band(band: Band, step: float) -> dict[str, Any]:

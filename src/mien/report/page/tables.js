@@ -111,7 +111,8 @@ function listSpans() {
 function listNote() {
   const left = content.spans_in_all - spans.length;
   const cut = left ? ` ${counted(left, "shorter span")} more stand only in spans.csv.` : "";
-  return `${counted(list.chosen.length, isStill ? "face" : "span")}.${isStill ? "" : " Click one to go there."}${cut}`;
+  const pairs = content.compounds ? " Pairs of expressions are a rule's guess, more often wrong than right." : "";
+  return `${counted(list.chosen.length, isStill ? "face" : "span")}.${isStill ? "" : " Click one to go there."}${cut}${pairs}`;
 }
 
 function spanRow(span) {
@@ -123,12 +124,14 @@ function spanRow(span) {
   const [verdict, told] = content.readings?.[span.number] ?? [];
   const units = told && element("details", { class: "units", onclick: (event) => event.stopPropagation() },
     element("summary", { text: UNITS_SAY[verdict] }), element("span", { class: "quiet", text: told }));
+  const [pair, lesser] = content.compounds?.[span.number] ?? [];
+  const mixed = pair && element("span", { class: "quiet", text: `${pair} (lesser of both ${lesser.toFixed(2)})` });
   const cells = {
     Face: () => [shortName(span.track), span.picture && element("img", { class: "portrait", src: span.picture, alt: "" })],
     From: () => [element("button", { type: "button", class: "link", "aria-label": `Go to ${clock(span.start)}`, text: clock(span.start) })],
     To: () => [clock(span.end)],
     Length: () => [lasting(span.end - span.start)],
-    Expression: () => [element("span", { class: "named" }, chip(span.label), element("span", {}, labels[span.label].name, reason ?? "")), units ?? null],
+    Expression: () => [element("span", { class: "named" }, chip(span.label), element("span", {}, labels[span.label].name, reason ?? "")), mixed ?? null, units ?? null],
     Probability: () => [element("b", { class: "meter", "aria-hidden": "true" }, element("i", { vars: { part: span.score } })),
       element("span", { class: span.reason ? "quiet" : "", text: span.score.toFixed(2) })],
   };

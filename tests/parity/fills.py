@@ -1,0 +1,20 @@
+"""Numbers by name, as the figures beside this file were made (NumPy's PCG64 is stable), and the figures."""
+
+from __future__ import annotations
+
+import json
+import zlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+
+def uniform(name: str, shape: tuple[int, ...]) -> np.ndarray:
+    """In [0, 1)."""
+    return np.random.Generator(np.random.PCG64(zlib.crc32(name.encode()))).random(shape)
+
+
+def official(name: str) -> Any:
+    """Figures of the authors' own code, ``official_<name>.json``."""
+    return json.loads((Path(__file__).parent / f"official_{name}.json").read_text())
