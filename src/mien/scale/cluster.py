@@ -59,7 +59,7 @@ def run(todo: pyarrow.Table, orders: Orders, crew: Crew, meanwhile: str) -> Gene
     try:
         told = _Told()
         left = len(todo)
-        for rows in _films(place, len(todo), orders, crew).iter_batches(
+        for rows in _films(place, len(todo), orders, crew, begun).iter_batches(
             batch_size=None, batch_format="pyarrow", prefetch_batches=0
         ):
             left -= len(rows)
@@ -80,7 +80,9 @@ def _begin(crew: Crew) -> bool:
         return False
     _demand_there(crew.address)
     try:
-        local: dict[str, Any] = {} if crew.address else {"include_dashboard": False}
+        # One more than its workers need: what reads the list of films must find room beside them.
+        cpus = crew.here() * crew.threads + 1
+        local: dict[str, Any] = {} if crew.address else {"include_dashboard": False, "num_cpus": cpus}
         if local:  # each run would warn of how Ray Data itself begins its actors
             os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
         ray.init(address=crew.address, logging_level=logging.ERROR, log_to_driver=False, **local)
@@ -102,13 +104,14 @@ def _demand_there(address: str | None) -> None:
         raise ConfigError("a Ray cluster", got, "check the address; `ray status` tells of one that runs") from error
 
 
-def _films(place: str, count: int, orders: Orders, crew: Crew) -> ray.data.Dataset:
+def _films(place: str, count: int, orders: Orders, crew: Crew, begun: bool) -> ray.data.Dataset:
     context = ray.data.DataContext.get_current()
     context.enable_progress_bars = False
     context.execution_options.preserve_order = False
     store, path = store_of(place)
     cluster: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
-    most = crew.workers or max(crew.fewest, int(cluster.get("CPU", 1)) // crew.threads)
+    most = crew.workers or (crew.here() if begun else max(crew.fewest, int(cluster.get("CPU", 1)) // crew.threads))
+    fewest = most if begun else min(crew.fewest, most)
     rows = ray.data.read_parquet(path, filesystem=None if is_here(place) else store)
     tasks = rows.repartition(target_num_rows_per_block=1 if count <= FINE else COARSE)
     return tasks.map_batches(
@@ -116,7 +119,7 @@ def _films(place: str, count: int, orders: Orders, crew: Crew) -> ray.data.Datas
         fn_constructor_args=(orders.asked, orders.out, orders.care, orders.threads, orders.role),
         batch_size=1,
         batch_format="pyarrow",
-        compute=ray.data.ActorPoolStrategy(min_size=min(crew.fewest, most), max_size=most),
+        compute=ray.data.ActorPoolStrategy(min_size=fewest, max_size=most),
         num_cpus=crew.threads,
     )
 

@@ -45,7 +45,7 @@ class Crew:
     """Films at a time; for Ray the most, which it starts where the cluster has room. None: as many as there are CPUs
     for, by threads."""
     fewest: int = 1
-    """For Ray: how many to start with."""
+    """For a Ray cluster that runs: how many to start with. On this machine all of them."""
     threads: int = 1
     """CPU threads a film. One gives the most films an hour; more, the first result sooner."""
     address: str | None = None
