@@ -201,22 +201,28 @@ class Mislabelled(Task):
             return (self.module(self.x[300:]).argmax(1) == self.truth[300:]).float().mean().item()
 
 
-def learnt(seed: int, rho: float, epochs: int, folder: Path) -> float:
-    task = Mislabelled(seed)
+def learnt(seed: int, rho: float, epochs: int, folder: Path, passes: int = 10) -> list[float]:
+    """Share of right answers after every epoch."""
+    task, lines = Mislabelled(seed, passes), []
     plan = FitPlan(epochs, 32, 3e-3, ema=0.0, sharpness=rho, precision="fp32", accelerator="cpu")
-    fit(task, plan, folder / f"{seed}-{rho}-{epochs}")
-    return task.right()
+    fit(task, plan, folder / f"{seed}-{rho}-{epochs}", report=lines.append)
+    return [line["right"] for line in lines if "right" in line]
 
 
 def test_wrong_labels_are_learnt_less(tmp_path: Path) -> None:
-    """At the same number of passes through the network, and at the same number of steps."""
-    seeds = range(3)
-    sharp = [learnt(seed, RHO, 3, tmp_path) for seed in seeds]
+    """After the last epoch, at as many passes through the network (6) and at as many steps (3).
+
+    Who has clean items to choose the epoch by needs none of it: AdamW is far better early on.
+    """
+    sharp = np.array([learnt(seed, RHO, 3, tmp_path)[-1] for seed in range(3)])
     for epochs in (6, 3):
-        plain = [learnt(seed, 0.0, epochs, tmp_path) for seed in seeds]
-        print(f"AdamW {epochs}: {plain}; sharp 3: {sharp}")
-        assert np.mean(sharp) > np.mean(plain) + 0.03
-        assert all(np.array(sharp) > np.array(plain))
+        plain = np.array([learnt(seed, 0.0, epochs, tmp_path)[-1] for seed in range(3)])
+        print(f"sharp, 30 times over the items: {sharp.round(3)}; AdamW, {10 * epochs} times: {plain.round(3)}")
+        assert (sharp - plain).mean() > 0.03
+        assert (sharp > plain).all()
+    chosen = np.array([max(learnt(seed, 0.0, 8, tmp_path, passes=1)) for seed in range(3)])
+    print(f"AdamW, best of the first 8 times: {chosen.round(3)}")
+    assert (chosen > sharp).all()
 
 
 @pytest.mark.parametrize("wrong", [{"sharpness": -0.1}, {"sharpness": float("nan")}, {"sharpness": float("inf")}])
