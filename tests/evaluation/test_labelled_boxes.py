@@ -86,6 +86,18 @@ def test_labels_count_alike_and_a_wrong_label_is_no_find() -> None:
     assert (report.map50, report.faces[0], report.others) == (0.5, 1, 1)
 
 
+def test_only_pictures_that_the_truth_names_count(tmp_path: Path) -> None:
+    """Of a film one frame in ten may be coded; a coded frame without a face is a row with its number alone."""
+    (tmp_path / "truth.csv").write_text("frame,x0,y0,x1,y1,label\n0,0,0,10,10,anger\n10,,,,,\n")
+    true = load_boxes(tmp_path / "truth.csv", scored=False)
+    assert (len(true), true.empty) == (1, ("10",))
+    rows = [("5", FACE, "anger", 0.9), ("10", FACE, "anger", 0.8), ("0", FACE, "anger", 0.7)]
+    report = measure_boxes(true, boxes(*rows))
+    assert (report.map50, report.faces[0], report.elsewhere) == (0.5, 0.5, 1)
+    with pytest.raises(DataError, match="same names"):
+        measure_boxes(true, boxes(rows[0]))
+
+
 def test_what_is_not_measurable_is_refused() -> None:
     with pytest.raises(DataError, match="true box"):
         measure_boxes(boxes(), boxes(("a", FACE, "anger", 1)))

@@ -54,7 +54,8 @@ class Evaluate:
     """Instead of runs: a CSV table of predictions and one of labels (columns id and label)."""
     boxes: Annotated[tuple[Path, Path] | None, tyro.conf.arg(metavar="TRUTH FOUND")] = None
     """Instead of runs: CSV tables of labelled boxes (columns image or frame, x0, y0, x1, y1, label), the true ones and
-    those found (with score; or a frames.csv), for mean average precision at overlaps of .5, and .5 to .95."""
+    those found (with score; or a frames.csv), for mean average precision at overlaps of .5, and .5 to .95. Pictures
+    that the truth does not name are left out; one without a face is a row with its name alone."""
     out: Annotated[Path | None, tyro.conf.arg(aliases=["-o"])] = None
     """Folder for report.json, report.md, predictions.csv, confusion.csv and .png, reliability.png."""
     device: str = "auto"

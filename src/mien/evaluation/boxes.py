@@ -40,12 +40,14 @@ class LabelledBoxes:
         boxes: left, top, right, bottom, pixels.
         labels: of each box, in mien's spelling.
         scores: the larger the surer; of true boxes unread.
+        empty: pictures that were looked at too and have no box.
     """
 
     images: tuple[str, ...]
     boxes: Float64[np.ndarray, "n 4"]
     labels: tuple[str, ...]
     scores: Float64[np.ndarray, " n"]
+    empty: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         n = len(self.images)
@@ -74,6 +76,7 @@ class BoxReport:
         precision: average precision by label and threshold of :data:`THRESHOLDS`, in [0, 1].
         faces: the same of all boxes as if they had one label: what finding alone reaches.
         others: boxes found with labels that no true box has. They count in no label's precision, as in COCO.
+        elsewhere: boxes found on pictures that the truth does not name; left out.
     """
 
     labels: tuple[str, ...]
@@ -82,6 +85,7 @@ class BoxReport:
     precision: Float64[np.ndarray, "c t"]
     faces: Float64[np.ndarray, " t"]
     others: int
+    elsewhere: int
 
     @property
     def map50(self) -> float:
@@ -105,6 +109,7 @@ class BoxReport:
                 for label, true, found, ap in rows
             },
             "found_with_other_labels": self.others,
+            "found_on_other_pictures": self.elsewhere,
         }
 
     def to_markdown(self) -> str:
@@ -119,6 +124,8 @@ class BoxReport:
         ]
         if self.others:
             lines += ["", f"{self.others} boxes with labels that the truth does not have count in the last row alone."]
+        if self.elsewhere:
+            lines += ["", f"{self.elsewhere} boxes on pictures that the truth does not name are left out."]
         return "\n".join(lines)
 
     def save(self, folder: Path) -> None:
@@ -130,19 +137,27 @@ def measure_boxes(true: LabelledBoxes, found: LabelledBoxes) -> BoxReport:
     """Average precision at every threshold, by label and over all.
 
     Args:
-        true: every face of every picture that was looked at; what is found elsewhere counts as wrong.
+        true: every face of the pictures looked at, and which show none; what is found on others is left out.
         found: with scores; of equally sure boxes the first comes first.
 
     Raises:
-        DataError: no true box.
+        DataError: no true box, or not one picture in common.
     """
     if not len(true):
         raise DataError("at least one true box", "none", "check the table of the truth")
+    seen = {*true.images, *true.empty}
+    if len(found) and not seen & set(found.images):
+        got = f"{true.images[0]} in the truth, {found.images[0]} among those found"
+        raise DataError("pictures with the same names in both tables", got, "name them alike")
+    elsewhere = len(found)
+    found = _only(found, [place for place, image in enumerate(found.images) if image in seen])
+    elsewhere -= len(found)
     labels = tuple(sorted(set(true.labels)))
     curves = [average_precision(_with_label(true, label), _with_label(found, label)) for label in labels]
     counts = [tuple(boxes.labels.count(label) for label in labels) for boxes in (true, found)]
     others = len(found) - sum(counts[1])
-    return BoxReport(labels, counts[0], counts[1], np.stack(curves), average_precision(true, found), others)
+    faces = average_precision(true, found)
+    return BoxReport(labels, counts[0], counts[1], np.stack(curves), faces, others, elsewhere)
 
 
 def average_precision(true: LabelledBoxes, found: LabelledBoxes) -> Float64[np.ndarray, " t"]:
@@ -184,9 +199,12 @@ def _area(right: Bool[np.ndarray, " n"], true: int) -> float:
 
 
 def _with_label(boxes: LabelledBoxes, label: str) -> LabelledBoxes:
-    keep = [place for place, one in enumerate(boxes.labels) if one == label]
-    images = tuple(boxes.images[place] for place in keep)
-    return LabelledBoxes(images, boxes.boxes[keep], (label,) * len(keep), boxes.scores[keep])
+    return _only(boxes, [place for place, one in enumerate(boxes.labels) if one == label])
+
+
+def _only(boxes: LabelledBoxes, keep: list[int]) -> LabelledBoxes:
+    images, labels = (tuple(names[place] for place in keep) for names in (boxes.images, boxes.labels))
+    return LabelledBoxes(images, boxes.boxes[keep], labels, boxes.scores[keep])
 
 
 def load_boxes(path: Path, scored: bool) -> LabelledBoxes:
@@ -196,15 +214,18 @@ def load_boxes(path: Path, scored: bool) -> LabelledBoxes:
         path: a CSV file with ``image`` (or ``frame``, a number), ``x0``, ``y0``, ``x1``, ``y1`` in pixels, ``label``,
             and ``score`` where ``scored``. Or mien's own frames.csv: a face then counts with its likeliest expression,
             as sure as that times ``detector_score``, also where the span is unclear; a face that could not be read is
-            left out.
+            left out. In a table of the truth a row with a picture alone says that it shows no face.
         scored: whether scores are needed: of what was found, not of the truth.
 
     Raises:
         DataError: no such table, or a row that is no box; it names the line or the picture.
     """
-    images, boxes, labels, scores = [], [], [], []
+    images, boxes, labels, scores, empty = [], [], [], [], []
     needed = ("image", *CORNERS, "label", *(["score"] if scored else []))
     for line, row in read_rows(path, needed, other_names={"frame": "image"}):
+        if not scored and not any(row[name] for name in (*CORNERS, "label")):
+            empty.append(row["image"])
+            continue
         try:
             said = _said(row, scored)
             corners = [float(row[name]) for name in CORNERS]
@@ -218,7 +239,8 @@ def load_boxes(path: Path, scored: bool) -> LabelledBoxes:
         boxes.append(corners)
         labels.append(said[0])
         scores.append(said[1])
-    return LabelledBoxes(tuple(images), np.array(boxes, float).reshape(-1, 4), tuple(labels), np.array(scores, float))
+    corners_of = np.array(boxes, float).reshape(-1, 4)
+    return LabelledBoxes(tuple(images), corners_of, tuple(labels), np.array(scores, float), tuple(empty))
 
 
 def _said(row: dict[str, str], scored: bool) -> tuple[str, float] | None:
