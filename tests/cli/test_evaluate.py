@@ -280,3 +280,20 @@ def test_mistakes_are_answered_in_a_line(mien, words, said, monkeypatch) -> None
     ran = mien("evaluate", *words)
     assert (ran.code, ran.out, ran.err.count("\n")) == (1, "", 1)
     assert any(part in ran.err for part in said.split("|")), ran.err
+
+
+def test_boxes_with_labels_are_measured_from_two_tables(mien, tmp_path: Path) -> None:
+    (tmp_path / "truth.csv").write_text("frame,x0,y0,x1,y1,label\n0,0,0,10,10,happy\n1,0,0,10,10,anger\n")
+    found = "frame,x0,y0,x1,y1,label,score\n0,0,0,10,10,happiness,0.9\n1,5,0,10,10,anger,0.8\n"
+    (tmp_path / "found.csv").write_text(found)
+    tables = ("--boxes", tmp_path / "truth.csv", tmp_path / "found.csv")
+    ran = mien("evaluate", *tables, "--json", "-o", tmp_path / "out")
+    assert ran.code == 0, ran.err
+    figures = json.loads(ran.out)
+    assert figures["labels"]["happiness"] == {"true": 1, "found": 1, "ap50": 1.0, "ap50_95": 1.0}
+    # Half of the face is enough at the first of ten thresholds.
+    assert (figures["map50"], figures["map50_95"]) == (1.0, pytest.approx(0.55))
+    assert json.loads((tmp_path / "out" / "report.json").read_text()) == figures
+    assert "| mean | 2 | 2 | 100.0 % | 55.0 % |" in (tmp_path / "out" / "report.md").read_text()
+    refused = mien("evaluate", "s2d-small", *tables)
+    assert (refused.code, "--boxes alone" in refused.err) == (1, True)

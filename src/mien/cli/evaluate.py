@@ -20,6 +20,7 @@ from mien.evaluation.runs import Ground
 from mien.models.calibration import TRAINED
 
 if TYPE_CHECKING:
+    from mien.evaluation.boxes import BoxReport
     from mien.evaluation.compare import Comparison
     from mien.evaluation.corruptions import Corruption
     from mien.evaluation.folds import Table
@@ -59,6 +60,10 @@ class Evaluate:
     strength, turn and tone, films. See docs/world.md."""
     predictions: tuple[Path, Path] | None = None
     """Instead of runs: a CSV table of predictions and one of labels (columns id and label)."""
+    boxes: Annotated[tuple[Path, Path] | None, tyro.conf.arg(metavar="TRUTH FOUND")] = None
+    """Instead of runs: CSV tables of labelled boxes (columns image or frame, x0, y0, x1, y1, label), the true ones and
+    those found (with score; or a frames.csv), for mean average precision at overlaps of .5, and .5 to .95. Pictures
+    that the truth does not name are left out; one without a face is a row with its name alone."""
     out: Annotated[Path | None, tyro.conf.arg(aliases=["-o"])] = None
     """Folder for report.json, report.md, predictions.csv, confusion.csv and .png, reliability.png."""
     device: str = "auto"
@@ -86,6 +91,8 @@ class Evaluate:
             raise ConfigError("--world with one model, alone", "another task or model beside it", "leave it out")
         if self.predictions and (self.runs or self.keep):
             raise ConfigError("--predictions alone", "a run or --keep beside it", "leave one of them out")
+        if self.boxes and (self.runs or self.compare or self.robustness or self.world or self.predictions or self.keep):
+            raise ConfigError("--boxes alone", "a run or another task beside it", "leave one of them out")
         if self.keep and (self.compare or self.ground.map or any(map(_is_table, self.runs))):
             raise ConfigError("--keep with weights on all their classes", "--compare, --map or a table", "leave it out")
         if self.keep and (self.backend != "torch" or any(map(is_exported, self.runs))):
@@ -109,11 +116,13 @@ def main(args: Sequence[str]) -> int:
     return 0
 
 
-def _outcome(options: Evaluate) -> Report | Table | Comparison | Robustness | World:
+def _outcome(options: Evaluate) -> Report | Table | Comparison | Robustness | World | BoxReport:
     from mien.evaluation.compare import compare
     from mien.evaluation.folds import Table, same_ground
     from mien.evaluation.report import make_report
 
+    if options.boxes is not None:
+        return _boxes(*options.boxes)
     if options.predictions is not None:
         return make_report(_from_tables(*options.predictions, options.ground))
     if options.robustness:
@@ -198,6 +207,12 @@ def _from_tables(table: Path, labels: Path, ground: Ground) -> Predictions:
     return _stated(load_predictions(table, targets.values()).with_targets(targets), ground)
 
 
+def _boxes(true: Path, found: Path) -> BoxReport:
+    from mien.evaluation.boxes import load_boxes, measure_boxes
+
+    return measure_boxes(load_boxes(true, scored=False), load_boxes(found, scored=True))
+
+
 def _stated(predictions: Predictions, ground: Ground) -> Predictions:
     """The same with the protocol that the user states, where the table names none."""
     protocol = predictions.protocol or ground.protocol or ""
@@ -210,7 +225,7 @@ def _is_table(name: str) -> bool:
     return name.endswith(".csv")
 
 
-def _draw(outcome: Report | Table | Comparison | Robustness | World, folder: Path) -> None:
+def _draw(outcome: Report | Table | Comparison | Robustness | World | BoxReport, folder: Path) -> None:
     """Pictures come last: without matplotlib everything else is there."""
     from mien.evaluation.folds import Table
     from mien.evaluation.pictures import write_pictures

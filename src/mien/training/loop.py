@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 import gc
+import itertools
 import json
 import math
 import multiprocessing
@@ -34,6 +35,7 @@ from mien.training.checkpoints import Checkpoints, save_state
 from mien.training.ema import Ema
 from mien.training.logs import Log, Report
 from mien.training.plan import FitPlan, learning_rate
+from mien.training.sharpness import Moment, uphill
 from mien.training.task import Task
 
 __all__ = ["FitPlan", "Report", "fit", "learning_rate"]
@@ -200,10 +202,22 @@ class _Run:
         for group, scale in zip(self.optimizer.param_groups, self.scales, strict=True):
             group["lr"] = self.plan.peak_lr * share * scale
         self.optimizer.zero_grad(set_to_none=True)
+        batches = list(itertools.islice(parts, self.plan.accumulate))
+        total = self._sharp_gradient(batches) if self.plan.sharpness else self._gradient(batches)
+        if self.step == 0:
+            self.log.pictures(self.task.pictures(batches[-1][0]), self.done)
+        self.fabric.clip_gradients(self.module, self.optimizer, max_norm=self.plan.clip, error_if_nonfinite=False)
+        self.optimizer.step()
+        self.step += 1
+        self.average.update(self.done)
+        return total
+
+    def _gradient(self, batches: list[tuple[Any, float]], sync: bool = True) -> dict[str, float]:
+        """Leave the gradient of a step's mean loss in the weights; that loss, by name, comes back."""
         total: defaultdict[str, float] = defaultdict(float)
-        for part in range(self.plan.accumulate):
-            batch, weight = next(parts)
-            with self.fabric.no_backward_sync(self.module, enabled=part < self.plan.accumulate - 1):
+        for part, (batch, weight) in enumerate(batches):
+            apart = not sync or part < len(batches) - 1
+            with self.fabric.no_backward_sync(self.module, enabled=apart):
                 with self.fabric.autocast():
                     losses = self.task.loss(self.module, batch, self.rng)
                     terms = {name: loss * weight for name, loss in losses.items()}
@@ -211,12 +225,15 @@ class _Run:
                 self.fabric.backward(loss)
             for name, term in terms.items():
                 total[name] += term.item()
-        if self.step == 0:
-            self.log.pictures(self.task.pictures(batch), self.done)
-        self.fabric.clip_gradients(self.module, self.optimizer, max_norm=self.plan.clip, error_if_nonfinite=False)
-        self.optimizer.step()
-        self.step += 1
-        self.average.update(self.done)
+        return total
+
+    def _sharp_gradient(self, batches: list[tuple[Any, float]]) -> dict[str, float]:
+        """Likewise, with the gradient up the slope; the loss that comes back, and the buffers, are of the weights."""
+        moment = Moment(self.net, self.rng)
+        total = self._gradient(batches, sync=False)
+        with uphill(self.learning, self.plan.sharpness), moment.again():
+            self.optimizer.zero_grad(set_to_none=True)
+            self._gradient(batches)
         return total
 
     def _validate(self) -> None:

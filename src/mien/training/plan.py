@@ -24,6 +24,8 @@ class FitPlan:
         beta1: of AdamW.
         beta2: of AdamW.
         clip: largest norm of the gradient.
+        sharpness: how far up the slope a step takes its gradient (rho of SAM, usually 0.05; each device up the slope of
+            its own items), see :mod:`mien.training.sharpness`: a step then takes twice as long. 0: at the weights.
         ema: decay of the averaged weights that are validated and shipped; 0 turns averaging off.
         balanced: draw items with weight 1 / (items of their class), with replacement, instead of each once an epoch.
         accumulate: parts that a step's items are computed in, one after the other, for less memory.
@@ -52,6 +54,7 @@ class FitPlan:
     beta1: float = 0.9
     beta2: float = 0.999
     clip: float = 1.0
+    sharpness: float = 0.0
     ema: float = 0.998
     balanced: bool = False
     accumulate: int = 1
@@ -74,6 +77,10 @@ class FitPlan:
                 raise ConfigError(f"{name} of at least 1", str(getattr(self, name)), "raise it")
         if self.lr <= 0:
             raise ConfigError("lr above 0", str(self.lr), "raise it")
+        if not 0 <= self.sharpness < math.inf:
+            raise ConfigError("sharpness of 0 or more", str(self.sharpness), "0.05 is usual, 0 turns it off")
+        if self.sharpness and self.strategy == "fsdp":
+            raise ConfigError("--fit.sharpness with whole weights on a device", "fsdp", "use --fit.strategy ddp")
         if not 0 <= self.ema < 1 or not 0 <= self.warmup < 1:
             raise ConfigError("ema and warmup in [0, 1)", f"{self.ema}, {self.warmup}", "change them")
         if self.batch % (self.world * self.accumulate):

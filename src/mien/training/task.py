@@ -41,6 +41,8 @@ class Task(ABC):
     def loss(self, module: nn.Module, batch: Any, rng: torch.Generator) -> dict[str, Tensor]:
         """Mean losses by name, which add up to what is learned from; the log names each.
 
+        Asked twice about a batch where the plan has ``sharpness``, with the same generators and buffers.
+
         Args:
             module: call this one: it is ``self.module``, perhaps wrapped so that devices stay in step.
             batch: what ``data`` gave, stacked and moved to the module's device.
