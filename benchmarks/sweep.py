@@ -73,7 +73,7 @@ def many(rows: int, engine: str) -> str:
     from mien.scale.asked import Asked
     from mien.scale.engines import Orders
     from mien.scale.settings import Care, Crew
-    from mien.scale.sweep import sweep
+    from mien.scale.running import sweep
 
     with tempfile.TemporaryDirectory() as name:
         films, out = Path(name) / "films", Path(name) / "out"

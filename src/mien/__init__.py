@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from mien.core.errors import MienError as MienError
     from mien.report.read import read as read
     from mien.report.result import Result as Result
-    from mien.scale.sweep import sweep as sweep
+    from mien.scale.running import sweep as sweep
     from mien.studies.run import study as study
     from mien.studies.settings import StudySettings as StudySettings
 
@@ -33,7 +33,7 @@ _CONTENTS = {
     "AnalysisSettings": "mien.analysis.settings",
     "Result": "mien.report.result",
     "study": "mien.studies.run",
-    "sweep": "mien.scale.sweep",
+    "sweep": "mien.scale.running",
     "StudySettings": "mien.studies.settings",
     "MienError": "mien.core.errors",
     "InputError": "mien.core.errors",

@@ -80,7 +80,7 @@ if __name__ == "__main__":
     import roles  # as children and actors will know it
 
     from mien.scale.engines import Orders
-    from mien.scale.sweep import sweep
+    from mien.scale.running import sweep
 
     engine, role, out, *sources = sys.argv[1:]
     given = Orders(Asked("s2d-tiny"), out, Care(), role=getattr(roles, role))

@@ -17,6 +17,7 @@ from sweeping import grey, shorten
 import mien
 from mien.analysis.settings import AnalysisSettings
 from mien.core.errors import ConfigError
+from mien.faces.settings import FaceSettings
 from mien.scale import Analyzer
 from mien.scale.asked import Asked, film_id, key_of
 from mien.scale.settings import Care
@@ -167,3 +168,48 @@ def test_what_is_no_batch_is_said() -> None:
         Analyzer(TINY, role=roles.stub)(pyarrow.table({"path": ["a"]}))
     with pytest.raises(ConfigError, match="attempt"):
         Care(attempts=0)
+    with pytest.raises(ConfigError, match="list"):
+        Analyzer(TINY, role=roles.stub)([{"uri": "a.mp4"}])
+    with pytest.raises(ConfigError, match="uri"):
+        Analyzer(TINY, role=roles.stub)({"uri": "a.mp4"})
+    with pytest.raises(ConfigError, match="status"):
+        Analyzer(TINY, role=roles.stub)({"uri": ["a.mp4"], "status": ["mine"]})
+    (row,) = Analyzer(TINY, role=roles.stub)({"uri": [None]}).to_pylist()
+    assert (row["status"], row["error"]["fix"]) == ("unreadable", "fill it in")
+
+
+def test_columns_of_the_user_name_no_answer(tmp_path: Path) -> None:
+    films = sorted(str(path) for path in grey(tmp_path / "films", 2).iterdir())
+    analyzer = Analyzer(TINY, str(tmp_path / "out"), role=roles.stub)
+    batch = {"uri": films, "id": ["../ann", "../ann"], "size": [float("nan")] * 2, "mark": [None] * 2}
+    rows = analyzer(batch).to_pylist()
+    assert [row["status"] for row in rows] == ["no_face", "no_face"]
+    assert len({row["frames"] for row in rows}) == 2
+    assert all(Path(row["frames"]).parent.parent == tmp_path / "out" / "frames" for row in rows)
+
+
+def test_another_model_than_was_planned_is_said(tmp_path: Path) -> None:
+    film = str(grey(tmp_path / "films", 1) / "grey000.mp4")
+    (row,) = Analyzer(TINY, role=roles.stub)({"uri": [film], "asked": ["0123"]}).to_pylist()
+    assert (row["status"], row["attempts"]) == ("failed", 1)
+    assert "0123" in row["error"]["expected"]
+
+
+def test_a_detectors_file_is_part_of_the_question(tmp_path: Path) -> None:
+    boxes = tmp_path / "boxes.csv"
+    given = AnalysisSettings(faces=FaceSettings(detector="given", detector_file=boxes))
+    keys = set()
+    for text in ("frame,x0,y0,x1,y1\n", "frame,x0,y0,x1,y1\n0,1,1,9,9\n"):
+        boxes.write_text(text)
+        keys.add(key_of(Asked("s2d-tiny", settings=given).facts()))
+    assert len(keys) == 2
+
+
+def test_one_that_is_closed_reads_nothing_more(tmp_path: Path) -> None:
+    film = str(grey(tmp_path / "films", 1) / "grey000.mp4")
+    analyzer = Analyzer(TINY, role=roles.stub)
+    analyzer.close()
+    began = time.monotonic()
+    assert analyzer({"uri": [film]}).to_pylist()[0]["status"] == "failed"
+    assert time.monotonic() - began < 5
+    assert analyzer._child.pid is None

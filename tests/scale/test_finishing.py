@@ -17,10 +17,10 @@ from mien.cli.main import main
 from mien.core.errors import ConfigError
 from mien.scale.asked import Asked
 from mien.scale.engines import Orders
-from mien.scale.finish import finish
+from mien.scale.finishing import finish
 from mien.scale.ledger import Ledger
+from mien.scale.running import sweep
 from mien.scale.stores import read_table, write_table
-from mien.scale.sweep import sweep
 
 TINY = Asked("s2d-tiny")
 
@@ -32,7 +32,7 @@ def test_spans_failures_and_sums_are_of_what_was_listed_last(
     shorten(sample_clip("single_face.mp4"), films / "face.mp4", 9)
     (films / "torn.mp4").write_bytes(b"no film")
     lines = [f"{films}/{name},x,p{name}" for name in ("face.mp4", "torn.mp4", "grey000.mp4")]
-    (tmp_path / "a.csv").write_text("\n".join(["uri,label,person", *lines]))
+    (tmp_path / "a.csv").write_text("\n".join(["uri,site,person", *lines]))
     sweep([str(tmp_path / "a.csv")], str(out), TINY)
     summary = finish(str(out))
     assert (summary["films"], summary["without_row"], summary["failed"]) == (3, 0, 1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -83,3 +84,36 @@ def test_whatever_a_store_raises_is_said_in_words(monkeypatch: pytest.MonkeyPatc
         look_up(["memory://films/a.mp4"])
     with pytest.raises(FileError, match="credentials"):
         files_below("memory://films", ".parquet")
+
+
+def test_links_are_followed_as_analyze_follows_them(tmp_path: Path) -> None:
+    films = grey(tmp_path / "films", 2)
+    farm = tmp_path / "farm"
+    farm.mkdir()
+    (farm / "one.mp4").symlink_to(films / "grey000.mp4")
+    (farm / "folder").symlink_to(films)
+    found = listed([str(farm)])[0]
+    assert names(found) == ["grey000.mp4", "grey001.mp4", "one.mp4"]
+    assert all(one.size for one in found)
+    assert names(listed([str(farm / "*.mp4")])[0]) == ["one.mp4"]
+
+
+def test_a_name_that_is_no_text_costs_its_own_row_only(tmp_path: Path) -> None:
+    films = grey(tmp_path / "films", 1)
+    Path(os.fsdecode(os.fsencode(films) + b"/lat\xe9in.mp4")).write_bytes(b"film")
+    found = listed([str(films)])[0]
+    assert {one.uri.rpartition("/")[2]: one.size is None for one in found} == {"grey000.mp4": False, "lat?in.mp4": True}
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"), [("uri,a,a\nx.mp4,1,2\n", "no name twice"), ("uri,uri\nx.mp4,y.mp4\n", "no name twice")]
+)
+def test_columns_of_one_name_are_refused(tmp_path: Path, text: str, expected: str) -> None:
+    (tmp_path / "list.csv").write_text(text)
+    with pytest.raises(DataError, match=expected):
+        listed([str(tmp_path / "list.csv")])
+
+
+def test_a_name_with_two_colons_is_a_name(tmp_path: Path) -> None:
+    (tmp_path / "a::b.mp4").write_bytes(b"film")
+    assert [one.size for one in listed([str(tmp_path / "a::b.mp4")])[0]] == [4]

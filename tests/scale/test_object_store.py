@@ -20,9 +20,9 @@ from sweeping import by_name, grey, shorten
 
 from mien.scale.asked import Asked
 from mien.scale.engines import Orders
-from mien.scale.finish import finish
+from mien.scale.finishing import finish
+from mien.scale.running import sweep
 from mien.scale.settings import Crew
-from mien.scale.sweep import sweep
 
 pytestmark = pytest.mark.scale
 TINY = Asked("s2d-tiny")

@@ -22,8 +22,8 @@ from sweeping import WANTED, by_name, grey
 from mien.core.errors import ConfigError
 from mien.scale.asked import Asked
 from mien.scale.engines import Orders
+from mien.scale.running import sweep
 from mien.scale.settings import Care, Crew
-from mien.scale.sweep import sweep
 
 pytestmark = pytest.mark.scale
 TINY = Asked("s2d-tiny")

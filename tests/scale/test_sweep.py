@@ -21,9 +21,11 @@ from sweeping import WANTED, by_name, grey, rows
 from mien.core.errors import ConfigError, DataError, SourceError
 from mien.scale.asked import Asked
 from mien.scale.engines import Orders
+from mien.scale.finishing import finish
 from mien.scale.ledger import Ledger
+from mien.scale.manifest import Manifest
+from mien.scale.running import sweep
 from mien.scale.settings import Care, Crew
-from mien.scale.sweep import sweep
 
 TINY = Asked("s2d-tiny")
 
@@ -215,3 +217,73 @@ def test_shards_are_the_whole_and_a_film_stays_in_its_own(tmp_path: Path) -> Non
     done = [sweep([], str(out), engine="shard", shard=f"{n}/3", orders=stubbed(out)).done for n in (1, 2, 3)]
     assert sum(done) == 12
     assert len(by_name(out)) == 12
+
+
+def test_a_film_that_is_again_what_it_was_has_its_old_answer_back(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setenv(roles.LOG, str(log := tmp_path / "log"))
+    films, out = grey(tmp_path / "films", 1), tmp_path / "out"
+    film = films / "grey000.mp4"
+    first = film.read_bytes()
+    for content, time_ns, begun in ((first, 10**18, 1), (first + b"more", 2 * 10**18, 2), (first, 10**18, 2)):
+        film.write_bytes(content)
+        os.utime(film, ns=(time_ns, time_ns))
+        sweep(films, out, orders=stubbed(out))
+        assert len(log.read_text().splitlines()) == begun
+        newest = Manifest(str(out)).current().to_pylist()
+        assert [row["size"] for row in newest] == [len(content)]
+        assert sweep([], out, orders=stubbed(out)).films == 0
+
+
+def test_columns_that_change_their_kind_are_refused_before_anything_is_written(tmp_path: Path) -> None:
+    films, out = grey(tmp_path / "films", 2), tmp_path / "out"
+    for name, age in (("a", 31), ("b", "old")):
+        table = pyarrow.table({"uri": [str(films / f"grey00{'ab'.index(name)}.mp4")], "age": [age]})
+        parquet.write_table(table, tmp_path / f"{name}.parquet")
+    sweep([tmp_path / "a.parquet"], out, orders=stubbed(out))
+    with pytest.raises(DataError, match="age"):
+        sweep([tmp_path / "b.parquet"], out, orders=stubbed(out))
+    with pytest.raises(DataError, match="age"):
+        sweep(
+            [tmp_path / "a.parquet", tmp_path / "b.parquet"], tmp_path / "second", orders=stubbed(tmp_path / "second")
+        )
+    assert sweep(tmp_path / "a.parquet", out, orders=stubbed(out)).before == 1
+
+
+@pytest.mark.parametrize("name", ["label", "Status", "start"])
+def test_columns_with_names_of_ours_are_refused(tmp_path: Path, name: str) -> None:
+    films, out = grey(tmp_path / "films", 1), tmp_path / "out"
+    (tmp_path / "list.csv").write_text(f"uri,{name}\n{films}/grey000.mp4,x\n")
+    with pytest.raises(DataError, match=name):
+        sweep(tmp_path / "list.csv", out, orders=stubbed(out))
+
+
+@pytest.mark.parametrize("out", ["", " ", "memory://results"])
+def test_a_place_that_does_not_stay_is_refused(tmp_path: Path, out: str) -> None:
+    with pytest.raises(ConfigError, match="a place for results that stays"):
+        sweep([grey(tmp_path / "films", 1)], out, TINY)
+
+
+def test_what_is_damaged_is_named(tmp_path: Path) -> None:
+    films, out = grey(tmp_path / "films", 2), tmp_path / "out"
+    sweep(films, out, orders=stubbed(out))
+    (part,) = (Path(uri) for uri in Ledger(str(out)).parts())
+    whole = part.read_bytes()
+    for damaged in (whole[:100], b"", b"PAR1"):
+        part.write_bytes(damaged)
+        with pytest.raises(SourceError, match=part.name):
+            sweep(films, out, orders=stubbed(out))
+    parquet.write_table(pyarrow.table({"x": [1]}), part)
+    with pytest.raises(SourceError, match=part.name):
+        sweep(films, out, orders=stubbed(out))
+    part.unlink()
+    assert sweep(films, out, orders=stubbed(out)).done == 2  # known by their frames
+    (question,) = (out / "asked").iterdir()
+    question.write_text("[]")
+    with pytest.raises(SourceError, match=question.name):
+        finish(str(out))
+
+
+def test_the_package_offers_functions_under_the_names_it_gives(tmp_path: Path) -> None:
+    code = "from mien.scale import sweep, finish, Analyzer; import mien; print(sweep is mien.sweep, callable(finish))"
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ran.stdout == "True True\n"

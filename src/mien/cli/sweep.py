@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 import time
 from collections.abc import Sequence
@@ -75,8 +76,8 @@ def main(args: Sequence[str]) -> int:
     """Run ``mien sweep`` and return the exit code: 0 also where films failed, which are rows."""
     options = parse(Sweep, "sweep", args)
     from mien.scale.asked import Asked
-    from mien.scale.finish import finish
-    from mien.scale.sweep import sweep
+    from mien.scale.finishing import finish
+    from mien.scale.running import sweep
 
     sources = [*options.sources, *([] if options.listed is None else read_list(options.listed))]
     if options.shard is not None and options.engine == LOCAL:
@@ -140,7 +141,7 @@ def _print_count(count: Count, options: Sweep) -> None:
     failed = f", {count.failed} of them failed (rows say why)" if count.failed else ""
     print_line(f"{count.done} of {counted(count.films, 'film')} done{failed}{before}; rows are in {options.out}/videos")
     if count.failed:
-        note(f"what failed by chance: mien sweep -o {options.out} --retry failed, with the same settings")
+        note(f"what failed by chance: mien sweep -o {shlex.quote(options.out)} --retry failed, with the same settings")
 
 
 def _print_summary(summary: dict[str, Any], options: Sweep) -> None:

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from mien.scale.analyzer import Analyzer as Analyzer
-    from mien.scale.finish import finish as finish
-    from mien.scale.sweep import sweep as sweep
+    from mien.scale.finishing import finish as finish
+    from mien.scale.running import sweep as sweep
 
-_CONTENTS = {"Analyzer": "mien.scale.analyzer", "sweep": "mien.scale.sweep", "finish": "mien.scale.finish"}
+_CONTENTS = {"Analyzer": "mien.scale.analyzer", "sweep": "mien.scale.running", "finish": "mien.scale.finishing"}
 __all__ = [*_CONTENTS]
 
 

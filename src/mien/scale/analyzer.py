@@ -18,7 +18,7 @@ from mien.core.settings import cache_dir
 from mien.scale.analyst import ROW, Film, analyst
 from mien.scale.asked import Asked, bucket_of, film_id, key_of
 from mien.scale.listing import URI, Found, address_of, look
-from mien.scale.rows import Status, as_columns, failed_row, finished_row
+from mien.scale.rows import OWN, Status, as_columns, failed_row, finished_row
 from mien.scale.settings import Care
 from mien.scale.stores import fetched, join, not_given, remove, store_of, too_large
 
@@ -59,6 +59,7 @@ class Analyzer:
         self._asked, self._out, self._care = asked or Asked(), out, care or Care()
         self._scratch = self._care.scratch or cache_dir() / "scratch"
         self._key: str | None = None
+        self._closed = False
         self._child = Child(role, self._asked, threads)
         try:
             self.engine: dict[str, Any] = self._child.ask(None, START)
@@ -70,14 +71,16 @@ class Analyzer:
         """The films of a batch, one after the other.
 
         Args:
-            batch: a column ``uri``; ``id``, ``size`` and ``mark`` where they are known, else they are looked up.
+            batch: a column ``uri``; ``size`` and ``mark`` as :func:`mien.scale.listing.look` has them, where a film is
+                to be the one that it was then.
 
         Returns:
             All that came, and the columns of :data:`mien.scale.rows.OWN`.
+
+        Raises:
+            ConfigError: no such column, or one with a name of those that are added.
         """
-        table = batch if isinstance(batch, pyarrow.Table) else pyarrow.table({k: list(v) for k, v in batch.items()})
-        if URI not in table.column_names:
-            raise ConfigError(f"a column {URI}", ", ".join(table.column_names), "name the column of addresses so")
+        table = _as_table(batch)
         rows = [self._row(film) for film in table.to_pylist()]
         own = as_columns(rows)
         for name in own.column_names:
@@ -85,21 +88,26 @@ class Analyzer:
         return table
 
     def close(self) -> None:
-        """End the child; a film that it has is lost."""
+        """End the child; a film that it has is lost, and none is read after."""
+        self._closed = True
         self._child.stop()
 
     def _row(self, film: dict[str, Any]) -> dict[str, Any]:
         began = time.monotonic()
         row: dict[str, Any] = {}
         for attempt in range(1, self._care.attempts + 1):
-            row, again = self._try(address_of(str(film[URI])), film)
+            row, again = self._try(film)
             row = finished_row(row, row.get("attempts", attempt), time.monotonic() - began)
-            if not again:
+            if not again or self._closed:
                 break
         return row
 
-    def _try(self, uri: str, film: dict[str, Any]) -> tuple[dict[str, Any], bool]:
+    def _try(self, film: dict[str, Any]) -> tuple[dict[str, Any], bool]:
         """A row, and whether another attempt may give a better one."""
+        uri = film[URI]
+        if not isinstance(uri, str) or not uri:
+            return failed_row("unreadable", SourceError("the address of a film", repr(uri), "fill it in")), False
+        uri = address_of(uri)
         try:
             return self._read(uri, film), False
         except FileError as error:  # the place for the frames: full, or closed
@@ -114,15 +122,22 @@ class Analyzer:
             return failed_row("failed", not_given(error, uri)), True
 
     def _read(self, uri: str, film: dict[str, Any]) -> dict[str, Any]:
-        known = Found(uri, film["size"], film["mark"]) if film.keys() >= {"size", "mark"} else None
+        if film.get("asked", self._own_key()) != self._own_key():
+            expected = f"the model and settings that were planned, {film['asked']}"
+            raise ConfigError(expected, f"{self._own_key()} on this machine", "have the same weights on every machine")
+        size, mark = film.get("size"), film.get("mark")
+        known = Found(uri, size, mark) if isinstance(size, int) and isinstance(mark, str) else None
         now = known or look(uri)
-        name = film.get("id") or film_id(uri, now.size, now.mark, self._own_key())
+        name = film_id(uri, now.size, now.mark, self._own_key())
         place = self._frames_of(name)
         if place is not None and (kept := _kept(place)) is not None:
             return kept
         _demand_as_listed(known, look(uri), self._care)
         with fetched(uri, self._scratch, int(self._care.most_gigabytes * GIGABYTE)) as path:
             return self._ask(Film(name, uri, str(path), place))
+
+    def _is_closed(self) -> bool:
+        return self._closed
 
     def _own_key(self) -> str:
         if self._key is None:
@@ -136,10 +151,10 @@ class Analyzer:
 
     def _ask(self, film: Film) -> dict[str, Any]:
         """The child's row. Raises what it raises, of a copy in words of the film's address: nobody knows the copy."""
-        if self._child.pid is None:
-            self._child.ask(None, START)  # what it takes to load the model again is none of the film's time
+        if self._child.pid is None:  # what it takes to load the model again is none of the film's time
+            self._child.ask(None, START, unwanted=self._is_closed)
         try:
-            row: dict[str, Any] = self._child.ask(film, self._care.limit)
+            row: dict[str, Any] = self._child.ask(film, self._care.limit, unwanted=self._is_closed)
         except SourceError as error:
             if film.path == film.uri:
                 raise
@@ -147,6 +162,20 @@ class Analyzer:
             got = error.got.replace(film.path, name).replace(Path(film.path).name, name)
             raise SourceError(error.expected, got, error.fix) from error
         return row
+
+
+def _as_table(batch: pyarrow.Table | Mapping[str, Any]) -> pyarrow.Table:
+    if not isinstance(batch, pyarrow.Table):
+        columns = dict(batch.items()) if hasattr(batch, "items") else {}
+        if not columns or any(isinstance(values, str) for values in columns.values()):
+            got = f"a {type(batch).__name__} without any"
+            raise ConfigError("a table, or columns of values by name", got, 'give {"uri": [...]}')
+        batch = pyarrow.table({name: list(values) for name, values in columns.items()})
+    names = batch.column_names
+    if URI not in names or set(names) & set(OWN.names):
+        got = f"columns {', '.join(names)}"
+        raise ConfigError(f"a column {URI}, and none of {', '.join(OWN.names)}", got, "name the columns so")
+    return batch
 
 
 def _kept(place: str) -> dict[str, Any] | None:

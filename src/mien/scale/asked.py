@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from mien.analysis.settings import AnalysisSettings
+from mien.analysis.state import source_hash
 from mien.core.version import __version__
 from mien.engines.opening import is_exported
 from mien.models.find import find_weights
@@ -51,14 +52,16 @@ class Asked:
         return extended(read_record(find_weights(self.model)).read_as(self.prior), self.signals)
 
     def facts(self) -> dict[str, Any]:
-        """What :attr:`key` is made of, as JSON types: weights by their hash, prior, signals, settings."""
+        """What :attr:`key` is made of, as JSON types: weights and a detector's file by hash, prior, signals,
+        settings."""
         record = self.record()
         # How many windows go through the network at once changes no answer.
         settings = asdict(replace(self.settings, batch=AnalysisSettings.batch))
         weights = {"name": record.name, "sha256": record.sha256, "prior": record.prior}
         signals = [signal.name for signal in record.signals]
         facts: dict[str, Any] = plain({"model": weights, "signals": signals, "settings": settings})
-        return facts
+        boxes = self.settings.faces.detector_file
+        return facts if boxes is None else {**facts, "detector_file": source_hash(boxes)}
 
     def about(self) -> dict[str, Any]:
         """For who reads the results later: :meth:`facts`, and the version of mien that was asked."""

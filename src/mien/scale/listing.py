@@ -17,8 +17,7 @@ from pyarrow import csv, parquet
 
 from mien.core.errors import ConfigError, DataError
 from mien.core.names import printable
-from mien.core.registry import did_you_mean
-from mien.media.files import IMAGE_SUFFIXES, VIDEO_SUFFIXES
+from mien.media.files import IMAGE_SUFFIXES, VIDEO_SUFFIXES, look_through
 from mien.scale.stores import in_words, is_here, local_path, mark_of, read_bytes, store_of, unstripped
 
 URI = "uri"
@@ -62,10 +61,10 @@ def listed(sources: Sequence[str]) -> tuple[list[Found], pyarrow.Table | None]:
     films: dict[str, Found] = {}
     for source in sources:
         if not is_table(source):
-            films |= {one.uri: one for one in _films_of(source)}
+            films |= {one.uri: one for one in map(_sayable, _films_of(source))}
     if not tables:
         return _demand_one(list(films.values())), None
-    columns = first_of_each(pyarrow.concat_tables(tables, promote_options="permissive"))
+    columns = first_of_each(joined(tables, "the tables"))
     named = columns[URI].to_pylist()
     films |= {one.uri: one for one in look_up(uri for uri in named if uri not in films)}
     place = {uri: row for row, uri in enumerate(named)}
@@ -79,6 +78,20 @@ def _demand_one(films: list[Found]) -> list[Found]:
         got = f"none at {printable(films[0].uri)}{' and the others' if len(films) > 1 else ''}" if films else "none"
         raise ConfigError("films at the addresses that are named", got, "check the address")
     return films
+
+
+def _sayable(film: Found) -> Found:
+    """A name with bytes that are no text has no address that a table could hold: a row that says that none is there."""
+    return film if (name := printable(film.uri)) == film.uri else Found(name)
+
+
+def joined(tables: list[pyarrow.Table], what: str) -> pyarrow.Table:
+    """Tables below each other. Raises DataError where a column of one name has values of two kinds."""
+    try:
+        return pyarrow.concat_tables(tables, promote_options="permissive")
+    except pyarrow.ArrowException as error:
+        fix = "make them numbers, or texts, in all of them (cells of a CSV table are texts)"
+        raise DataError(f"columns of one name with values of one kind in {what}", str(error), fix) from error
 
 
 def is_table(source: str) -> bool:
@@ -95,9 +108,10 @@ def read_table_of(source: str) -> pyarrow.Table:
         table = _parsed(data, source)
     except (pyarrow.ArrowException, UnicodeDecodeError) as error:
         raise DataError("a table of films", f"{printable(source)}: {error}", "write it again, in UTF-8") from error
-    if URI not in table.column_names:
-        got = f"{printable(source)} with {', '.join(map(printable, table.column_names))}"
-        raise DataError(f"a table with a column {URI}", got, did_you_mean(URI, table.column_names))
+    names = table.column_names
+    if URI not in names or len(set(names)) < len(names):
+        got = f"{printable(source)} with {', '.join(map(printable, names))}"
+        raise DataError(f"a table with a column {URI}, and no name twice", got, "name the columns so")
     uris = [address_of(str(one)) for one in table[URI].to_pylist() if one]
     if len(uris) < len(table):
         raise DataError("an address in every row", f"{printable(source)} with rows that have none", "fill them in")
@@ -108,9 +122,10 @@ def read_table_of(source: str) -> pyarrow.Table:
 def _parsed(data: bytes, source: str) -> pyarrow.Table:
     if source.lower().endswith(".parquet"):
         return parquet.read_table(pyarrow.BufferReader(data))
-    names = csv.read_csv(pyarrow.BufferReader(data)).column_names
+    how = csv.ReadOptions(use_threads=False)  # of which one may outlive an error, and the process then ends badly
+    names = csv.read_csv(pyarrow.BufferReader(data), how).column_names
     texts = csv.ConvertOptions(column_types=dict.fromkeys(names, pyarrow.string()), strings_can_be_null=True)
-    return csv.read_csv(pyarrow.BufferReader(data), convert_options=texts)  # 007 stays 007
+    return csv.read_csv(pyarrow.BufferReader(data), how, convert_options=texts)  # 007 stays 007
 
 
 def first_of_each(table: pyarrow.Table) -> pyarrow.Table:
@@ -138,7 +153,8 @@ def look_up(uris: Iterable[str]) -> list[Found]:
             alone += own
             continue
         there = {one.uri: one for one in _in_folder(folder)}
-        found += [there.get(uri, Found(uri)) for uri in own]
+        found += [there[uri] for uri in own if uri in there]
+        alone += [uri for uri in own if uri not in there]  # gone, or a link, of which a listing tells nothing
     with ThreadPoolExecutor(_LOOKS) as pool:
         return [*found, *pool.map(_look_in_words, alone)]
 
@@ -167,16 +183,24 @@ def _in_folder(folder: str) -> list[Found]:
 
 def _films_of(source: str) -> list[Found]:
     address = address_of(source)
+    if is_here(address):
+        films = look_up(look_through([address]).sources)  # as `mien analyze` has it: links, patterns, what is hidden
+        if not os.path.isdir(address):
+            return films
+        return _demand_some([one for one in films if one.uri != address], source)
     store, path = store_of(address)
-    is_here_itself = is_here(address) and os.path.exists(path)  # a name may hold what patterns are made of
     with in_words(address):
         store.invalidate_cache()
-        if glob.has_magic(path) and not is_here_itself:
+        if glob.has_magic(path) and not store.exists(path):  # a name may hold what patterns are made of
             films = _media(_files(store, store.glob(path, detail=True).values()))
         elif store.isdir(path):
             films = _media(_files(store, store.find(path, detail=True).values()))
         else:
             return [look(address)]
+    return _demand_some(films, source)
+
+
+def _demand_some(films: list[Found], source: str) -> list[Found]:
     if not films:
         expected = "films or pictures there, by their names"
         raise ConfigError(expected, f"none at {printable(source)}", "check the address; a film itself may be named")

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
 
 import pyarrow
 from pyarrow import compute
 
 from mien.core.errors import ConfigError, DataError
 from mien.scale.asked import Asked, film_id, key_of
-from mien.scale.listing import URI, first_of_each, listed
-from mien.scale.rows import OWN
-from mien.scale.stores import files_below, join, read_bytes, read_table, write_json, write_table
+from mien.scale.listing import URI, first_of_each, joined, listed
+from mien.scale.rows import OWN, SPAN
+from mien.scale.stores import files_below, join, read_json, read_table, write_json, write_table
 
 FOLDER, QUESTIONS = "manifest", "asked"
 FIRST = pyarrow.schema(
@@ -31,7 +29,8 @@ FIRST = pyarrow.schema(
 )
 """Columns of a manifest, before those of the user: the answer's id; address, size and mark of the film as its store had
 them; the question, by its key; and when that was."""
-RESERVED = frozenset([*FIRST.names, *OWN.names, "bucket"])
+RESERVED = frozenset([*FIRST.names, *OWN.names, *SPAN.names, "bucket"])
+"""Names that columns of the user cannot have."""
 
 
 @dataclass(frozen=True)
@@ -60,8 +59,14 @@ class Manifest:
         )
         if columns is not None:
             table = _with_columns(table, columns)
-        known = self.ids()
-        new = table.filter(compute.invert(compute.is_in(table["id"], value_set=known))) if len(known) else table
+        before = self._all()
+        if before is None:
+            new = table
+        else:
+            joined([before, table], f"{self.out} and the films that are named now")
+            newest = _newest(before, key)["id"].combine_chunks()
+            # A film that is again what it once was is listed again: the newest row is the one that counts.
+            new = table.filter(compute.invert(compute.is_in(table["id"], value_set=newest)))
         if len(new):
             write_table(join(self.out, FOLDER, f"{_name(new)}.parquet"), new)
         return table
@@ -73,30 +78,23 @@ class Manifest:
         return rows
 
     def _rows(self, key: str) -> pyarrow.Table:
-        parts = [read_table(uri) for uri in self._parts()]
-        if not parts:
+        table = self._all()
+        if table is None:
             got = f"no films planned in {self.out}"
             raise ConfigError("a sweep that was planned", got, "name the films: mien sweep FILMS -o OUT")
-        table = pyarrow.concat_tables(parts, promote_options="permissive")
-        found = table.filter(compute.equal(table["asked"], key))
+        found = _newest(table, key)
         if not len(found):
             fix = "give the model and the settings with which it was planned (asked/ has them), or name the films anew"
             raise ConfigError("films planned for these settings", f"{len(table)} planned for others", fix)
         return found
 
-    def ids(self) -> pyarrow.Array:
-        """All that was ever planned."""
-        parts = [read_table(uri, ["id"])["id"].combine_chunks() for uri in self._parts()]
-        return pyarrow.concat_arrays(parts) if parts else pyarrow.array([], pyarrow.string())
-
     def current(self) -> pyarrow.Table:
-        """Of the question that was asked last, the newest row of every film.
+        """Of the question that was asked last, the newest row of every film that was ever listed.
 
         Raises:
             ConfigError: nothing was planned here.
         """
-        table = self._rows(self._newest_question()).sort_by([("listed", "descending")])
-        return first_of_each(table)
+        return self._rows(self._newest_question())
 
     def _put_question(self, asked: Asked) -> str:
         """Note what is asked now; returns its key."""
@@ -108,19 +106,24 @@ class Manifest:
         """The key of what was asked last. Raises ConfigError where nothing was."""
         used: dict[str, str] = {}
         for uri in files_below(join(self.out, QUESTIONS), ".json"):
-            content: dict[str, Any] = json.loads(read_bytes(uri) or b"{}")
-            used[uri.rpartition("/")[2].removesuffix(".json")] = content.get("used", "")
+            used[uri.rpartition("/")[2].removesuffix(".json")] = str(read_json(uri).get("used", ""))
         if not used:
             got = f"none at {self.out}"
             raise ConfigError("a sweep", got, "check the address, or begin one: mien sweep FILMS -o OUT")
         return max(used, key=lambda key: used[key])
 
-    def _parts(self) -> list[str]:
-        return files_below(join(self.out, FOLDER), ".parquet")
+    def _all(self) -> pyarrow.Table | None:
+        parts = [read_table(uri) for uri in files_below(join(self.out, FOLDER), ".parquet")]
+        return joined(parts, f"{self.out}/{FOLDER}") if parts else None
+
+
+def _newest(table: pyarrow.Table, key: str) -> pyarrow.Table:
+    """Of a question, the newest row of every address."""
+    return first_of_each(table.filter(compute.equal(table["asked"], key)).sort_by([("listed", "descending")]))
 
 
 def _with_columns(table: pyarrow.Table, columns: pyarrow.Table) -> pyarrow.Table:
-    if taken := [name for name in columns.column_names if name in RESERVED]:
+    if taken := [name for name in columns.column_names if name.lower() in RESERVED]:
         got = f"columns {', '.join(taken)}"
         raise DataError("columns whose names are not those of mien's own", got, "rename them in the table")
     for name in columns.column_names:

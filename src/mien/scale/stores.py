@@ -10,6 +10,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from mien.core.checks import parse_json
 from mien.core.errors import ConfigError, FileError, MienError, MissingDependencyError, SourceError, file_error
 from mien.core.files import draft_beside, whole_file
 from mien.core.names import printable
@@ -38,8 +39,11 @@ def store_of(uri: str) -> tuple[Any, str]:
         ConfigError: no such kind of store.
     """
     try:
-        found: tuple[Any, str] = fsspec.core.url_to_fs(uri)
-        return found
+        # Not url_to_fs, to which "::" in a name means one store within another.
+        kind = fsspec.get_filesystem_class(scheme(uri))
+        if is_here(uri):
+            return kind(), local_path(uri)
+        return kind(**kind._get_kwargs_from_urls(uri)), kind._strip_protocol(uri)
     except ImportError as error:
         raise MissingDependencyError(f"a package for {scheme(uri)}:// addresses", str(error), "install it") from error
     except ValueError as error:
@@ -127,18 +131,39 @@ def write_table(uri: str, table: pyarrow.Table, rows: int | None = None) -> None
 def read_table(uri: str, columns: list[str] | None = None) -> pyarrow.Table:
     """A Parquet file, or some of its columns. Raises FileError where there is none or it is torn."""
     store, path = store_of(uri)
-    with in_words(uri), store.open(path, "rb") as file:
-        try:
+    try:
+        with store.open(path, "rb") as file:
             return parquet.read_table(file, columns=columns)
-        except pyarrow.ArrowException as error:
-            raise SourceError("a Parquet file", f"{printable(uri)}: {error}", "remove it, or write it again") from error
+    except Exception as error:
+        read_bytes(uri)  # which says so where the store is at fault
+        raise _torn(uri, error) from error
+
+
+def _torn(uri: str, why: object) -> SourceError:
+    got = f"{printable(uri)}: {why}"
+    return SourceError("a file as a sweep writes it", got, "move it away: what it held is done again")
 
 
 def schema_of(uri: str) -> pyarrow.Schema:
-    """The columns of a Parquet file."""
+    """The columns of a Parquet file. Raises as :func:`read_table` does."""
     store, path = store_of(uri)
-    with in_words(uri), store.open(path, "rb") as file:
-        return parquet.read_schema(file)
+    try:
+        with store.open(path, "rb") as file:
+            return parquet.read_schema(file)
+    except Exception as error:
+        read_bytes(uri)
+        raise _torn(uri, error) from error
+
+
+def read_json(uri: str) -> dict[str, Any]:
+    """The object in a JSON file. Raises SourceError where there is none."""
+    try:
+        content = parse_json((read_bytes(uri) or b"").decode())
+    except ValueError as error:
+        raise _torn(uri, error) from error
+    if not isinstance(content, dict):
+        raise _torn(uri, "no object")
+    return content
 
 
 def write_json(uri: str, content: dict[str, Any]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from contextlib import closing
 
@@ -19,7 +20,7 @@ from mien.scale.manifest import Manifest
 from mien.scale.progress import Count, Tell
 from mien.scale.rows import STATUSES, WELL
 from mien.scale.settings import LOCAL, SHARD, Care, Crew
-from mien.scale.stores import files_below, join, remove
+from mien.scale.stores import files_below, join, remove, scheme
 
 FAILED = tuple(status for status in STATUSES if status not in WELL)
 MEANWHILE = "meanwhile"
@@ -27,8 +28,8 @@ MEANWHILE = "meanwhile"
 
 
 def sweep(
-    sources: Sequence[str],
-    out: str,
+    sources: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
+    out: str | os.PathLike[str],
     asked: Asked | None = None,
     *,
     engine: str = LOCAL,
@@ -64,13 +65,15 @@ def sweep(
     Raises:
         InputError: nothing to do it with: no film, model, engine, place. What is wrong with a film is a row.
     """
-    place = address_of(out)
+    named = [sources] if isinstance(sources, str | os.PathLike) else sources
+    films = [os.fspath(source) for source in named]
+    place = _place(os.fspath(out))
     orders = orders or Orders(asked or Asked(), place, care or Care())
     crew = crew or Crew()
     run = ENGINES[engine]
     part = _part(shard, engine)
     manifest = Manifest(place)
-    rows = manifest.grow(sources, orders.asked) if sources else manifest.planned(orders.asked)
+    rows = manifest.grow(films, orders.asked) if films else manifest.planned(orders.asked)
     if part is not None:
         rows = rows.filter(pyarrow.array(in_shard(rows["id"].to_pylist(), *part)))
     with Ledger(place) as ledger:
@@ -91,6 +94,13 @@ def sweep(
                 if progress is not None:
                     progress(count)
     return count
+
+
+def _place(out: str) -> str:
+    if not out.strip() or scheme(out) in ("memory", "http", "https"):
+        got = repr(out) if not out.strip() else out
+        raise ConfigError("a place for results that stays: a folder or a bucket", got, "name one with -o")
+    return address_of(out)
 
 
 def _clear_meanwhile(place: str) -> None:

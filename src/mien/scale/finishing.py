@@ -1,4 +1,4 @@
-"""The results of a sweep as a few files for analysis: spans, failures, sums; of the films as they were listed last."""
+"""The results of a sweep as a few files for analysis: spans, failures, sums; of the films as they are known last."""
 
 from __future__ import annotations
 
@@ -49,8 +49,8 @@ class _Totals:
 def finish(out: str) -> dict[str, Any]:
     """Write ``spans/``, ``failures.parquet`` and ``summary.json`` anew; returns what the last holds.
 
-    Memory does not grow with the number of films but for their ids. Films that were left out of the last listing, and
-    rows of other settings, stay where they are and are not in these files.
+    Memory does not grow with the number of films but for their ids. Of a film that changed the newest row is in these
+    files, and of the settings the last that were asked; all other rows stay where they are.
 
     Raises:
         ConfigError: nothing was planned in this place.
