@@ -165,8 +165,9 @@ def test_the_picture_has_a_row_an_expression(model: LoadedModel, items: Manifest
 
 
 def test_the_command_writes_numbers_and_a_picture(
-    drawn: Path, weights: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    drawn: Path, weights: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("COLUMNS", "200")  # no word is broken
     words: list[Any] = ["explain", drawn, "--mean", "--model", weights, "--each", "2", "--method", "gradcam"]
     assert main([str(word) for word in [*words, "-o", tmp_path]]) == 0
     told = json.loads((tmp_path / "mean.json").read_text())

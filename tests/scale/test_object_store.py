@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import pytest
 import roles
 from pyarrow import dataset
@@ -65,6 +64,8 @@ def s3(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
 
 @pytest.mark.parametrize("engine", ["local", "ray"])
 def test_films_in_a_bucket_are_rows_in_a_bucket(s3: Any, tmp_path: Path, sample_clip, engine: str) -> None:
+    import duckdb
+
     shorten(sample_clip("single_face.mp4"), tmp_path / "face.mp4", 8)
     s3.put_file(str(tmp_path / "face.mp4"), "films/deep/face.mp4")
     s3.pipe_file("films/torn.mp4", b"no film")
