@@ -174,7 +174,7 @@ def test_anybodys_own_map_batches_takes_the_analyzer(tmp_path: Path, cluster_gon
     from mien.scale import Analyzer
 
     films = grey(tmp_path / "films", 3)
-    ray.init(include_dashboard=False, log_to_driver=False, num_cpus=2)
+    ray.init(address="local", include_dashboard=False, log_to_driver=False, num_cpus=2)
     table = ray.data.from_items([{"uri": str(path), "number": place} for place, path in enumerate(films.iterdir())])
     rows = table.map_batches(
         Analyzer,

@@ -59,7 +59,7 @@ def run(todo: pyarrow.Table, orders: Orders, crew: Crew, meanwhile: str) -> Gene
     try:
         told = _Told()
         left = len(todo)
-        for rows in _films(place, len(todo), orders, crew, begun).iter_batches(
+        for rows in _films(place, len(todo), orders, crew, begun and _address(crew) is None).iter_batches(
             batch_size=None, batch_format="pyarrow", prefetch_batches=0
         ):
             left -= len(rows)
@@ -73,21 +73,29 @@ def run(todo: pyarrow.Table, orders: Orders, crew: Crew, meanwhile: str) -> Gene
         remove(meanwhile)
 
 
+def _address(crew: Crew) -> str | None:
+    """Of a cluster that runs, where one is named, by the user or by the job that this process is of."""
+    return crew.address or os.environ.get("RAY_ADDRESS") or None
+
+
 def _begin(crew: Crew) -> bool:
-    """Connect to Ray; True where this process started it."""
+    """Connect to Ray, or start it here; True where this process did."""
     logging.getLogger("ray.data").setLevel(logging.ERROR)  # it warns that we draw the bar ourselves
     if ray.is_initialized():
         return False
-    _demand_there(crew.address)
-    try:
+    address = _address(crew)
+    how: dict[str, Any] = {"address": address}
+    if address is None:
         # One more than its workers need: what reads the list of films must find room beside them.
-        cpus = crew.here() * crew.threads + 1
-        local: dict[str, Any] = {} if crew.address else {"include_dashboard": False, "num_cpus": cpus}
-        if local:  # each run would warn of how Ray Data itself begins its actors
-            os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
-        ray.init(address=crew.address, logging_level=logging.ERROR, log_to_driver=False, **local)
+        # "local": one that somebody else has started here is not ours to use.
+        how = {"address": "local", "include_dashboard": False, "num_cpus": crew.here() * crew.threads + 1}
+        # Each run would warn of how Ray Data itself begins its actors.
+        os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
+    _demand_there(address)
+    try:
+        ray.init(logging_level=logging.ERROR, log_to_driver=False, **how)
     except (ConnectionError, RuntimeError, ValueError) as error:
-        got = f"{crew.address or 'this machine'}: {error}"
+        got = f"{address or 'this machine'}: {error}"
         raise ConfigError("a Ray cluster", got, "check the address; `ray status` tells of one that runs") from error
     return True
 
@@ -104,14 +112,14 @@ def _demand_there(address: str | None) -> None:
         raise ConfigError("a Ray cluster", got, "check the address; `ray status` tells of one that runs") from error
 
 
-def _films(place: str, count: int, orders: Orders, crew: Crew, begun: bool) -> ray.data.Dataset:
+def _films(place: str, count: int, orders: Orders, crew: Crew, alone: bool) -> ray.data.Dataset:
     context = ray.data.DataContext.get_current()
     context.enable_progress_bars = False
     context.execution_options.preserve_order = False
     store, path = store_of(place)
     cluster: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
-    most = crew.workers or (crew.here() if begun else max(crew.fewest, int(cluster.get("CPU", 1)) // crew.threads))
-    fewest = most if begun else min(crew.fewest, most)
+    most = crew.workers or (crew.here() if alone else max(crew.fewest, int(cluster.get("CPU", 1)) // crew.threads))
+    fewest = most if alone else min(crew.fewest, most)
     rows = ray.data.read_parquet(path, filesystem=None if is_here(place) else store)
     tasks = rows.repartition(target_num_rows_per_block=1 if count <= FINE else COARSE)
     return tasks.map_batches(
