@@ -72,8 +72,8 @@ def many(rows: int, engine: str) -> str:
     """How long a row takes on an engine, and the driver's memory after a tenth, a half and all of them."""
     from mien.scale.asked import Asked
     from mien.scale.engines import Orders
-    from mien.scale.settings import Care, Crew
     from mien.scale.running import sweep
+    from mien.scale.settings import Care, Crew
 
     with tempfile.TemporaryDirectory() as name:
         films, out = Path(name) / "films", Path(name) / "out"

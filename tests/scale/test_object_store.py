@@ -15,13 +15,13 @@ from typing import Any
 import pytest
 import roles
 from pyarrow import dataset
-from sweeping import by_name, grey, shorten
+from sweeping import WANTED, by_name, grey, shorten
 
 from mien.scale.asked import Asked
 from mien.scale.engines import Orders
 from mien.scale.finishing import finish
 from mien.scale.running import sweep
-from mien.scale.settings import Crew
+from mien.scale.settings import Care, Crew
 
 pytestmark = pytest.mark.scale
 TINY = Asked("s2d-tiny")
@@ -101,6 +101,22 @@ def test_films_in_a_bucket_are_rows_in_a_bucket(s3: Any, tmp_path: Path, sample_
     assert {uri for uri, _ in seen} == {"s3://films/deep/face.mp4", "s3://films/torn.mp4"}
     frames = dataset.dataset("results/run/frames", filesystem=s3, format="parquet").to_table()
     assert len(frames) == 16
+
+
+def test_twelve_films_in_a_bucket_are_twelve_rows(s3: Any, twelve: Path) -> None:
+    s3.put(str(twelve), "films/", recursive=True)
+    out = "s3://results/twelve"
+    orders = Orders(TINY, out, Care(limit=8, attempts=2), role=roles.fragile)
+    sweep(["s3://films"], out, crew=Crew(workers=2), orders=orders)
+    found = by_name(out)
+    assert {name: row["status"] for name, row in found.items()} == WANTED
+    assert {name: found[name]["attempts"] for name in ("kills.mp4", "hangs.mp4", "bug.mp4", "torn.mp4")} == {
+        "kills.mp4": 2,
+        "hangs.mp4": 2,
+        "bug.mp4": 1,
+        "torn.mp4": 1,
+    }
+    assert "s3://films" in found["torn.mp4"]["error"]["got"]
 
 
 def test_a_program_that_is_killed_loses_nothing_in_a_bucket(s3: Any, tmp_path: Path, monkeypatch) -> None:
