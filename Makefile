@@ -23,7 +23,7 @@ test: $(VENV)/.installed-dev $(SAMPLES)/.fetched browser  ## run the tests; make
 	$(BIN)/python -m pytest -n $(JOBS) $(ARGS)
 
 test-scale: $(VENV)/.installed-scale $(SAMPLES)/.fetched  ## run the tests of sweeps that need Ray and an object store
-	$(BIN)/python -m pytest -m scale $(ARGS)
+	$(BIN)/python -m pytest -m "scale and not campaign" $(ARGS)
 
 # Pages are tested in a real browser. Root on Debian gets one; else the last line of the tests says what was left out.
 browser:
