@@ -15,6 +15,7 @@ import pytest
 from brightness import picture
 
 from mien.core.files import demand_writable
+from programs import programs
 
 PROGRAM = Path(__file__).with_name("slow_batch.py")
 PATIENCE = 60.0
@@ -40,22 +41,10 @@ Start = Callable[..., "subprocess.Popen[str]"]
 @pytest.fixture
 def start(tmp_path: Path) -> Iterator[Start]:
     """A batch as a process, in a group of its own; none outlives the test."""
-    begun: list[subprocess.Popen[str]] = []
-
-    def call(sources: list[str], workers: int) -> subprocess.Popen[str]:
-        words = [sys.executable, str(PROGRAM), *sources, "-o", str(tmp_path / "out"), "--workers", str(workers)]
-        pipe = subprocess.PIPE
-        begun.append(subprocess.Popen(words, stdout=pipe, stderr=pipe, text=True, start_new_session=True))
-        return begun[-1]
-
-    yield call
-    for process in begun:
-        try:
-            os.killpg(process.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            continue
-        finally:
-            process.communicate()
+    with programs(subprocess.PIPE) as begin:
+        yield lambda sources, workers: begin(
+            [sys.executable, str(PROGRAM), *sources, "-o", str(tmp_path / "out"), "--workers", str(workers)]
+        )
 
 
 def until(true: Callable[[], object], seconds: float = PATIENCE) -> None:

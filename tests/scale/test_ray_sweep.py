@@ -24,6 +24,7 @@ from mien.scale.asked import Asked
 from mien.scale.engines import Orders
 from mien.scale.running import sweep
 from mien.scale.settings import Care, Crew
+from programs import programs
 
 pytestmark = pytest.mark.scale
 TINY = Asked("s2d-tiny")
@@ -43,24 +44,10 @@ Start = Callable[..., "subprocess.Popen[str]"]
 
 
 @pytest.fixture
-def start(tmp_path: Path) -> Iterator[Start]:
-    """A sweep of grey films as a program, in a group of its own; nothing of it outlives the test."""
-    begun: list[subprocess.Popen[str]] = []
-
-    def call(films: Path | str, out: Path | str) -> subprocess.Popen[str]:
-        words = [sys.executable, str(Path(roles.__file__)), "ray", "stub", str(out), str(films)]
-        process = subprocess.Popen(words, stdout=subprocess.PIPE, text=True, start_new_session=True)
-        begun.append(process)
-        return process
-
-    yield call
-    for process in begun:
-        try:
-            os.killpg(process.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            continue
-        finally:
-            process.communicate()
+def start() -> Iterator[Start]:
+    """A sweep of grey films as a program; nothing of it outlives the test."""
+    with programs() as begin:
+        yield lambda films, out: begin([sys.executable, str(Path(roles.__file__)), "ray", "stub", str(out), str(films)])
 
 
 def wait_for(log: Path, lines: int, process: subprocess.Popen[str]) -> None:

@@ -17,10 +17,9 @@ from mien.cli.parsing import parse
 from mien.cli.problems import OK, STOPPED, note
 from mien.cli.progress import StageProgress
 from mien.cli.sources import read_list
-from mien.core.errors import ConfigError
 from mien.core.names import counted
 from mien.engines.opening import Backend
-from mien.scale.settings import LOCAL, SHARD, Care, Crew
+from mien.scale.settings import LOCAL, Care, Crew
 
 if TYPE_CHECKING:
     from mien.scale.progress import Count
@@ -80,8 +79,6 @@ def main(args: Sequence[str]) -> int:
     from mien.scale.running import sweep
 
     sources = [*options.sources, *([] if options.listed is None else read_list(options.listed))]
-    if options.shard is not None and options.engine == LOCAL:
-        raise ConfigError(f"--engine {SHARD} with --shard", f"--engine {LOCAL}", f"add --engine {SHARD}")
     if sources or not options.finish:
         show = _Show(options.json)
         asked = Asked(options.model, options.prior, options.signals, options.backend, options.settings)

@@ -18,13 +18,12 @@ from mien.core.settings import cache_dir
 from mien.scale.analyst import ROW, Film, analyst
 from mien.scale.asked import Asked, bucket_of, film_id, key_of
 from mien.scale.listing import URI, Found, address_of, look
-from mien.scale.rows import OWN, Status, as_columns, failed_row, finished_row
+from mien.scale.rows import OWN, Status, as_columns, beside, failed_row, finished_row
 from mien.scale.settings import Care
-from mien.scale.stores import fetched, join, not_given, remove, store_of, too_large
+from mien.scale.stores import fetched, is_here, join, not_given, remove, store_of, too_large
 
 FRAMES = "frames"
 """Folder, in a sweep's place, of the tables of frames."""
-GIGABYTE = 10**9
 START = 600.0
 """Seconds in which a child must have loaded the model."""
 
@@ -81,11 +80,7 @@ class Analyzer:
             ConfigError: no such column, or one with a name of those that are added.
         """
         table = _as_table(batch)
-        rows = [self._row(film) for film in table.to_pylist()]
-        own = as_columns(rows)
-        for name in own.column_names:
-            table = table.append_column(own.schema.field(name), own[name])
-        return table
+        return beside(table, as_columns([self._row(film) for film in table.to_pylist()]))
 
     def close(self) -> None:
         """End the child; a film that it has is lost, and none is read after."""
@@ -132,8 +127,10 @@ class Analyzer:
         place = self._frames_of(name)
         if place is not None and (kept := _kept(place)) is not None:
             return kept
-        _demand_as_listed(known, look(uri), self._care)
-        with fetched(uri, self._scratch, int(self._care.most_gigabytes * GIGABYTE)) as path:
+        if known is not None:
+            now = look(uri)
+        _demand_as_listed(known, now, self._care.most_bytes)
+        with fetched(uri, self._scratch, self._care.most_bytes) as path:
             return self._ask(Film(name, uri, str(path), place))
 
     def _is_closed(self) -> bool:
@@ -192,16 +189,15 @@ def _kept(place: str) -> dict[str, Any] | None:
     return {"attempts": 1, **row}
 
 
-def _demand_as_listed(known: Found | None, now: Found, care: Care) -> None:
+def _demand_as_listed(known: Found | None, now: Found, most_bytes: int) -> None:
     """Raise SourceError where a film is gone, has changed since it was listed, or is too large to copy."""
     name = printable(now.uri)
     if now.size is None:
         raise SourceError("a film at its address", f"none at {name}", "list the films anew")
     if known is not None and (known.size, known.mark) != (now.size, now.mark):
         raise SourceError("the film that was listed", f"another one at {name}", "list the films anew")
-    most = int(care.most_gigabytes * GIGABYTE)
-    if "://" in now.uri and now.size > most:
-        raise too_large(now.uri, now.size, most)
+    if not is_here(now.uri) and now.size > most_bytes:
+        raise too_large(now.uri, now.size, most_bytes)
 
 
 def _lost(error: ChildLostError, uri: str, limit: float) -> dict[str, Any]:

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 from mien.analysis.settings import AnalysisSettings
 from mien.analysis.state import source_hash
-from mien.core.version import __version__
 from mien.engines.opening import is_exported
 from mien.models.find import find_weights
 from mien.models.network import extended
@@ -62,10 +61,6 @@ class Asked:
         facts: dict[str, Any] = plain({"model": weights, "signals": signals, "settings": settings})
         boxes = self.settings.faces.detector_file
         return facts if boxes is None else {**facts, "detector_file": source_hash(boxes)}
-
-    def about(self) -> dict[str, Any]:
-        """For who reads the results later: :meth:`facts`, and the version of mien that was asked."""
-        return {"mien": __version__, **self.facts()}
 
 
 def key_of(facts: dict[str, Any]) -> str:

@@ -56,13 +56,16 @@ def finish(out: str) -> dict[str, Any]:
         ConfigError: nothing was planned in this place.
     """
     films = Manifest(out).current()
-    schema = _schema(Ledger(out))
+    parts = Ledger(out).parts()
+    if not parts:
+        raise ConfigError("a sweep with films that were done", f"none at {out}", "run it first")
+    schema = pyarrow.unify_schemas([schema_of(uri) for uri in parts], promote_options="permissive").remove_metadata()
     totals = _Totals()
     remove(join(out, SPANS))
     failures: list[pyarrow.Table] = []
     waiting: list[pyarrow.Table] = []
     part = 0
-    for rows in _rows(out, films, schema):
+    for rows in _rows(parts, films, schema):
         totals.add(rows)
         failures.append(rows.filter(compute.is_valid(rows["error"])).drop_columns(["spans", "tracks"]))
         spans = _spans(rows)
@@ -77,18 +80,11 @@ def finish(out: str) -> dict[str, Any]:
     return summary
 
 
-def _schema(ledger: Ledger) -> pyarrow.Schema:
-    parts = ledger.parts()
-    if not parts:
-        raise ConfigError("a sweep with films that were done", f"none at {ledger.out}", "run it first")
-    return pyarrow.unify_schemas([schema_of(uri) for uri in parts], promote_options="permissive").remove_metadata()
-
-
-def _rows(out: str, films: pyarrow.Table, schema: pyarrow.Schema) -> Iterator[pyarrow.Table]:
+def _rows(parts: list[str], films: pyarrow.Table, schema: pyarrow.Schema) -> Iterator[pyarrow.Table]:
     """The rows of ``films``, each once, a file at a time, the newest file first."""
     ids = films["id"].combine_chunks()
     seen: set[str] = set()
-    for uri in reversed(Ledger(out).parts()):
+    for uri in reversed(parts):
         table = read_table(uri)
         table = table.filter(compute.is_in(table["id"], value_set=ids))
         mine = [one not in seen for one in table["id"].to_pylist()]

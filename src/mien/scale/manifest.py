@@ -11,9 +11,10 @@ import pyarrow
 from pyarrow import compute
 
 from mien.core.errors import ConfigError, DataError
+from mien.core.version import __version__
 from mien.scale.asked import Asked, film_id, key_of
 from mien.scale.listing import URI, first_of_each, joined, listed
-from mien.scale.rows import OWN, SPAN
+from mien.scale.rows import OWN, SPAN, beside
 from mien.scale.stores import files_below, join, read_json, read_table, write_json, write_table
 
 FOLDER, QUESTIONS = "manifest", "asked"
@@ -97,9 +98,11 @@ class Manifest:
         return self._rows(self._newest_question())
 
     def _put_question(self, asked: Asked) -> str:
-        """Note what is asked now; returns its key."""
-        key = key_of(asked.facts())
-        write_json(join(self.out, QUESTIONS, f"{key}.json"), {**asked.about(), "used": datetime.now(UTC).isoformat()})
+        """Note what is asked now, and of which mien; returns its key."""
+        facts = asked.facts()
+        key = key_of(facts)
+        about = {"mien": __version__, **facts, "used": datetime.now(UTC).isoformat()}
+        write_json(join(self.out, QUESTIONS, f"{key}.json"), about)
         return key
 
     def _newest_question(self) -> str:
@@ -126,9 +129,7 @@ def _with_columns(table: pyarrow.Table, columns: pyarrow.Table) -> pyarrow.Table
     if taken := [name for name in columns.column_names if name.lower() in RESERVED]:
         got = f"columns {', '.join(taken)}"
         raise DataError("columns whose names are not those of mien's own", got, "rename them in the table")
-    for name in columns.column_names:
-        table = table.append_column(columns.schema.field(name), columns[name])
-    return table
+    return beside(table, columns)
 
 
 def _name(table: pyarrow.Table) -> str:

@@ -115,6 +115,13 @@ def finished_row(row: dict[str, Any], attempts: int, seconds: float) -> dict[str
     return {**row, "attempts": attempts, "wall_seconds": round(seconds, 3), "finished": datetime.now(UTC)}
 
 
+def beside(table: pyarrow.Table, more: pyarrow.Table) -> pyarrow.Table:
+    """``table`` with the columns of ``more``, which has as many rows, after its own."""
+    for name in more.column_names:
+        table = table.append_column(more.schema.field(name), more[name])
+    return table
+
+
 def as_columns(rows: list[dict[str, Any]]) -> pyarrow.Table:
     """Rows as a table with the columns of :data:`OWN`."""
     return pyarrow.Table.from_pylist(rows, OWN)

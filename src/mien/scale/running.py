@@ -121,7 +121,7 @@ def _without_row(rows: pyarrow.Table, known: pyarrow.Table) -> pyarrow.Table:
 def _part(shard: str | None, engine: str) -> tuple[int, int] | None:
     if (shard is None) != (engine != SHARD):
         got = f"--engine {engine} {'without' if shard is None else 'with'} a shard"
-        raise ConfigError("a shard with the engine shard, and with no other", got, "give both, or neither")
+        raise ConfigError(f"a --shard with --engine {SHARD}, and with no other", got, "give both, or neither")
     return None if shard is None else read_shard(shard)
 
 

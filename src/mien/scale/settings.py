@@ -27,6 +27,11 @@ class Care:
     scratch: Path | None = None
     """Folder for such copies, one at a time a worker. None: in mien's cache."""
 
+    @property
+    def most_bytes(self) -> int:
+        """The largest copy, in bytes."""
+        return int(self.most_gigabytes * 10**9)
+
     def __post_init__(self) -> None:
         for met, expected, got in (
             (self.limit > 0, "a limit of more than 0 s", self.limit),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 from collections.abc import Iterator
@@ -68,7 +67,7 @@ def local_path(uri: str) -> str:
 
 def join(folder: str, *parts: str) -> str:
     """An address in ``folder``."""
-    return "/".join([folder.rstrip("/") or "/", *parts]) if folder != "/" else "/" + "/".join(parts)
+    return "/".join([folder.rstrip("/"), *parts])
 
 
 def mark_of(info: dict[str, Any]) -> str:
@@ -121,19 +120,31 @@ def remove(uri: str) -> None:
         store.rm(path, recursive=True)
 
 
-def write_table(uri: str, table: pyarrow.Table, rows: int | None = None) -> None:
-    """Write a Parquet file, whole or not at all, in groups of at most so many rows."""
+def write_table(uri: str, table: pyarrow.Table) -> None:
+    """Write a Parquet file, whole or not at all."""
     sink = pyarrow.BufferOutputStream()
-    parquet.write_table(table, sink, compression="zstd", row_group_size=rows)
+    parquet.write_table(table, sink, compression="zstd")
     write_bytes(uri, sink.getvalue().to_pybytes())
 
 
 def read_table(uri: str, columns: list[str] | None = None) -> pyarrow.Table:
-    """A Parquet file, or some of its columns. Raises FileError where there is none or it is torn."""
+    """A Parquet file, or some of its columns. Raises FileError where the store fails, SourceError where it is torn."""
+    with _opened(uri) as file:
+        return parquet.read_table(file, columns=columns)
+
+
+def schema_of(uri: str) -> pyarrow.Schema:
+    """The columns of a Parquet file. Raises as :func:`read_table` does."""
+    with _opened(uri) as file:
+        return parquet.read_schema(file)
+
+
+@contextmanager
+def _opened(uri: str) -> Iterator[Any]:
     store, path = store_of(uri)
     try:
         with store.open(path, "rb") as file:
-            return parquet.read_table(file, columns=columns)
+            yield file
     except Exception as error:
         read_bytes(uri)  # which says so where the store is at fault
         raise _torn(uri, error) from error
@@ -142,17 +153,6 @@ def read_table(uri: str, columns: list[str] | None = None) -> pyarrow.Table:
 def _torn(uri: str, why: object) -> SourceError:
     got = f"{printable(uri)}: {why}"
     return SourceError("a file as a sweep writes it", got, "move it away: what it held is done again")
-
-
-def schema_of(uri: str) -> pyarrow.Schema:
-    """The columns of a Parquet file. Raises as :func:`read_table` does."""
-    store, path = store_of(uri)
-    try:
-        with store.open(path, "rb") as file:
-            return parquet.read_schema(file)
-    except Exception as error:
-        read_bytes(uri)
-        raise _torn(uri, error) from error
 
 
 def read_json(uri: str) -> dict[str, Any]:
@@ -189,8 +189,7 @@ def fetched(uri: str, scratch: Path, most_bytes: int) -> Iterator[Path]:
         return
     store, path = store_of(uri)
     scratch.mkdir(parents=True, exist_ok=True)
-    name = hashlib.sha256(uri.encode("utf-8", "surrogatepass")).hexdigest()[:8]
-    copy = draft_beside(scratch / name, Path(path).suffix)
+    copy = draft_beside(scratch / "film", Path(path).suffix)
     try:
         with store.open(path, "rb") as source, copy.open("wb") as file:
             copied = 0
