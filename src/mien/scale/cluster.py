@@ -117,7 +117,7 @@ def _films(place: str, count: int, orders: Orders, crew: Crew, alone: bool) -> r
     context.enable_progress_bars = False
     context.execution_options.preserve_order = False
     store, path = store_of(place)
-    cluster: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
+    cluster: dict[str, float] = ray.cluster_resources()
     most = crew.workers or (crew.here() if alone else max(crew.fewest, int(cluster.get("CPU", 1)) // crew.threads))
     fewest = most if alone else min(crew.fewest, most)
     rows = ray.data.read_parquet(path, filesystem=None if is_here(place) else store)
