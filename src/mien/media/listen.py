@@ -220,6 +220,17 @@ class _Chain:
                 self._made += len(wave)
 
 
+def filled(pieces: Iterable[Piece]) -> Iterator[tuple[Float32[np.ndarray, " n"], bool]]:
+    """Stretches that follow each other from 0.0 on: the pieces, True, and zeros where there is none, False."""
+    end = 0
+    for piece in pieces:
+        while (gap := round(piece.start * RATE) - end) > 0:  # by and by: a gap may last hours
+            yield np.zeros(min(gap, HOLE), np.float32), False
+            end += min(gap, HOLE)
+        yield piece.wave, True
+        end += len(piece.wave)
+
+
 def windows(pieces: Iterable[Piece], seconds: float, step: float) -> Iterator[Window]:
     """Windows whose middles are 0, ``step``, 2 ``step``, ... seconds, up to where the sound ends.
 
@@ -232,12 +243,8 @@ def windows(pieces: Iterable[Piece], seconds: float, step: float) -> Iterator[Wi
     if not 0 < hop <= size:
         raise ConfigError(f"a step above 0 and at most the window's {seconds} s", f"{step} s", "change one of them")
     held = _Held(size, hop)
-    for piece in pieces:
-        gap = round(piece.start * RATE) - held.end
-        while gap > 0:  # piece by piece: a gap may last hours
-            yield from held.add(np.zeros(min(gap, HOLE), np.float32), False)
-            gap = round(piece.start * RATE) - held.end
-        yield from held.add(piece.wave, True)
+    for wave, known in filled(pieces):
+        yield from held.add(wave, known)
     if held.end:
         yield from held.add(np.zeros(size - size // 2, np.float32), False)
 
