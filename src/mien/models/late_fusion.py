@@ -137,7 +137,8 @@ def search_sum(
     """
     _demand_clips(targets)
     classes = picture.shape[1]
-    drawn = np.random.default_rng(seed).dirichlet((1.0, 1.0), (draws, classes))[..., 0]
+    rng = np.random.default_rng(seed)
+    drawn = rng.dirichlet((1.0, 1.0), (draws, classes))[..., 0]
     tried = np.concatenate([np.full((1, classes), 1.0), np.full((1, classes), 0.5), drawn])
     there = np.unique(targets)
 

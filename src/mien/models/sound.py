@@ -75,6 +75,11 @@ class SoundConfig:
         return round(self.seconds * RATE)
 
     @property
+    def frames(self) -> int:
+        """Of its spectrogram."""
+        return 1 + (self.samples - FRAME) // HOP
+
+    @property
     def dim(self) -> int:
         """Of the feature: mean and maximum over time of what the last convolution gives."""
         return 2 * 4 * self.channels * (self.bins // 16)
