@@ -123,14 +123,17 @@ def test_a_silent_film_has_the_picture_s_answer_and_says_so(
     assert list(csv.reader(rows[0][0].decode().splitlines()))[1:], "there is something to compare"
 
 
-def test_the_same_run_gives_the_same_file(prepared: Path, eyes: Path, mien: Mien, tmp_path: Path) -> None:
+def test_the_same_run_gives_the_same_file_and_a_pull_to_the_picture_another(
+    prepared: Path, eyes: Path, mien: Mien, tmp_path: Path
+) -> None:
     files = []
-    for name in ("a", "b"):
+    for name, more in (("a", ()), ("b", ("--recipe.paired", "0")), ("c", ("--recipe.paired", "0.5"))):
         args = ("train", "sound", "--data", prepared, "--picture", eyes, "--out", tmp_path / name, *SHORT)
-        ran = mien(*args, "--fit.max-steps", "3", "--recipe.fusion", "sum")
+        ran = mien(*args, "--fit.max-steps", "3", "--recipe.fusion", "sum", *more)
         assert ran.code == 0, ran.err
         files.append((tmp_path / name / "sound.safetensors").read_bytes())
-    assert files[0] == files[1]
+    assert files[0] == files[1] != files[2]
+    assert load_sound(tmp_path / "c" / "sound.safetensors").record.fusion.way == "sum"
 
 
 def test_what_cannot_be_is_refused_in_words(

@@ -6,17 +6,22 @@ weights filled from their names; prompts, temporal layer and classifier, which a
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import NamedTuple
+
 import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
 from fills import official, uniform
-from torch import Tensor
+from torch import Tensor, nn
 
 from mien.core.errors import ConfigError
+from mien.data.drawn_face import Expression, Pose, draw_frames, draw_person
 from mien.models.bottleneck import Bottleneck, HearingS2D, SoundTrunk
+from mien.models.late_fusion import fit_product
 from mien.models.s2d import S2D, S2DConfig
-from mien.models.sound import SoundConfig
+from mien.models.sound import SoundConfig, log_mel
 
 FIGURES = official("mma")
 SIDES = ("image_encoder", "audio_model")
@@ -49,10 +54,9 @@ def fusion(i: int) -> Bottleneck:
         "sound_out": f"audio_model.temporal_att_post.{i}.0",
     }
     made = Bottleneck(768, 768)
-    shapes = {name: tuple(part.shape) for name, part in made.state_dict().items()}
-    state = {f"{ours}.{kind}": weight(f"{theirs}.{kind}", shapes[f"{ours}.{kind}"]) for ours, theirs in parts.items() for kind in ("weight", "bias")}
-    gates = {f"{ours}_gate": weight(f"{theirs}.all_gate.{i}", (1,)) for ours, theirs in zip(("picture", "sound"), SIDES, strict=True)}
-    made.load_state_dict(state | gates)
+    names = {f"{ours}.{kind}": f"{theirs}.{kind}" for ours, theirs in parts.items() for kind in ("weight", "bias")}
+    names |= {f"{ours}_gate": f"{side}.all_gate.{i}" for ours, side in zip(("picture", "sound"), SIDES, strict=True)}
+    made.load_state_dict({ours: weight(names[ours], tuple(part.shape)) for ours, part in made.state_dict().items()})
     return made
 
 
@@ -75,7 +79,9 @@ def tokens(given: Tensor, side: str) -> Tensor:
 def temporal(x: Tensor) -> Tensor:
     """Class token and positions, one pre-norm layer, the class token."""
     layer = "temporal_net.temporal_transformer.layers.0"
-    x = torch.cat([weight("temporal_net.cls_token").expand(len(x), -1, -1), x], 1) + weight("temporal_net.pos_embedding")
+    x = torch.cat([weight("temporal_net.cls_token").expand(len(x), -1, -1), x], 1) + weight(
+        "temporal_net.pos_embedding"
+    )
     given = norm(x, f"{layer}.0.fn.norm", 1e-5)
     q = linear(given, f"{layer}.0.fn.fn.to_q", bias=False)
     k, v = linear(given, f"{layer}.0.fn.fn.to_kv", bias=False).chunk(2, -1)
@@ -114,3 +120,135 @@ def test_the_fusion_has_the_authors_numbers() -> None:
     last = temporal(both)
     alike(last, "temporal")
     np.testing.assert_allclose(linear(last, "our_classifier"), FIGURES["logits"], atol=1e-4)
+
+
+T, SIDE = 4, 16
+HEARD = SoundConfig(2, 0.4, 32)
+
+
+def halves() -> HearingS2D:
+    torch.manual_seed(0)
+    config = S2DConfig(SIDE, 4, 32, 2, 4, classes=2, frames=T, dropout=0.0, adapter_ratio=0.5)
+    return HearingS2D(S2D(config, zero_init=False), SoundTrunk(HEARD, 32, 2, 4), narrow=32)
+
+
+def maps(frames: Tensor) -> Tensor:
+    return torch.zeros(len(frames) * T, 128, 4, 4)
+
+
+def test_closed_gates_leave_the_picture_s_answer_to_the_bit() -> None:
+    net = halves().eval()
+    rng = torch.Generator().manual_seed(1)
+    frames = torch.randn(3, T, 3, SIDE, SIDE, generator=rng)
+    mel = torch.randn(3, HEARD.frames, HEARD.bins, generator=rng)
+    alone, joined, deaf = net.eyes(frames, maps(frames)), net(frames, maps(frames), mel), net(frames, maps(frames))
+    for one in (joined, deaf):
+        assert torch.equal(one.logits, alone.logits)
+        assert torch.equal(one.feature, alone.feature)
+    loss = joined.logits.square().sum()
+    loss.backward()
+    assert all(one.picture_gate.grad.abs() > 0 for one in net.bottlenecks), "they can open"
+    with torch.no_grad():
+        for one in net.bottlenecks:
+            one.picture_gate.fill_(0.5)
+    opened = net(frames, maps(frames), mel).logits
+    assert (opened - alone.logits).abs().max() > 1e-3
+    louder = net(frames, maps(frames), mel.roll(1, 0)).logits
+    assert (opened - louder).abs().max() > 1e-5, "another sound, another answer"
+    singly = [net(frames[[i]], maps(frames[[i]]), mel[[i]]).logits for i in range(3)]
+    torch.testing.assert_close(torch.cat(singly), opened, atol=1e-5, rtol=0)
+
+
+def test_halves_that_do_not_fit_are_refused() -> None:
+    net = halves()
+    with pytest.raises(ConfigError, match="as many blocks"):
+        HearingS2D(net.eyes, SoundTrunk(HEARD, 32, 3, 4))
+    with pytest.raises(ConfigError, match="spectrograms of shape"):
+        net.ears(torch.zeros(1, HEARD.frames + 1, HEARD.bins))
+
+
+class Clips(NamedTuple):
+    """Mouths and tones: ``moves`` XOR ``sounds`` is what is to be told."""
+
+    frames: Tensor
+    mels: Tensor
+    moves: Tensor
+    sounds: Tensor
+
+    @property
+    def labels(self) -> Tensor:
+        return self.moves ^ self.sounds
+
+
+def drawn(count: int, seed: int) -> Clips:
+    """The mouth opens and shuts, or stays open or shut: one frame tells nothing. A tone in noise, or noise alone."""
+    rng = np.random.default_rng(seed)
+    moves, sounds = rng.integers(0, 2, (2, count))
+    frames, mels, zero = [], [], np.zeros(T)
+    for moving, sounding in zip(moves, sounds, strict=True):
+        mouth = 0.9 * ((np.arange(T) * moving + rng.integers(0, 2)) % 2)
+        x, y = 0.5 + rng.uniform(-0.02, 0.02, (2, 1)) + np.zeros((2, T))
+        shown, pose = Expression(zero, mouth, zero, zero, zero), Pose(x, y, zero, 0.36 + zero)
+        frames.append(draw_frames(draw_person(rng), shown, pose, 40)[..., 20:36, 12:28])
+        wave = rng.normal(0, 0.05, HEARD.samples)
+        if sounding:
+            turns = rng.uniform(400, 2000) * np.arange(HEARD.samples) / 16_000 + rng.random()
+            wave += 0.1 * np.sin(2 * np.pi * turns)
+        mels.append(log_mel(wave, HEARD.bins))
+    pixels = torch.from_numpy(np.stack(frames)).float() / 127.5 - 1
+    return Clips(pixels, torch.from_numpy(np.stack(mels)), torch.from_numpy(moves), torch.from_numpy(sounds))
+
+
+Ask = Callable[[Clips], Tensor]
+
+
+def learn(ask: Ask, module: nn.Module, clips: Clips, labels: Tensor, epochs: int, rate: float = 2e-3) -> None:
+    """What of ``module`` may learn, learns to answer ``labels``."""
+    learning = [p for p in module.parameters() if p.requires_grad]
+    optimizer, order = torch.optim.AdamW(learning, rate, weight_decay=0.01), torch.Generator().manual_seed(0)
+    steps = len(labels) // 32
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, rate, total_steps=epochs * steps)
+    for _ in range(epochs):
+        for some in torch.randperm(len(labels), generator=order)[: 32 * steps].split(32):
+            loss = F.cross_entropy(ask(Clips(*(part[some] for part in clips))), labels[some])
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            schedule.step()
+
+
+def said(ask: Ask, clips: Clips) -> np.ndarray:
+    with torch.no_grad():
+        return ask(clips).softmax(1).double().numpy()
+
+
+def right(probabilities: np.ndarray, labels: Tensor) -> float:
+    return float((probabilities.argmax(1) == labels.numpy()).mean())
+
+
+def test_a_mouth_that_moves_without_a_voice_is_told_by_the_bottleneck_alone() -> None:
+    """Each half knows its own; as published they are frozen then, and the fusion learns. Label: moves XOR sounds."""
+    clips, fresh = drawn(600, 0), drawn(300, 1)
+    net, voice = halves(), nn.Linear(32, 2)
+
+    def see(some: Clips) -> Tensor:
+        return net.eyes(some.frames, maps(some.frames)).logits
+
+    def hear(some: Clips) -> Tensor:
+        return voice(net.ears(some.mels))
+
+    learn(see, net.eyes, clips, clips.moves, 11)
+    learn(hear, nn.ModuleList([net.ears, voice]), clips, clips.sounds, 8)
+    assert right(said(see, fresh), fresh.moves) > 0.95
+    assert right(said(hear, fresh), fresh.sounds) > 0.95
+    net.learn_fusion()
+    net.ears.requires_grad_(False)
+    learn(see, net.eyes.head, clips, clips.labels, 2)
+    learn(hear, voice, clips, clips.labels, 2)
+    streams = [(said(see, some), said(hear, some)) for some in (clips, fresh)]
+    late = fit_product(*streams[0], clips.labels.numpy())
+    for alone in (*streams[1], late(*streams[1])):
+        assert right(alone, fresh.labels) == pytest.approx(0.5, abs=0.1), "neither stream, nor both weighed"
+    learn(lambda some: net(some.frames, maps(some.frames), some.mels).logits, net, clips, clips.labels, 8, 5e-3)
+    both = said(lambda some: net(some.frames, maps(some.frames), some.mels).logits, fresh)
+    assert right(both, fresh.labels) >= 0.95

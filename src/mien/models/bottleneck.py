@@ -9,8 +9,8 @@ where W_v and W_a lead into a narrow space and the gates g start at 0: a fresh o
 
 What differs from the paper: S2D's temporal adapters do the work of its temporal layer; after the last block a frame's
 class token, all that the head reads, stands for the frame; the head reads no token of the sound, which so acts through
-the gates alone; and there are no learnt prompts. Late fusion (:mod:`mien.models.late_fusion`) can weigh two streams; what
-neither shows alone, as a mouth that moves without a voice, takes this.
+the gates alone; and there are no learnt prompts. Late fusion (:mod:`mien.models.late_fusion`) weighs two streams; what
+neither shows alone, such as a mouth that moves without a voice, takes this.
 """
 
 from __future__ import annotations

@@ -35,6 +35,7 @@ from mien.models.zoo import load_model
 from mien.training.finish import figures, write_facts
 from mien.training.labelled import UNKNOWN_LICENCE
 from mien.training.loop import FitPlan, Report, fit
+from mien.training.paired import Paired, info_nce, picture_features
 from mien.training.task import Task, device_of, matrices_decay
 
 FIT = FitPlan(epochs=30, batch=32, lr=2e-3, weight_decay=0.01, ema=0.98, precision="fp32", log_every=10)
@@ -50,37 +51,53 @@ class SoundRecipe:
         gain: most decibels by which a window is made louder or softer.
         fusion: product, by the likelihood of the held-out clips; or sum, AVCER's search (see
             :mod:`mien.models.late_fusion`).
+        paired: weight of a loss that draws a clip's sound to what the picture model makes of its faces, without labels
+            (InfoNCE, see :mod:`mien.training.paired`). 0: none.
     """
 
     model: SoundConfig = field(default_factory=SoundConfig)
     gain: float = 6.0
     fusion: Way = "product"
+    paired: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.paired < float("inf") or not 0 <= self.gain < float("inf"):
+            raise ConfigError("paired and gain of 0 or more", f"{self.paired}, {self.gain}", "change them")
 
 
-class SoundItems(Dataset[tuple[Tensor, Tensor]]):
-    """From ``(item, draw)`` to the spectrogram of a window somewhere in the clip, and the clip's class.
+class SoundItems(Dataset[tuple[Tensor, ...]]):
+    """From ``(item, draw)`` to the spectrogram of a window somewhere in the clip, the clip's class, and its partner.
 
     Args:
         files: sounds of the clips.
         labels: their classes.
         recipe: how long a window is, and how it is changed.
         seed: all that is random depends on it and on ``draw`` alone.
+        partners: the picture's features of the clips; None: items have none.
     """
 
-    def __init__(self, files: list[Path], labels: list[int], recipe: SoundRecipe, seed: int) -> None:
-        self.files, self.labels, self.recipe, self.seed = files, labels, recipe, seed
+    def __init__(
+        self,
+        files: list[Path],
+        labels: list[int],
+        recipe: SoundRecipe,
+        seed: int,
+        partners: Float[Tensor, "n d"] | None = None,
+    ) -> None:
+        self.files, self.labels, self.recipe, self.seed, self.partners = files, labels, recipe, seed, partners
 
     def __len__(self) -> int:
         return len(self.files)
 
-    def __getitem__(self, key: tuple[int, int]) -> tuple[Tensor, Tensor]:
+    def __getitem__(self, key: tuple[int, int]) -> tuple[Tensor, ...]:
         item, draw = key
         where, loud = torch.rand(2, generator=item_generator(self.seed, draw), dtype=torch.float64).tolist()
         model = self.recipe.model
         wave = padded(read_sound(self.files[item]), model.samples)
         begin = round(where * (len(wave) - model.samples))
         part = wave[begin : begin + model.samples] * np.exp(self.recipe.gain * (2 * loud - 1) / DECIBELS)
-        return torch.from_numpy(log_mel(part, model.bins)), torch.tensor(self.labels[item])
+        found = torch.from_numpy(log_mel(part, model.bins)), torch.tensor(self.labels[item])
+        return found if self.partners is None else (*found, self.partners[item])
 
 
 def padded(wave: Float32[np.ndarray, " n"], samples: int) -> Float32[np.ndarray, " m"]:
@@ -107,13 +124,25 @@ class SoundTask(Task):
         held_out: rows with sound that every epoch is judged by.
         recipe: how.
         seed: of everything random about the items.
+        partners: see :class:`SoundItems`.
+
+    Attributes:
+        net: the sound net, which is the module or a part of it.
     """
 
-    def __init__(self, train: Manifest, held_out: Manifest, recipe: SoundRecipe, seed: int) -> None:
+    def __init__(
+        self,
+        train: Manifest,
+        held_out: Manifest,
+        recipe: SoundRecipe,
+        seed: int,
+        partners: Float[Tensor, "n d"] | None = None,
+    ) -> None:
         labels = train.indices().tolist()
         self.items, self.labels, self.recipe = len(train), torch.tensor(labels), recipe
-        self.data = SoundItems([sound_file(train, row) for row in train.rows], labels, recipe, seed)
-        self.module: nn.Module = SoundNet(recipe.model)
+        self.data = SoundItems([sound_file(train, row) for row in train.rows], labels, recipe, seed, partners)
+        self.net = SoundNet(recipe.model)
+        self.module: nn.Module = self.net if partners is None else Paired(self.net, partners.shape[1])
         self.truth = held_out.indices()
         self._mels = [self._clip(sound_file(held_out, row)) for row in held_out.rows]
 
@@ -127,10 +156,14 @@ class SoundTask(Task):
         """Weight decay on matrices and kernels."""
         return matrices_decay(self.module, weight_decay)
 
-    def loss(self, module: nn.Module, batch: tuple[Tensor, Tensor], rng: torch.Generator) -> dict[str, Tensor]:
-        """Cross-entropy of the windows with their clips' labels."""
-        mel, labels = batch
-        return {"labels": F.cross_entropy(module(mel).logits, labels)}
+    def loss(self, module: nn.Module, batch: tuple[Tensor, ...], rng: torch.Generator) -> dict[str, Tensor]:
+        """Cross-entropy of the windows with their clips' labels; where they have partners, how well they find them."""
+        mel, labels, *partners = batch
+        heard = module(mel)
+        parts = {"labels": F.cross_entropy(heard.logits, labels)}
+        if partners:
+            parts["paired"] = self.recipe.paired * info_nce((heard.feature, *partners))
+        return parts
 
     def answers(self, module: nn.Module) -> Float64[np.ndarray, "n c"]:
         """Probabilities of the held-out clips: the mean over their windows."""
@@ -191,12 +224,12 @@ class SoundRun:
         picture = load_model(self.picture)
         recipe = replace(self.recipe, model=replace(self.recipe.model, classes=len(whole.labels)))
         seen = predict_clips(picture, held_out)  # a model of other labels is refused before the work
-        task = SoundTask(train, held_out, recipe, self.fit.seed)
+        partners = picture_features(picture, train) if recipe.paired else None
+        task = SoundTask(train, held_out, recipe, self.fit.seed, partners)
         write_facts(self, whole.name, self.fold)
         best = read_torch(fit(task, self.fit, self.out, self.resume, report))
-        net = task.module.cpu().eval()
-        net.load_state_dict(best["module"])
-        assert isinstance(net, SoundNet)
+        task.module.cpu().eval().load_state_dict(best["module"])
+        net = task.net
         fusion, scores = fused(recipe.fusion, seen, held_out, task.answers(net), self.fit.seed)
         record = SoundRecord(
             name=self.name,
