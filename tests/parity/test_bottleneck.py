@@ -22,6 +22,7 @@ from mien.models.bottleneck import Bottleneck, HearingS2D, SoundTrunk
 from mien.models.late_fusion import fit_product
 from mien.models.s2d import S2D, S2DConfig
 from mien.models.sound import SoundConfig, log_mel
+from shape_checks import unchecked
 
 FIGURES = official("mma")
 SIDES = ("image_encoder", "audio_model")
@@ -210,7 +211,8 @@ def learn(ask: Ask, module: nn.Module, clips: Clips, labels: Tensor, epochs: int
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, rate, total_steps=epochs * steps)
     for _ in range(epochs):
         for some in torch.randperm(len(labels), generator=order)[: 32 * steps].split(32):
-            loss = F.cross_entropy(ask(Clips(*(part[some] for part in clips))), labels[some])
+            with unchecked():  # shapes were, in the other tests: checks are half of these small steps
+                loss = F.cross_entropy(ask(Clips(*(part[some] for part in clips))), labels[some])
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
@@ -228,7 +230,7 @@ def right(probabilities: np.ndarray, labels: Tensor) -> float:
 
 def test_a_mouth_that_moves_without_a_voice_is_told_by_the_bottleneck_alone() -> None:
     """Each half knows its own; as published they are frozen then, and the fusion learns. Label: moves XOR sounds."""
-    clips, fresh = drawn(600, 0), drawn(300, 1)
+    clips, fresh = drawn(600, 0), drawn(200, 1)
     net, voice = halves(), nn.Linear(32, 2)
 
     def see(some: Clips) -> Tensor:
