@@ -10,12 +10,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from brightness import BRIGHT, DARK, LEFT, RIGHT, BrightnessNetwork, one_face, picture
+from PIL import Image
 
 from mien.analysis.batch import analyze_many
 from mien.analysis.expressions import ExpressionModel
 from mien.analysis.settings import AnalysisSettings
 from mien.analysis.sound import Ears
-from mien.core.errors import ConfigError
+from mien.core.errors import ConfigError, WeightsError
 from mien.core.labels import LabelSpace
 from mien.models.late_fusion import LateFusion
 from mien.models.sound import SoundConfig, SoundRecord
@@ -47,6 +48,12 @@ class Loudness(SoundModel):
 @pytest.fixture
 def hearing(network: BrightnessNetwork) -> ExpressionModel:
     return ExpressionModel(network, Ears(Loudness(SoundNet(RECORD.config), RECORD), network.record))
+
+
+def animation(path: Path, frames: np.ndarray) -> Path:
+    first, *more = (Image.fromarray(frame) for frame in frames)
+    first.save(path, save_all=True, append_images=more, duration=40, lossless=True)
+    return path
 
 
 def same(one: Result, other: Result) -> bool:
@@ -81,7 +88,7 @@ def test_even_noise_that_says_nothing_leaves_the_order_of_the_labels(
     np.testing.assert_allclose(*rows, atol=1e-6)
 
 
-@pytest.mark.parametrize("kind", ["no stream", "silence", "numbers", "picture"])
+@pytest.mark.parametrize("kind", ["no stream", "silence", "numbers", "picture", "webp", "nobody"])
 def test_where_nothing_is_heard_the_picture_answers_to_the_bit(
     kind: str, model: ExpressionModel, hearing: ExpressionModel, lenient: AnalysisSettings, tmp_path: Path
 ) -> None:
@@ -91,11 +98,18 @@ def test_where_nothing_is_heard_the_picture_answers_to_the_bit(
         "silence": lambda: film_of(tmp_path / "a.mkv", frames, np.zeros(19_200)),
         "numbers": lambda: frames,
         "picture": lambda: frames[:1],
+        "webp": lambda: animation(tmp_path / "a.webp", frames),
+        "nobody": lambda: film_of(tmp_path / "a.mkv", one_face([None] * 10), tone(0.4, 440)),
     }[kind]()
     result = hearing.analyze(source, lenient)
     assert same(result, model.analyze(source, lenient))
     facts = result.provenance["sound"]
-    why = {"no stream": "no sound stream", "silence": "nothing but silence"}.get(kind, "not a film in a file")
+    why = {
+        "no stream": "no sound stream",
+        "silence": "nothing but silence",
+        "webp": "no sound stream",
+        "nobody": "no face that can be read",
+    }.get(kind, "not a film in a file")
     assert facts["answer"] == "picture alone"
     assert facts["why"].startswith(why)
     assert any(why in problem for problem in result.provenance["problems"])
@@ -161,3 +175,6 @@ def test_it_goes_to_other_processes_and_a_finished_result_knows_it(
     again = pickle.loads(pickle.dumps(hearing))
     assert same(again.analyze(path, lenient), hearing.analyze(path, lenient))
     assert len(pickle.dumps(hearing.ears)) < 2000, "the path, not the net"
+    (tmp_path / "loud.safetensors").write_bytes(b"")
+    with pytest.raises(WeightsError):
+        _ = pickle.loads(pickle.dumps(hearing)).ears

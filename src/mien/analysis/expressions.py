@@ -116,20 +116,28 @@ class ExpressionModel:
 
     def __init__(self, network: Network, ears: Ears | None = None) -> None:
         self._held: Network | bytes = as_it_speaks(network)
-        self.ears = ears
+        self._ears: Ears | bytes | None = ears
 
     @property
     def _network(self) -> Network:
-        if isinstance(self._held, bytes):
+        return cast("Network", self._unpickled("_held"))
+
+    @property
+    def ears(self) -> Ears | None:
+        """The sound net beside the network."""
+        return cast("Ears | None", self._unpickled("_ears"))
+
+    def _unpickled(self, name: str) -> Any:
+        if isinstance(getattr(self, name), bytes):
             with library_work, _unpickling:
-                if isinstance(self._held, bytes):
-                    self._held = pickle.loads(self._held)
-        return cast("Network", self._held)
+                if isinstance(held := getattr(self, name), bytes):
+                    setattr(self, name, pickle.loads(held))
+        return getattr(self, name)
 
     def __getstate__(self) -> dict[str, Any]:
         # As bytes, opened at first use: multiprocessing's own way for a tensor needs open files, which a fresh process
         # does not get, and that process must know its number of threads before.
-        return {**self.__dict__, "_held": _pickled(self._held)}
+        return {**self.__dict__, "_held": _pickled(self._held), "_ears": self._ears and _pickled(self._ears)}
 
     @property
     def engine(self) -> dict[str, str | None]:
@@ -186,7 +194,7 @@ class ExpressionModel:
                         progress(notes.frames_done, frames.expected, reading.frame.time)
             info, problems = replace(frames.info, sizes=tuple(frames.sizes)), list(frames.problems)
             notes.end = frames.end
-        heard = {} if self.ears is None else notes.hear(self.ears, source, settings)
+        heard = {} if self.ears is None else notes.hear(self.ears, source, settings.stream)
         rule = self._rule(settings)
         used = detector.name if detector is not None else settings.faces.detector
         facts = provenance(self.record, self.engine, settings, source, used, rule.threshold)
@@ -289,7 +297,7 @@ _unpickling = threading.Lock()
 """Only taken within library work."""
 
 
-def _pickled(network: Network | bytes) -> bytes:
+def _pickled(network: Network | Ears | bytes) -> bytes:
     if isinstance(network, bytes):
         return network
     try:
@@ -330,9 +338,10 @@ class _Notes:
         for prediction in reading.predictions:
             self._predictions.setdefault(prediction.track, []).append(prediction)
 
-    def hear(self, ears: Ears, source: object, settings: AnalysisSettings) -> dict[str, Any]:
+    def hear(self, ears: Ears, source: object, stream: int | None) -> dict[str, Any]:
         """Fuse every window's answer with the sound around it; what the provenance says of it."""
-        sounds = ears.hear(source, self._info, settings)
+        every = [one for track in self._predictions.values() for one in track]
+        sounds = ears.hear(source, self._info, [(one.start, one.end) for one in every], stream)
         self._predictions, facts = ears.fused(self._predictions, sounds)
         why = sounds.facts.get("why")
         self.problems += [*sounds.problems, *([f"the picture alone answers: {why}"] if why else [])]

@@ -11,20 +11,20 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import islice, takewhile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float64
 
-from mien.analysis.settings import AnalysisSettings
 from mien.analysis.state import source_files
-from mien.core.errors import ConfigError
+from mien.core.errors import ConfigError, SourceError
 from mien.core.forks import library_work
 from mien.core.labels import canonical
 from mien.core.types import Prediction
 from mien.media.files import is_pipe
-from mien.media.listen import Listener, Window, windows
+from mien.media.listen import Listener, windows
 from mien.media.source import SourceInfo
 from mien.models.record import ModelRecord
 from mien.models.sound_net import SoundModel
@@ -82,43 +82,51 @@ class Ears:
         """Of the sound net's file."""
         return self.model.record.sha256
 
-    def hear(self, origin: object, info: SourceInfo, settings: AnalysisSettings) -> Sounds:
-        """What the film ``origin`` sounds like; nothing, and why, where it is no film or has no sound."""
-        why = _unheard(origin, info)
+    def hear(
+        self, origin: object, info: SourceInfo, looks: Sequence[tuple[float, float]], stream: int | None = None
+    ) -> Sounds:
+        """What the film ``origin`` sounds like; nothing, and why, where it is no film or has no sound.
+
+        Args:
+            origin: what was given as the source.
+            info: what it is.
+            looks: from when to when faces were looked at, seconds; outside of them all nothing is listened to.
+            stream: number of the pictures' stream, whose clock counts; None: the one that players show.
+        """
+        why = _unheard(origin, info) if looks else "no face that can be read"
         if why is not None:
             return self._nothing(why)
         (path,) = source_files(origin)
-        low, high = settings.start or 0.0, np.inf if settings.end is None else settings.end
-        rows: list[Float64[np.ndarray, "k c"]] = []
-        audible: list[bool] = []
-        waiting: list[Window] = []
-        with Listener(path, settings.stream) as listener:
-            for window in windows(listener.pieces(), self.model.record.config.seconds, STEP):
-                if window.time > high + settings.window:
-                    break
-                audible.append(window.audible and window.time >= low - settings.window)
-                waiting.append(window)
-                if len(waiting) == AT_ONCE:
-                    rows.append(self._said(waiting, audible[-AT_ONCE:]))
-                    waiting = []
-            if waiting:
-                rows.append(self._said(waiting, audible[-len(waiting) :]))
-            facts: dict[str, Any] = {"streams": listener.streams, "stream": listener.stream}
-            problems = tuple(listener.problems)
-        if not any(audible):
-            why = "no sound stream" if facts["stream"] is None else "nothing but silence"
-            return replace(self._nothing(why, **facts), problems=problems)
-        heard = np.array(audible)
+        try:
+            with Listener(path, stream) as listener:
+                answers, heard = self._answers(listener, min(looks)[0], max(end for _, end in looks))
+        except SourceError:  # its pictures were read by something else than FFmpeg
+            return self._nothing("no sound stream")
+        facts: dict[str, Any] = {"streams": listener.streams, "stream": listener.stream}
+        if not heard.any():
+            why = "no sound stream" if listener.stream is None else "nothing but silence"
+            return replace(self._nothing(why, **facts), problems=tuple(listener.problems))
         facts = {**self._facts(), **facts, "heard": round(STEP * int(heard.sum()), 3)}
-        return Sounds(facts, np.concatenate(rows), heard, problems)
+        return Sounds(facts, answers, heard, tuple(listener.problems))
 
-    def _said(self, some: Sequence[Window], audible: Sequence[bool]) -> Float64[np.ndarray, "k c"]:
-        answer = np.full((len(some), len(self._columns)), np.nan)
-        if any(audible):
-            waves = np.stack([window.wave for window, loud in zip(some, audible, strict=True) if loud])
-            with library_work:
-                answer[np.array(audible)] = self.model.probabilities(waves)[:, self._columns]
-        return answer
+    def _answers(
+        self, listener: Listener, low: float, high: float
+    ) -> tuple[Float64[np.ndarray, "k c"], Bool[np.ndarray, " k"]]:
+        """The net's answers to the windows up to ``high`` seconds, NaN before ``low`` and in silence; which are not."""
+        rows: list[Float64[np.ndarray, "k c"]] = []
+        heard: list[bool] = []
+        parts = windows(listener.pieces(), self.model.record.config.seconds, STEP)
+        within = takewhile(lambda window: window.time < high + STEP, parts)
+        while some := list(islice(within, AT_ONCE)):
+            audible = [window.audible and window.time > low - STEP for window in some]
+            answer = np.full((len(some), len(self._columns)), np.nan)
+            if any(audible):
+                waves = np.stack([window.wave for window, loud in zip(some, audible, strict=True) if loud])
+                with library_work:
+                    answer[np.array(audible)] = self.model.probabilities(waves)[:, self._columns]
+            rows.append(answer)
+            heard += audible
+        return np.concatenate(rows) if rows else np.empty((0, len(self._columns))), np.array(heard, np.bool_)
 
     def _facts(self) -> dict[str, Any]:
         record = self.model.record

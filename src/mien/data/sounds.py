@@ -22,6 +22,8 @@ from mien.media.listen import LEAST_PEAK, RATE, Listener, filled
 SOUND = "sound"
 """Folder of a prepared set."""
 FULL = 32767
+MOST_SECONDS = 3600
+"""Of a file: labelled clips are short, and a damaged clock may claim years."""
 
 
 @dataclass(frozen=True)
@@ -54,11 +56,19 @@ class SoundKeeper:
 
 
 def write_sound(film: Path, path: Path) -> bool:
-    """Write a film's sound from 0.0 on as WAV; whether any of it can be heard. Raises SourceError for no film."""
+    """Write a film's sound from 0.0 on as WAV, an hour at most; whether any of it can be heard.
+
+    Raises SourceError for no film.
+    """
     heard = False
     with Listener(film) as listener, wave.open(str(path), "wb") as file:
         file.setparams((1, 2, RATE, 0, "NONE", ""))
+        left = MOST_SECONDS * RATE
         for part, _ in filled(listener.pieces()):
+            part = part[:left]
+            left -= len(part)
+            if not len(part):
+                break
             heard = heard or float(np.abs(part).max(initial=0.0)) >= LEAST_PEAK
             file.writeframes(np.round(part.clip(-1, 1) * FULL).astype("<i2").tobytes())
     return heard

@@ -211,7 +211,7 @@ class SoundRun:
 
         Raises:
             ConfigError: no such fold, or a picture model of other labels.
-            DataError: a set without sound, or a split or class without.
+            DataError: no clip to learn from, or none held out, whose sound was kept.
         """
         torch.set_num_threads(thread_count())
         torch.manual_seed(self.fit.seed)
