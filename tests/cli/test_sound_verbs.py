@@ -5,14 +5,15 @@ from __future__ import annotations
 import csv
 import json
 import wave
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 import pytest
 import torch
 
-from conftest import Mien
 from mien.core.labels import LabelSpace
 from mien.data.manifest import load_manifest
 from mien.data.sounds import read_sound, sound_file
@@ -94,7 +95,7 @@ def test_sound_is_kept_beside_the_crops_where_it_was_asked_for(prepared: Path, f
 
 
 def test_what_only_the_sound_tells_is_learnt_and_said(
-    mien: Mien, ears: Path, eyes: Path, films: Path, tmp_path: Path
+    mien: Callable[..., Any], ears: Path, eyes: Path, films: Path, tmp_path: Path
 ) -> None:
     record = load_sound(ears).record
     assert record.scores[f"{films.name}_valid_sound_war"] == 1
@@ -110,7 +111,7 @@ def test_what_only_the_sound_tells_is_learnt_and_said(
 
 
 def test_a_silent_film_has_the_picture_s_answer_and_says_so(
-    mien: Mien, ears: Path, eyes: Path, films: Path, tmp_path: Path
+    mien: Callable[..., Any], ears: Path, eyes: Path, films: Path, tmp_path: Path
 ) -> None:
     film = films / "train" / "neutral" / "silent.mkv"
     rows = []
@@ -124,7 +125,7 @@ def test_a_silent_film_has_the_picture_s_answer_and_says_so(
 
 
 def test_the_same_run_gives_the_same_file_and_a_pull_to_the_picture_another(
-    prepared: Path, eyes: Path, mien: Mien, tmp_path: Path
+    prepared: Path, eyes: Path, mien: Callable[..., Any], tmp_path: Path
 ) -> None:
     files = []
     for name, more in (("a", ()), ("b", ("--recipe.paired", "0")), ("c", ("--recipe.paired", "0.5"))):
@@ -137,7 +138,7 @@ def test_the_same_run_gives_the_same_file_and_a_pull_to_the_picture_another(
 
 
 def test_what_cannot_be_is_refused_in_words(
-    mien: Mien, ears: Path, eyes: Path, tiny: Path, films: Path, prepared: Path, tmp_path: Path
+    mien: Callable[..., Any], ears: Path, eyes: Path, tiny: Path, films: Path, prepared: Path, tmp_path: Path
 ) -> None:
     film, out = films / "test" / "neutral" / "0.mkv", ("-o", tmp_path)
     (tmp_path / "mute").mkdir()
