@@ -150,8 +150,8 @@ def analyze_many(
         settings: how to look; defaults when None.
         outputs: what to write; defaults when None.
         skip_existing: leave out a source whose folder holds a finished result of this version of mien, the same
-            weights (by hash), signals, settings, outputs and source: size and time of writing, or size and contents
-            with ``settings.hash_source``.
+            weights (by hash, a sound net's too), signals, settings, outputs and source: size and time of writing, or
+            size and contents with ``settings.hash_source``.
         shard: ``"2/5"`` does the second fifth of the list, for job arrays; None does all.
         workers: processes. The answer does not depend on it. With more than one there is no ``progress``.
         executor: who deals the sources out, by its name in :data:`EXECUTORS`; None: this process where there is one
@@ -265,6 +265,7 @@ def finished(
             and parse_signals(report.get("signals", [])) == model.record.signals
             and facts["model"]["sha256"] == model.record.sha256
             and facts["model"].get("prior", TRAINED) == model.record.prior
+            and facts.get("sound", {}).get("sha256") == (None if model.ears is None else model.ears.sha256)
             and facts["settings"] == plain(asdict(settings))
             and facts["outputs"] == plain(asdict(outputs))
             and facts.get("detector_file") == (None if boxes is None else plain(source_facts(boxes)))

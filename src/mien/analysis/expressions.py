@@ -39,6 +39,7 @@ from mien.report.frames import FrameTable
 from mien.report.result import Result
 
 if TYPE_CHECKING:
+    from mien.analysis.sound import Ears
     from mien.engines.opening import Backend
     from mien.faces import Detector
     from mien.media import Source, SourceInfo
@@ -59,6 +60,7 @@ def load(
     *,
     prior: str | None = None,
     signals: Iterable[str] = (),
+    sound: str | Path | None = None,
     trial: bool = False,
     say: Callable[[str], None] | None = None,
 ) -> ExpressionModel:
@@ -74,12 +76,15 @@ def load(
         signals: what it is to say beside the expression, such as ``affect``: valence and arousal, derived from the
             expression (:data:`mien.models.network.SIGNALS`). What the weights say themselves (:mod:`mien.core.facial`)
             needs no asking; ``expression`` leaves it out but for what is named.
+        sound: weights of `mien train sound`: films are listened to as well, and what is heard is fused with what is
+            seen, see :mod:`mien.analysis.sound`. None: nothing is.
         trial: with ``auto``, make that trial now when there was none (about a minute).
         say: told in a line what takes long.
 
     Raises:
         WeightsError: the weights are missing or torn.
-        ConfigError: no model, backend, prior or signal has that name, or the signal does not follow from the labels.
+        ConfigError: no model, backend, prior or signal has that name, the signal does not follow from the labels, or
+            the sound net was fitted to another model.
         MissingDependencyError: the backend that was named is not installed.
     """
     with library_work:
@@ -87,7 +92,16 @@ def load(
 
     names = tuple(signals)
     network = open_model(name, backend, prior=prior, signals=names, trial=trial, say=say)
-    return ExpressionModel(with_signals(network, names))
+    ears = None if sound is None else _ears(Path(sound), network.record)
+    return ExpressionModel(with_signals(network, names), ears)
+
+
+def _ears(path: Path, record: ModelRecord) -> Ears:
+    with library_work:
+        from mien.analysis.sound import Ears
+        from mien.models.sound_net import load_sound
+
+        return Ears(load_sound(path), record)
 
 
 class ExpressionModel:
@@ -97,23 +111,33 @@ class ExpressionModel:
 
     Args:
         network: the loaded weights.
+        ears: a sound net fitted to them; None: nothing is listened to.
     """
 
-    def __init__(self, network: Network) -> None:
+    def __init__(self, network: Network, ears: Ears | None = None) -> None:
         self._held: Network | bytes = as_it_speaks(network)
+        self._ears: Ears | bytes | None = ears
 
     @property
     def _network(self) -> Network:
-        if isinstance(self._held, bytes):
+        return cast("Network", self._unpickled("_held"))
+
+    @property
+    def ears(self) -> Ears | None:
+        """The sound net beside the network."""
+        return cast("Ears | None", self._unpickled("_ears"))
+
+    def _unpickled(self, name: str) -> Any:
+        if isinstance(getattr(self, name), bytes):
             with library_work, _unpickling:
-                if isinstance(self._held, bytes):
-                    self._held = pickle.loads(self._held)
-        return cast("Network", self._held)
+                if isinstance(held := getattr(self, name), bytes):
+                    setattr(self, name, pickle.loads(held))
+        return getattr(self, name)
 
     def __getstate__(self) -> dict[str, Any]:
         # As bytes, opened at first use: multiprocessing's own way for a tensor needs open files, which a fresh process
         # does not get, and that process must know its number of threads before.
-        return {**self.__dict__, "_held": _pickled(self._held)}
+        return {**self.__dict__, "_held": _pickled(self._held), "_ears": self._ears and _pickled(self._ears)}
 
     @property
     def engine(self) -> dict[str, str | None]:
@@ -170,6 +194,7 @@ class ExpressionModel:
                         progress(notes.frames_done, frames.expected, reading.frame.time)
             info, problems = replace(frames.info, sizes=tuple(frames.sizes)), list(frames.problems)
             notes.end = frames.end
+        heard = {} if self.ears is None else notes.hear(self.ears, source, settings.stream)
         rule = self._rule(settings)
         used = detector.name if detector is not None else settings.faces.detector
         facts = provenance(self.record, self.engine, settings, source, used, rule.threshold)
@@ -180,7 +205,7 @@ class ExpressionModel:
             labels=self.record.labels,
             spans=spans,
             frames=FrameTable(notes.table, spans, self.record.labels.labels),
-            provenance={**facts, "problems": problems},
+            provenance={**facts, **heard, "problems": problems + notes.problems},
             compound=settings.compounds,
             origin=source,
             selection=settings.selection,
@@ -227,7 +252,7 @@ class ExpressionModel:
             settings: how to look; defaults when None.
             detector: used instead of the one ``settings.faces`` names.
         """
-        settings = _for_live(settings)
+        settings = self._for_live(settings)
         live = LiveSpans(self._rule(settings), settings.window, settings.stride)
         with _opened(camera, settings) as frames:
             for reading in read(frames, self._network, settings, 1, detector, pictures=frames.info.pictures):
@@ -243,22 +268,22 @@ class ExpressionModel:
             settings: how to look; defaults when None.
             detector: used instead of the one ``settings.faces`` names.
         """
-        settings = _for_live(settings)
+        settings = self._for_live(settings)
         return follow_live(frames, self._network, self._rule(settings), settings, detector)
 
     def _rule(self, settings: AnalysisSettings) -> SpanRule:
         threshold = self.record.calibration.threshold if settings.threshold is None else settings.threshold
         return SpanRule(self.record.labels.labels, threshold, settings.min_span, settings.faces.max_gap)
 
-
-def _for_live(settings: AnalysisSettings | None) -> AnalysisSettings:
-    """Settings that can be followed while the source runs."""
-    settings = settings or AnalysisSettings()
-    if settings.filter != "none" or settings.compound:
-        got = "--compound" if settings.compound else f"--filter {settings.filter}"
-        fix = "leave it out, or record it and use `mien analyze`"
-        raise ConfigError("settings that need no more than what was seen so far", got, fix)
-    return settings
+    def _for_live(self, settings: AnalysisSettings | None) -> AnalysisSettings:
+        """Settings that can be followed while the source runs."""
+        settings = settings or AnalysisSettings()
+        if settings.filter != "none" or settings.compound or self.ears is not None:
+            late = "--compound" if settings.compound else f"--filter {settings.filter}"
+            got = late if self.ears is None else "--sound"
+            fix = "leave it out, or record it and use `mien analyze`"
+            raise ConfigError("settings that need no more than what was seen so far", got, fix)
+        return settings
 
 
 def _opened(source: Any, settings: AnalysisSettings) -> Source:
@@ -272,7 +297,7 @@ _unpickling = threading.Lock()
 """Only taken within library work."""
 
 
-def _pickled(network: Network | bytes) -> bytes:
+def _pickled(network: Network | Ears | bytes) -> bytes:
     if isinstance(network, bytes):
         return network
     try:
@@ -288,11 +313,14 @@ class _Notes:
 
     Attributes:
         end: seconds at which the last frame gives way, once the source has said so.
+        problems: of the sound, and why none was heard.
     """
 
     end: float | None = None
 
     def __init__(self, record: ModelRecord, info: SourceInfo) -> None:
+        self.problems: list[str] = []
+        self._info = info
         self.table = FaceTable(len(record.labels), record.signals)
         still = info.kind == "image"
         self._clock = FrameClock(0.0 if still else 1 / (info.frame_rate or STANDARD_RATE))
@@ -309,6 +337,15 @@ class _Notes:
             self.table.append(FaceRow(crop.index, crop.time, crop.track, crop.face, crop.quality, None))
         for prediction in reading.predictions:
             self._predictions.setdefault(prediction.track, []).append(prediction)
+
+    def hear(self, ears: Ears, source: object, stream: int | None) -> dict[str, Any]:
+        """Fuse every window's answer with the sound around it; what the provenance says of it."""
+        every = [one for track in self._predictions.values() for one in track]
+        sounds = ears.hear(source, self._info, [(one.start, one.end) for one in every], stream)
+        self._predictions, facts = ears.fused(self._predictions, sounds)
+        why = sounds.facts.get("why")
+        self.problems += [*sounds.problems, *([f"the picture alone answers: {why}"] if why else [])]
+        return {"sound": facts}
 
     def spans(self, rule: SpanRule, settings: AnalysisSettings) -> tuple[Span, ...]:
         """Smooth every track, write its probabilities into the table, and cut it into spans."""

@@ -55,6 +55,9 @@ class Analyze:
     signals: Annotated[tuple[str, ...], tyro.conf.UseAppendAction, tyro.conf.arg(metavar="NAME")] = ()
     """What to say beside the expression; may be repeated. affect: valence and arousal, derived from the expression.
     action_units, pose, gaze, eyes_closed: the model says them unasked; expression: those only that are named."""
+    sound: Annotated[Path | None, tyro.conf.arg(name="sound", metavar="FILE")] = None
+    """Weights of `mien train sound`: listen to films as well. What is heard is taken for the voice of the one face that
+    is read; of several at once, none. --no-sound is another thing: it leaves the sound out of the annotated video."""
     skip_existing: bool = False
     """Leave out a source whose finished result of the same model, settings and file is in OUT. A file is the same by
     path, size and time of writing; with --hash-source by path and contents."""
@@ -90,7 +93,15 @@ def main(args: Sequence[str]) -> int:
     if lost := _all_lost(sources, options):
         return show.all(outcome for outcome in lost)  # no model need be loaded to say so
     trial = options.backend == "auto" and is_long(chosen)
-    model = load(options.model, options.backend, prior=options.prior, signals=options.signals, trial=trial, say=note)
+    model = load(
+        options.model,
+        options.backend,
+        prior=options.prior,
+        signals=options.signals,
+        sound=options.sound,
+        trial=trial,
+        say=note,
+    )
     if model.engine["name"] != "torch":
         note(f"{model.record.name} runs on {model.engine['name']}, {model.engine['precision']}")
     outcomes = analyze_many(

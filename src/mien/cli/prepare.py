@@ -49,6 +49,8 @@ class Prepare:
     """Stop after the checks."""
     strict: bool = False
     """Stop after the checks, with exit code 1, if they find something serious."""
+    sound: bool = False
+    """Keep the sound of films beside their crops, as sound/NAME.wav, for `mien train sound`. Voices tell who speaks."""
     workers: int | None = None
     """Processes; the CPU cores by default. The files do not depend on it."""
     json: bool = False
@@ -81,6 +83,7 @@ def main(args: Sequence[str]) -> int:
             workers=thread_count() if options.workers is None else options.workers,
             check_only=options.check_only,
             strict=options.strict,
+            sound=options.sound,
             progress=bar,
         )
     except KeyboardInterrupt:

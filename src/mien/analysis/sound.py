@@ -1,0 +1,187 @@
+"""The sound of a film beside its pictures: late fusion of what a sound net hears with what the network sees.
+
+The film is listened to once more, as it streams, a window every 0.1 s; the net's answers to them are kept, some
+60 bytes each. The answer to a window of faces is fused with that to the sound around its middle. It stays the picture's
+to the last bit where there is no sound or silence, and where several faces are read at once: whose voice it is nobody
+knows, and one person's laughter must not become another's expression.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import islice, takewhile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Bool, Float64
+
+from mien.analysis.state import source_files
+from mien.core.errors import ConfigError, SourceError
+from mien.core.forks import library_work
+from mien.core.labels import canonical
+from mien.core.types import Prediction
+from mien.media.files import is_pipe
+from mien.media.listen import Listener, windows
+from mien.media.source import SourceInfo
+from mien.models.record import ModelRecord
+from mien.models.sound_net import SoundModel
+
+STEP = 0.1
+"""Seconds from one window of sound to the next."""
+AT_ONCE = 64
+"""Windows the net hears in one call."""
+
+
+@dataclass(frozen=True, eq=False)
+class Sounds:
+    """What a sound net says of a film.
+
+    Attributes:
+        facts: which net, which stream, how much was heard and, where nothing was, why: for the provenance.
+        probabilities: a row a window, in the order of the picture model's labels; the windows' middles are 0, 0.1, ...
+        audible: whether there was something to hear.
+        problems: of the sound, a sentence each.
+    """
+
+    facts: dict[str, Any]
+    probabilities: Float64[np.ndarray, "k c"]
+    audible: Bool[np.ndarray, " k"]
+    problems: tuple[str, ...] = ()
+
+
+class Ears:
+    """A sound net beside a picture model.
+
+    Args:
+        model: the sound net, with the fusion.
+        record: of the picture model.
+
+    Raises:
+        ConfigError: the fusion was fitted for another picture model, or another reading of it.
+    """
+
+    def __init__(self, model: SoundModel, record: ModelRecord) -> None:
+        known = model.record
+        if known.picture_sha256 != record.sha256 or known.picture_prior != record.prior:
+            expected = f"the model that {known.name} was fitted to: {known.picture}, prior {known.picture_prior}"
+            fix = "choose that with --model and --prior, or fit the sound anew with `mien train sound --picture`"
+            raise ConfigError(expected, f"{record.name} ({record.sha256[:12]}), prior {record.prior}", fix)
+        place = {canonical(name): number for number, name in enumerate(known.labels.labels)}
+        if place.keys() != {canonical(name) for name in record.labels.labels}:
+            expected = f"a sound net of the labels {', '.join(record.labels.labels)}"
+            raise ConfigError(expected, ", ".join(known.labels.labels), "train one on a set with those labels")
+        self.model = model
+        self._columns = np.array([place[canonical(name)] for name in record.labels.labels])
+        self._fuse = known.fusion.reordered(self._columns.tolist())
+
+    @property
+    def sha256(self) -> str:
+        """Of the sound net's file."""
+        return self.model.record.sha256
+
+    def hear(
+        self, origin: object, info: SourceInfo, looks: Sequence[tuple[float, float]], stream: int | None = None
+    ) -> Sounds:
+        """What the film ``origin`` sounds like; nothing, and why, where it is no film or has no sound.
+
+        Args:
+            origin: what was given as the source.
+            info: what it is.
+            looks: from when to when faces were looked at, seconds; outside of them all nothing is listened to.
+            stream: number of the pictures' stream, whose clock counts; None: the one that players show.
+        """
+        why = _unheard(origin, info) if looks else "no face that can be read"
+        if why is not None:
+            return self._nothing(why)
+        (path,) = source_files(origin)
+        try:
+            with Listener(path, stream) as listener:
+                answers, heard = self._answers(listener, min(looks)[0], max(end for _, end in looks))
+        except SourceError:  # its pictures were read by something else than FFmpeg
+            return self._nothing("no sound stream")
+        facts: dict[str, Any] = {"streams": listener.streams, "stream": listener.stream}
+        if not heard.any():
+            why = "no sound stream" if listener.stream is None else "nothing but silence"
+            return replace(self._nothing(why, **facts), problems=tuple(listener.problems))
+        facts = {**self._facts(), **facts, "heard": round(STEP * int(heard.sum()), 3)}
+        return Sounds(facts, answers, heard, tuple(listener.problems))
+
+    def _answers(
+        self, listener: Listener, low: float, high: float
+    ) -> tuple[Float64[np.ndarray, "k c"], Bool[np.ndarray, " k"]]:
+        """The net's answers to the windows up to ``high`` seconds, NaN before ``low`` and in silence; which are not."""
+        rows: list[Float64[np.ndarray, "k c"]] = []
+        heard: list[bool] = []
+        parts = windows(listener.pieces(), self.model.record.config.seconds, STEP)
+        within = takewhile(lambda window: window.time < high + STEP, parts)
+        while some := list(islice(within, AT_ONCE)):
+            audible = [window.audible and window.time > low - STEP for window in some]
+            answer = np.full((len(some), len(self._columns)), np.nan)
+            if any(audible):
+                waves = np.stack([window.wave for window, loud in zip(some, audible, strict=True) if loud])
+                with library_work:
+                    answer[np.array(audible)] = self.model.probabilities(waves)[:, self._columns]
+            rows.append(answer)
+            heard += audible
+        return np.concatenate(rows) if rows else np.empty((0, len(self._columns))), np.array(heard, np.bool_)
+
+    def _facts(self) -> dict[str, Any]:
+        record = self.model.record
+        return {"model": record.name, "sha256": record.sha256, "way": record.fusion.way}
+
+    def _nothing(self, why: str, **facts: Any) -> Sounds:
+        none = np.empty((0, len(self._columns)))
+        return Sounds({**self._facts(), **facts, "heard": 0.0, "why": why}, none, np.zeros(0, np.bool_))
+
+    def fused(
+        self, predictions: dict[int, list[Prediction]], sounds: Sounds
+    ) -> tuple[dict[int, list[Prediction]], dict[str, Any]]:
+        """The answers to windows of faces, by track, with the sound around their middles where that can be; and facts.
+
+        A prediction that is not fused comes back as the same object.
+        """
+        every = [one for track in predictions.values() for one in track]
+        several = dict(zip(map(id, every), _among_others(every), strict=True))
+        count = {"fused": 0, "silent": 0, "several_faces": 0}
+
+        def answer(one: Prediction) -> Prediction:
+            place = round((one.start + one.end) / 2 / STEP)
+            if not (0 <= place < len(sounds.audible) and sounds.audible[place]):
+                count["silent"] += 1
+                return one
+            if several[id(one)]:
+                count["several_faces"] += 1
+                return one
+            count["fused"] += 1
+            both = self._fuse(one.probabilities[None].astype(np.float64), sounds.probabilities[place][None])[0]
+            return replace(one, probabilities=both)
+
+        found = {track: [answer(one) for one in some] for track, some in predictions.items()}
+        used = "picture and sound" if count["fused"] else "picture alone"
+        return found, {**sounds.facts, "answer": used, "windows": count}
+
+
+def _unheard(origin: object, info: SourceInfo) -> str | None:
+    """Why a source cannot be listened to; None where it can."""
+    files = source_files(origin)
+    if info.kind != "video" or len(files) != 1 or not os.path.isfile(files[0]):
+        return "not a film in a file, which alone is listened to"
+    return "a pipe, which passes once" if isinstance(origin, str | Path) and is_pipe(str(origin)) else None
+
+
+def _among_others(predictions: Sequence[Prediction]) -> list[bool]:
+    """Of every window, whether another track has one at the same time."""
+    found = [False] * len(predictions)
+    order = sorted(range(len(predictions)), key=lambda place: predictions[place].start)
+    open_: list[int] = []
+    for place in order:
+        one = predictions[place]
+        open_ = [other for other in open_ if predictions[other].end > one.start]
+        for other in open_:
+            if predictions[other].track != one.track:
+                found[place] = found[other] = True
+        open_.append(place)
+    return found
