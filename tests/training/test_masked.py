@@ -219,7 +219,21 @@ def test_the_commands_train_and_measure(
     nobody.save(tmp_path / "unlabelled")
     out = tmp_path / "run"
     train = ["train", "heads", "--data", str(tmp_path / "unlabelled"), "--start", str(joint), "--out", str(out)]
-    assert main([*train, "--fit.epochs", "2", "--recipe.heads", "level=linear", "affect=plane:0.5"]) == 0
+    assert (
+        main(
+            [
+                *train,
+                "--fit.epochs",
+                "2",
+                "--recipe.head-losses.mse",
+                "0",
+                "--recipe.heads",
+                "level=linear",
+                "affect=plane:0.5",
+            ]
+        )
+        == 0
+    )
     capsys.readouterr()
     assert main(["evaluate", str(out), "--data", str(tmp_path / "unlabelled"), "--split", "test"]) == 0
     said = capsys.readouterr().out

@@ -51,12 +51,12 @@ class HeadRecipe:
     Attributes:
         heads: of signals that the data have, as signal=kind or signal=kind:weight; kinds that read the feature: linear,
             plane, level.
-        losses: what they learn by.
+        head_losses: what they learn by.
         views: stretches of a clip whose features are averaged.
     """
 
     heads: tuple[str, ...] = ()
-    losses: HeadLosses = field(default_factory=HeadLosses)
+    head_losses: HeadLosses = field(default_factory=HeadLosses)
     views: int = 2
 
 
@@ -192,7 +192,7 @@ class HeadRun:
                 raise DataError(expected, "blank cells alone", "change --recipe.heads")
         recognizer, record = load_weights(find_weights(self.start))
         parts = [features(recognizer, record, rows, self.recipe.views) for rows in (train, held_out)]
-        task = HeadTask(specs, self.recipe.losses, parts[0], train, parts[1], held_out)
+        task = HeadTask(specs, self.recipe.head_losses, parts[0], train, parts[1], held_out)
         write_facts(self, train.name, self.fold)
         best = read_torch(fit(task, self.fit, self.out, self.resume, report))
         task.module.cpu().load_state_dict(best["module"])
