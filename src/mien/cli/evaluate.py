@@ -20,6 +20,7 @@ from mien.evaluation.runs import Ground
 from mien.models.calibration import TRAINED
 
 if TYPE_CHECKING:
+    from mien.data.manifest import Manifest
     from mien.evaluation.boxes import BoxReport
     from mien.evaluation.compare import Comparison
     from mien.evaluation.corruptions import Corruption
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from mien.evaluation.report import Report
     from mien.evaluation.robustness import Robustness
     from mien.evaluation.runs import Run
+    from mien.evaluation.signals import SignalReport
     from mien.evaluation.world import World
 
 
@@ -36,7 +38,8 @@ Spoilt = Literal["usual", "covers", "display"]
 
 @dataclass(frozen=True)
 class Evaluate:
-    """Measure models on a labelled split: UAR, WAR, macro-F1, recalls, intervals, calibration.
+    """Measure models on a labelled split: UAR, WAR, macro-F1, recalls, intervals, calibration; and what both model and
+    set say beside the expression.
 
     Several runs give a table with their mean: one run a fold, or repeated runs of one fold. Tables of predictions (CSV)
     have the column id, one column with the probability of each class (or `label`, the answer alone), and `target`, the
@@ -116,10 +119,10 @@ def main(args: Sequence[str]) -> int:
     return 0
 
 
-def _outcome(options: Evaluate) -> Report | Table | Comparison | Robustness | World | BoxReport:
+def _outcome(options: Evaluate) -> Report | Table | Comparison | Robustness | World | BoxReport | SignalReport:
     from mien.evaluation.compare import compare
     from mien.evaluation.folds import Table, same_ground
-    from mien.evaluation.report import make_report
+    from mien.evaluation.report import Report, make_report
 
     if options.boxes is not None:
         return _boxes(*options.boxes)
@@ -129,12 +132,35 @@ def _outcome(options: Evaluate) -> Report | Table | Comparison | Robustness | Wo
         return _robustness(options)
     if options.world is not None:
         return _world(options, options.world)
-    found = [_predictions(name, options) for name in options.runs or (None,)]
+    names = options.runs or (None,)
     if options.compare:
-        return compare(*found)
-    same_ground(found)
-    reports = tuple(make_report(predictions) for predictions in found)
-    return reports[0] if len(reports) == 1 else Table(reports)
+        return compare(*(_predictions(name, options) for name in names))
+    found = [_measured(name, options) for name in names]
+    reports = tuple(one for one in found if isinstance(one, Report))
+    same_ground([one.predictions for one in reports])
+    if len(found) == 1:
+        return found[0]
+    if len(reports) < len(found):
+        raise ConfigError("a single run on a set without expressions", f"{len(found)} runs", "measure one by one")
+    return Table(reports)
+
+
+def _measured(name: str | None, options: Evaluate) -> Report | SignalReport:
+    """Figures of the expression, with those of what is said beside it where the set knows of it, or those alone."""
+    from mien.evaluation.report import make_report
+
+    if name is not None and _is_table(name):
+        return make_report(_predictions(name, options))
+    from mien.evaluation.runs import open_run, rows_of
+    from mien.evaluation.signals import measure_signals
+
+    run = open_run(name, options.device, options.backend, options.prior)
+    rows, protocol = rows_of(run, options.ground)
+    with progress_of(run.model.record.name) as progress:
+        beside = measure_signals(run.model, rows, options.ground.views, progress)
+    if beside is not None and not beside.labelled:
+        return beside
+    return dataclasses.replace(make_report(_answers(run, options, rows, protocol)), beside=beside)
 
 
 def _predictions(name: str | None, options: Evaluate) -> Predictions:
@@ -142,12 +168,18 @@ def _predictions(name: str | None, options: Evaluate) -> Predictions:
         from mien.evaluation.predictions import load_predictions
 
         return _stated(load_predictions(Path(name)), options.ground)
-    from mien.evaluation.report import make_report
-    from mien.evaluation.runs import open_run, predict_run
+    from mien.evaluation.runs import open_run, rows_of
 
     run = open_run(name, options.device, options.backend, options.prior)
+    return _answers(run, options, *rows_of(run, options.ground))
+
+
+def _answers(run: Run, options: Evaluate, rows: Manifest, protocol: str) -> Predictions:
+    from mien.evaluation.report import make_report
+    from mien.evaluation.runs import predict_rows
+
     with progress_of(run.model.record.name) as progress:
-        predictions = predict_run(run, options.ground, progress)
+        predictions = predict_rows(run, options.ground, rows, protocol, progress)
     if options.keep:
         from mien.models.figures import keep_figures
 
@@ -225,7 +257,7 @@ def _is_table(name: str) -> bool:
     return name.endswith(".csv")
 
 
-def _draw(outcome: Report | Table | Comparison | Robustness | World | BoxReport, folder: Path) -> None:
+def _draw(outcome: Report | Table | Comparison | Robustness | World | BoxReport | SignalReport, folder: Path) -> None:
     """Pictures come last: without matplotlib everything else is there."""
     from mien.evaluation.folds import Table
     from mien.evaluation.pictures import write_pictures

@@ -22,6 +22,8 @@ EXPRESSION = "expression"
 TAKEN = (EXPRESSION, "probabilities", "logits", "clips")
 """Names that mean something else, in tables or in exported files."""
 MOST_SIGNALS, MOST_COLUMNS, MOST_VALUE, MOST_NOTE = 16, 256, 1e6, 300
+NEVER = {"race", "races", "racial", "ethnicity", "ethnic", "ethnicities"}
+"""Words in a name or a label of what mien says of nobody, see docs/intended-use.md."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,8 @@ class Signal:
         for label in self.labels:
             checks.label(f"a label of {self.name}", label)
         checks.demand(len(set(self.labels)) == len(self.labels), f"labels of {self.name}", "distinct", self.labels)
+        never = self.words & NEVER
+        checks.demand(not never, f"signal {self.name}", "nothing of race, which mien says of nobody", sorted(never))
         checks.demand(self.kind in get_args(Kind), f"kind of {self.name}", ", ".join(get_args(Kind)), self.kind)
         checks.real(f"low of {self.name}", self.low, -MOST_VALUE, MOST_VALUE)
         checks.real(f"high of {self.name}", self.high, -MOST_VALUE, MOST_VALUE)
@@ -63,6 +67,11 @@ class Signal:
         checks.demand(ranged, f"range of {self.name}", "low < high; 0 to 1 unless a scale", (self.low, self.high))
         checks.text(f"derived_from of {self.name}", self.derived_from, checks.MOST_LABEL)
         checks.text(f"note of {self.name}", self.note, MOST_NOTE)
+
+    @property
+    def words(self) -> set[str]:
+        """Of its name and its labels, in small letters."""
+        return {word for text in (self.name, *self.labels) for word in re.split("[^a-z]+", text.lower())}
 
     @property
     def columns(self) -> tuple[str, ...]:

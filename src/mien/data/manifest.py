@@ -24,6 +24,8 @@ from mien.core.errors import ConfigError, DataError
 from mien.core.files import whole_file
 from mien.core.labels import LabelSpace
 from mien.core.sheets import escaped, read_rows
+from mien.core.signals import Signal, columns, parse_signals, width
+from mien.data.beside import Numbers, number_cells, parse_numbers
 
 Kind = Literal["image", "video", "frames", "array"]
 Split = Literal["train", "valid", "test"]
@@ -51,6 +53,7 @@ class Row:
         fold: from 1; 0 for a set without folds.
         subject: the person, where the release says; else empty.
         votes: share of each label, summing to 1, where several people labelled; else empty.
+        beside: a number for every column of the set's signals, NaN where it is not known; empty: none is.
     """
 
     id: str
@@ -61,6 +64,7 @@ class Row:
     fold: int = 0
     subject: str = ""
     votes: tuple[float, ...] = ()
+    beside: Numbers = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,6 +79,7 @@ class Manifest:
         crop_size: side of the square, aligned face crops that the rows point to; None: whole pictures or the
             release's own crops.
         notes: what the reader found out about the release, one sentence each ("labels counted from 1").
+        signals: what is known of items beside their label, see :mod:`mien.data.beside`.
     """
 
     name: str
@@ -83,6 +88,7 @@ class Manifest:
     root: Path
     crop_size: int | None = None
     notes: tuple[str, ...] = field(default=())
+    signals: tuple[Signal, ...] = ()
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -119,6 +125,14 @@ class Manifest:
                 target[index] = 1
         return targets
 
+    def beside(self) -> Float32[np.ndarray, "n k"]:
+        """The columns of all signals, NaN where nothing is known."""
+        numbers = np.full((len(self), width(self.signals)), np.nan, np.float32)
+        for place, row in enumerate(self.rows):
+            if row.beside:
+                numbers[place] = row.beside
+        return numbers
+
     def save(self, folder: Path) -> None:
         """Write ``manifest.csv`` and ``set.json``, each whole or not at all; the set comes last, so it says "complete".
 
@@ -130,8 +144,8 @@ class Manifest:
             draft.open("w", newline="", encoding="utf-8", errors=NAMES) as file,
         ):
             writer = csv.writer(file)
-            writer.writerow(COLUMNS)
-            writer.writerows(_cells(row) for row in self.rows)
+            writer.writerow([*COLUMNS, *columns(self.signals)])
+            writer.writerows([*_cells(row), *number_cells(row.beside, self.signals)] for row in self.rows)
         root = self.root.resolve()
         inside = root.is_relative_to(folder.resolve())
         body = {
@@ -142,6 +156,8 @@ class Manifest:
             "crop_size": self.crop_size,
             "notes": list(self.notes),
         }
+        if self.signals:
+            body["signals"] = [signal.to_dict() for signal in self.signals]
         with whole_file(folder / SET) as draft:
             draft.write_text(json.dumps(body, indent=2) + "\n", "utf-8")
 
@@ -168,19 +184,20 @@ def load_manifest(folder: Path) -> Manifest:
         if size is not None:
             checks.whole("crop_size", size, 1, MOST_SIDE)
         root = (folder / body["root"]).resolve()
-        rows = tuple(_read_rows(folder / ROWS, labels))
+        signals = parse_signals(body.get("signals", []))
+        rows = tuple(_read_rows(folder / ROWS, labels, signals))
     except ConfigError as error:
         raise DataError(error.expected, f"{folder / SET}: {error.got}", fix) from error
     except (LookupError, TypeError, ValueError, OSError) as error:
         raise DataError(expected, f"{folder}: {type(error).__name__}: {error}", fix) from error
-    return Manifest(name, labels, rows, root, size, notes)
+    return Manifest(name, labels, rows, root, size, notes, signals)
 
 
-def _read_rows(path: Path, labels: LabelSpace) -> Iterator[Row]:
+def _read_rows(path: Path, labels: LabelSpace, signals: tuple[Signal, ...]) -> Iterator[Row]:
     seen: set[tuple[int, str]] = set()
-    for line, cells in read_rows(path, COLUMNS, errors=NAMES):
+    for line, cells in read_rows(path, (*COLUMNS, *columns(signals)), errors=NAMES):
         try:
-            row = _row(cells, labels)
+            row = _row(cells, labels, signals)
             if (row.fold, row.id) in seen:
                 raise ValueError(f"{row.id[:80]!r} of fold {row.fold} again")
         except ValueError as error:
@@ -196,7 +213,7 @@ def _cells(row: Row) -> Sequence[object]:
     return (*texts, row.fold, escaped(row.subject), votes)
 
 
-def _row(cells: dict[str, str], labels: LabelSpace) -> Row:
+def _row(cells: dict[str, str], labels: LabelSpace, signals: tuple[Signal, ...]) -> Row:
     """Raises ValueError for cells that are no row's."""
     kind, label, split, fold = cells["kind"], cells["label"], cells["split"], cells["fold"]
     if kind not in get_args(Kind) or split not in SPLITS or (label and label not in labels.labels):
@@ -208,4 +225,5 @@ def _row(cells: dict[str, str], labels: LabelSpace) -> Row:
     votes = tuple(float(vote) for vote in cells["votes"].split())
     if votes and (len(votes) != len(labels) or not all(0 <= vote <= 1 for vote in votes)):
         raise ValueError(f"votes that are not {len(labels)} shares in [0, 1]")
-    return Row(cells["id"], cells["path"], kind, label, split, int(fold), cells["subject"], votes)  # type: ignore[arg-type]
+    beside = parse_numbers({name: cells[name] for name in columns(signals)}, signals)
+    return Row(cells["id"], cells["path"], kind, label, split, int(fold), cells["subject"], votes, beside)  # type: ignore[arg-type]

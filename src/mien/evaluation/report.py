@@ -47,6 +47,18 @@ class Reported(Protocol):
         ...
 
 
+class Beside(Protocol):
+    """Figures of signals, :class:`mien.evaluation.signals.SignalReport`."""
+
+    def by_signal(self) -> dict[str, object]:
+        """Plain values for JSON."""
+        ...
+
+    def table(self) -> str:
+        """For people."""
+        ...
+
+
 @dataclass(frozen=True, eq=False)
 class Calibration:
     """What probabilities are worth, beyond the answer they give.
@@ -82,6 +94,7 @@ class Report:
         recall: per label; NaN for one without items.
         confusion: true class in the row, predicted in the column.
         calibration: None where the answers alone are known.
+        beside: figures of what else the model says and the set knows; None where there is none.
     """
 
     predictions: Predictions
@@ -91,6 +104,7 @@ class Report:
     recall: dict[str, float]
     confusion: Int[np.ndarray, "c c"]
     calibration: Calibration | None
+    beside: Beside | None = None
 
     @property
     def items(self) -> int:
@@ -141,6 +155,8 @@ class Report:
             "notes": list(about.notes),
             "mien": __version__,
         }
+        if self.beside is not None:
+            body["signals"] = self.beside.by_signal()
         return body if self.calibration is None else body | _calibration_dict(self.calibration)
 
     def to_markdown(self) -> str:
@@ -163,7 +179,7 @@ class Report:
             f"| {label} | {percent(value)} | {count} |"
             for (label, value), count in zip(self.recall.items(), counts, strict=True)
         ]
-        return "\n".join(rows)
+        return "\n".join(rows if self.beside is None else [*rows, "", self.beside.table()])
 
     def save(self, folder: Path) -> None:
         """Write ``report.json``, ``report.md``, ``predictions.csv`` and ``confusion.csv`` (true class in the row)."""

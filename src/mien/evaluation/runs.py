@@ -138,15 +138,33 @@ def open_data(path: Path) -> Manifest:
 def predict_run(
     run: Run, ground: Ground, progress: Progress | None = None, change: Corruption | None = None
 ) -> Predictions:
-    """A run's answers; ``change`` spoils what the model sees.
+    """A run's answers; ``change`` spoils what the model sees. Raises as :func:`rows_of`."""
+    return predict_rows(run, ground, *rows_of(run, ground), progress, change)
+
+
+def predict_rows(
+    run: Run,
+    ground: Ground,
+    rows: Manifest,
+    protocol: str,
+    progress: Progress | None = None,
+    change: Corruption | None = None,
+) -> Predictions:
+    """:func:`predict_run` on what :func:`rows_of` gave."""
+    from mien.evaluation.views import predict_clips
+
+    predictions = predict_clips(run.model, rows, ground.views, progress=progress, shared=ground.map, change=change)
+    return dataclasses.replace(predictions, protocol=protocol)
+
+
+def rows_of(run: Run, ground: Ground) -> tuple[Manifest, str]:
+    """The items that a run is measured on, and its protocol.
 
     Raises:
         ConfigError: no data set is named, a protocol other than the run's, labels that differ.
         DataError: a data set, split or fold that is not there; a fold whose test items the run was trained on; a split
             that training drew, without the run.json that says how.
     """
-    from mien.evaluation.views import predict_clips
-
     named = ground.data or (Path(data) if (data := run.facts.get("data")) else None)
     if named is None:
         raise ConfigError("--data for a model without run.json", "none", "name a prepared set or the FERPlus .npz")
@@ -165,10 +183,7 @@ def predict_run(
             got = f"{run.model.record.name} without it"
             raise DataError("run.json beside the weights: it says what training held out", got, "name the run's folder")
         manifest = drawn
-    predictions = predict_clips(
-        run.model, manifest.select(ground.split), ground.views, progress=progress, shared=ground.map, change=change
-    )
-    return dataclasses.replace(predictions, protocol=protocol)
+    return manifest.select(ground.split), protocol
 
 
 def _fold(manifest: Manifest, trained: int, asked: int | None, split: Split) -> int:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
-from jaxtyping import Float, Int64, UInt8
+from jaxtyping import Float, Float64, Int64, UInt8
 
 from mien.clips.indices import evaluation_views, unique_views
 from mien.core.errors import ConfigError, DataError
@@ -68,15 +68,9 @@ def predict_clips(
         raise DataError(f"items labelled {', '.join(space.labels)}", f"none in {manifest.name}", "check its labels")
     if len(rows) < len(manifest):
         notes.append(f"{len(manifest) - len(rows)} items without one of these labels are left out")
-    failures: dict[int, DataError] = {}
-    sums = np.zeros((len(rows), len(model.record.labels)))
-    stream = _views(manifest, rows, views, frames or model.record.frames, model.record.is_image_model, failures)
-    if change is not None:
-        stream = ((item, share, change(pixels, item)) for item, share, pixels in stream)
-    for item, share, answer in _answers(model, stream, batch):
-        sums[item] += share * answer
-        if progress is not None:
-            progress(item + 1, len(rows))
+    sums, failures = mean_answers(
+        model, model.probabilities, manifest, rows, views, batch, progress, frames=frames, change=change
+    )
     kept = [item for item in range(len(rows)) if item not in failures]
     if not kept:
         raise next(iter(failures.values()))
@@ -102,6 +96,45 @@ def predict_clips(
         threshold=model.record.calibration.threshold,
         notes=tuple(notes),
     )
+
+
+def mean_answers(
+    model: LoadedModel | ExportedNetwork,
+    ask: Callable[[UInt8[np.ndarray, "b t 3 h w"]], Float64[np.ndarray, "b m"]],
+    manifest: Manifest,
+    rows: list[Row],
+    views: int,
+    batch: int,
+    progress: Progress | None = None,
+    *,
+    frames: int | None = None,
+    change: Corruption | None = None,
+) -> tuple[Float64[np.ndarray, "n m"], dict[int, DataError]]:
+    """The mean over its views of what ``ask`` answers to an item, a row an item, and the items that cannot be read.
+
+    Args:
+        model: whose clips they are.
+        ask: of the model.
+        manifest: the items' set.
+        rows: the items.
+        views: see :func:`predict_clips`; likewise the rest.
+        batch: likewise.
+        progress: likewise.
+        frames: likewise.
+        change: likewise.
+    """
+    failures: dict[int, DataError] = {}
+    sums = np.zeros((len(rows), 0))
+    stream = _views(manifest, rows, views, frames or model.record.frames, model.record.is_image_model, failures)
+    if change is not None:
+        stream = ((item, share, change(pixels, item)) for item, share, pixels in stream)
+    for item, share, answer in _answers(ask, stream, batch):
+        if not sums.shape[1]:
+            sums = np.zeros((len(rows), len(answer)))
+        sums[item] += share * answer
+        if progress is not None:
+            progress(item + 1, len(rows))
+    return sums, failures
 
 
 def match_labels(
@@ -146,11 +179,11 @@ def _views(
 
 
 def _answers(
-    model: LoadedModel | ExportedNetwork, stream: Iterator[View], batch: int
-) -> Iterator[tuple[int, float, Float[np.ndarray, " c"]]]:
+    ask: Callable[[UInt8[np.ndarray, "b t 3 h w"]], Float64[np.ndarray, "b m"]], stream: Iterator[View], batch: int
+) -> Iterator[tuple[int, float, Float[np.ndarray, " m"]]]:
     """The model's answer for every view; neighbours of one shape share a pass."""
     for views in _batches(stream, batch):
-        answers = model.probabilities(np.stack([clip for _, _, clip in views]))
+        answers = ask(np.stack([clip for _, _, clip in views]))
         yield from ((item, share, answer) for (item, share, _), answer in zip(views, answers, strict=True))
 
 

@@ -11,12 +11,18 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from mien.core import checks
+from mien.core.errors import ConfigError
 from mien.core.signals import Signal
 from mien.models.landmarks import TAIL
 from mien.models.net import Answer
 from mien.models.nets import HEADS
 
 COSINE_SCALE = 16.0
+LEAST_GAP = 1e-3
+"""Between two cuts: no level's probability is 0."""
+FIRST_STEP = 3.0
+"""Of the distance of two cuts, before softplus."""
 
 
 class Head(nn.Module, ABC):
@@ -77,8 +83,55 @@ class Cosine(Head):
         return COSINE_SCALE * F.normalize(feature, dim=1) @ F.normalize(self.directions, dim=1).T
 
 
+class Plane(Linear):
+    """Numbers within a scale's range, such as valence and arousal from -1 to 1: tanh of a linear layer, stretched.
+
+    Tanh comes after the mean over frames, which is in the feature: a clip is not the mean of its frames here.
+    """
+
+    def __init__(self, dim: int, signal: Signal) -> None:
+        super().__init__(dim, signal)
+        self.middle, self.reach = (signal.high + signal.low) / 2, (signal.high - signal.low) / 2
+
+    def forward(self, feature: Float[Tensor, "b d"]) -> Float[Tensor, "b k"]:
+        """See :class:`Head`."""
+        return self.middle + self.reach * super().forward(feature).tanh()
+
+
+class Level(Head):
+    """Classes in an order, as levels of a smile: one number f, and cuts b_1 < b_2 < ... between the k classes.
+
+    P(y > j) = sigmoid(f - b_j), b_j = b_1 + cumulated softplus (ordered logit, McCullagh 1980). What is said are the
+    logarithms of the classes' probabilities, whose softmax they are themselves.
+    """
+
+    def __init__(self, dim: int, signal: Signal) -> None:
+        super().__init__(dim, signal)
+        checks.demand(self.columns >= 2, f"labels of {signal.name}", "two levels or more, in order", signal.labels)
+        self.layer = nn.Linear(dim, 1)
+        # Wide at first, about 0: f grows faster than single numbers do, and narrow cuts leave the middle no room.
+        between = self.columns - 2
+        self.first = nn.Parameter(torch.full((1,), -FIRST_STEP / 2 * between))
+        self.steps = nn.Parameter(torch.full((between,), FIRST_STEP))
+
+    def forward(self, feature: Float[Tensor, "b d"]) -> Float[Tensor, "b k"]:
+        """See :class:`Head`."""
+        gaps = F.softplus(self.steps) + LEAST_GAP
+        cuts = self.first + torch.cat([torch.zeros_like(self.first), gaps.cumsum(0)])
+        over = self.layer(feature) - cuts
+        # P(y = j) = s(a) - s(b), a > b being the numbers over its lower and upper cut, is s(a) s(-b) (1 - e^(b - a)).
+        reached, left = F.logsigmoid(over), F.logsigmoid(-over)
+        middle = reached[:, :-1] + left[:, 1:] + torch.log1p(-torch.exp(-gaps))
+        return torch.cat([left[:, :1], middle, reached[:, -1:]], 1)
+
+
 def build_heads(kinds: Mapping[str, str], signals: tuple[Signal, ...], dim: int) -> dict[str, Head]:
-    """Fresh heads, by signal, of the kinds that a record names. Raises ConfigError for a kind that there is not."""
+    """Fresh heads, by signal, of the kinds that a record names. Raises ConfigError for a kind that there is not, or
+    that cannot say such a signal."""
+    for one in signals:
+        if one.name in kinds and one.kind not in (fit := HEADS[kinds[one.name]].says):
+            expected = f"a signal of {' or '.join(fit)} for a head {kinds[one.name]}"
+            raise ConfigError(expected, f"{one.name}, {one.kind}", "choose another kind of head")
     return {one.name: HEADS[kinds[one.name]].head.found()(dim, one) for one in signals if one.name in kinds}
 
 

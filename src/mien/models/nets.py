@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from inspect import get_annotations
-from typing import Any, ClassVar
+from typing import Any, ClassVar, get_args
 
 from mien.core.errors import ConfigError
 from mien.core.registry import Place, Registry
+from mien.core.signals import Kind
 
 MOST_SIDE = 2048
 """Of an input, in pixels, whatever the network."""
@@ -84,10 +85,12 @@ class HeadEntry:
         head: its class, a :class:`mien.models.heads.Head`.
         linear: its answer to a clip is the mean of those to the frames, which may so be asked one by one: it is linear
             in the feature, or takes that mean itself.
+        says: kinds of signals that it can say.
     """
 
     head: Place
     linear: bool
+    says: tuple[Kind, ...] = get_args(Kind)
 
 
 HEADS: Registry[HeadEntry] = Registry(
@@ -97,6 +100,9 @@ HEADS: Registry[HeadEntry] = Registry(
         "landmark": HeadEntry(Place("mien.models.heads:Landmark"), linear=True),
         "cosine": HeadEntry(Place("mien.models.heads:Cosine"), linear=False),
         "graph": HeadEntry(Place("mien.models.unit_graph:Graph"), linear=True),
+        "queries": HeadEntry(Place("mien.models.queries:Queries"), linear=True),
+        "plane": HeadEntry(Place("mien.models.heads:Plane"), linear=False, says=("scale",)),
+        "level": HeadEntry(Place("mien.models.heads:Level"), linear=False, says=("classes",)),
     },
 )
 """What may say a signal beside the expression, by the name that records have."""

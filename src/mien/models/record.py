@@ -150,8 +150,11 @@ class ModelRecord:
         distinct(self.signals)
         checks.demand(isinstance(self.heads, dict), "heads", "kinds by signal", self.heads)
         for name, kind in self.heads.items():
-            known = any(signal.name == name for signal in self.signals) and isinstance(kind, str) and kind in HEADS
+            said = [signal.kind for signal in self.signals if signal.name == name]
+            known = bool(said) and isinstance(kind, str) and kind in HEADS
             checks.demand(known, f"head of {name}", f"for a signal, one of {', '.join(HEADS)}", kind)
+            fits = said[0] in HEADS[kind].says
+            checks.demand(fits, f"head of {name}", f"for a signal of {' or '.join(HEADS[kind].says)}", said[0])
 
     @property
     def readings(self) -> dict[str, Calibration]:

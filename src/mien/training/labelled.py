@@ -7,7 +7,7 @@ one frame; stage 2 freezes it and learns the temporal adapters, the prompters, t
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -23,14 +23,18 @@ from mien.data.datasets.ferplus import read_archive
 from mien.data.manifest import Manifest, load_manifest
 from mien.data.mixing import mix
 from mien.data.splits import hold_out
+from mien.evaluation.signals import measure_signals
 from mien.models.find import find_weights
+from mien.models.heads import Head
 from mien.models.landmarks import fold
 from mien.models.net import Net, freeze_layers, parameter_groups
 from mien.models.nets import build, config_of
 from mien.models.record import ModelRecord, read_record
 from mien.models.torch_file import read_torch
 from mien.models.weights import Recognizer, save_weights
+from mien.models.zoo import LoadedModel
 from mien.training.finish import calibrate, figures, uncalibrated, write_facts
+from mien.training.heads import demand_unmirrored, head_terms, heads_of, parse_heads, signals_of, trained_heads
 from mien.training.learner import Inputs, Learner, net_state
 from mien.training.loop import FitPlan, Report, fit
 from mien.training.recipe import ClipRecipe, FaceRecipe, Judged, MovingRecipe, Recipe
@@ -86,6 +90,10 @@ class LabelledTask(Task):
             expected = f"styles called otherwise than the loss' own terms, {', '.join(parts)}"
             raise ConfigError(expected, ", ".join(sorted(taken)), "change --beside")
         parts |= {style: (share, StyleLabels(style, net.head)) for style, share in self.styles.items()}
+        sets = [train, *(rows for _, rows in beside)]
+        self.heads = parse_heads(recipe.heads, signals_of(sets) if recipe.heads else ())
+        demand_unmirrored(self.heads, recipe.mirrors)
+        parts |= head_terms(self.heads, net, sets, recipe.head_losses)
         self.learner = Learner(net, parts)
         if self.learner.wants_points:
             _demand_points(landmarks is not None, recipe)
@@ -115,7 +123,9 @@ class LabelledTask(Task):
         mixed = clips is not given.clips and self.recipe.mixing.changes_clips
         plain = self.inputs(given.clips.to(device)) if mixed and self.learner.wants_plain(self.epoch) else None
         styles = {style: there.to(device) for style, there in given.styles.items()}
-        parts: dict[str, Tensor] = module(self.inputs(clips), clips, targets, labels, self.epoch, plain, styles)
+        known = {spec.signal.name: given.signals[spec.signal.name].to(device) for spec in self.heads}
+        inputs = self.inputs(clips)
+        parts: dict[str, Tensor] = module(inputs, clips, targets, labels, self.epoch, plain, styles, known)
         return parts
 
     def inputs(self, clips: Tensor) -> Inputs:
@@ -141,8 +151,26 @@ class LabelledTask(Task):
         probabilities = softmax(judged.logits)
         loss = float(-(judged.targets * np.log(probabilities.clip(1e-12))).sum(1).mean())
         found = {**figures(probabilities, judged.labels), "loss": loss}
+        if self.heads:
+            found |= self.judge_heads(module.net, heads_of(self.heads, module.terms))
         scores = {**found, "loss": -loss, "last": float(self.epoch)}
         return {**found, "score": scores[self.recipe.score]}
+
+    def judge_heads(self, net: nn.Module, heads: Mapping[str, Head]) -> dict[str, float]:
+        """Figures of what heads say of the held-out items, thresholds of flags swept on them."""
+        judged = Recognizer(net, self._eyes.landmarks, self.preprocessing, heads).to(device_of(net)).eval()  # type: ignore[arg-type]
+        assert isinstance(self.held_out, Manifest)
+        record = ModelRecord(
+            "in training",
+            self.held_out.labels,
+            self.preprocessing,
+            {"frames": self.recognizer.net.config.frames},
+            self.recipe.frames,
+            signals=tuple(spec.signal for spec in self.heads),
+            heads={spec.signal.name: spec.kind for spec in self.heads},
+        )
+        found = measure_signals(LoadedModel(judged, record), self.held_out, self.recipe.views, sweep=True)
+        return {} if found is None else found.scores()
 
     def pictures(self, batch: Any) -> Tensor | None:
         """The first frames of the clips, as augmented; of items in memory none."""
@@ -222,7 +250,8 @@ class LabelledRun:
                 f"a fold of {whole.name}: {', '.join(map(str, whole.folds))}", str(self.fold), "add --fold"
             )
         whole = whole.select(fold=self.fold)
-        if (whole.indices() < 0).any():
+        unlabelled = (whole.indices() < 0).any()
+        if unlabelled and (self.fit.balanced or not self.recipe.heads):
             raise DataError("a label for every item", f"{self.data} with items that have none", "leave them out")
         if self.protocol == "official":
             return whole.select("train"), whole.select("test")
@@ -272,10 +301,13 @@ class LabelledRun:
         """Write the best epoch's weights, calibrated on the held-out items of the clean protocol."""
         # A network of its own: the task's may be split over devices that are gone by now.
         net: Net = build(task.recognizer.net.config)
-        state = read_torch(best)["module"]
+        chosen = read_torch(best)
+        state = chosen["module"]
         net.load_state_dict(net_state(state))
         judged = task.judge(net.to(device_of(task.recognizer.net)))
-        recognizer = Recognizer(net, task.recognizer.landmarks, task.preprocessing).cpu().eval()
+        shown = [spec for spec in task.heads if spec.shown]
+        heads = trained_heads(shown, state, net.config.dim)
+        recognizer = Recognizer(net, task.recognizer.landmarks, task.preprocessing, heads).cpu().eval()
         if self.protocol == "clean":
             calibrated, split = calibrate(judged.logits, judged.labels), "valid"
         else:
@@ -283,6 +315,8 @@ class LabelledRun:
         rows = task.source.rows
         begun = f"{self.recipe.judged_as(rows.name)}_{split}"
         scores = {f"{begun}_{name}": value for name, value in calibrated.figures.items()}
+        of_heads = tuple(f"{spec.signal.name}{sign}" for spec in task.heads for sign in "_.")
+        scores |= {f"{begun}_{name}": value for name, value in chosen["figures"].items() if name.startswith(of_heads)}
         if self.recipe.learn == "temporal":
             # Fresh temporal parts add nothing: this is the image model, averaged over the frames.
             fresh = task.judge(replace(self, recipe=replace(self.recipe, zero_init=True)).first(rows).net)
@@ -303,6 +337,8 @@ class LabelledRun:
             protocol=self.protocol,
             licence=self.licence or self._licence_of_start(),
             scores={name: round(value, 4) for name, value in scores.items()},
+            signals=tuple(spec.signal for spec in shown),
+            heads={spec.signal.name: spec.kind for spec in shown},
         )
         path = self.out / f"{self.name}.safetensors"
         save_weights(recognizer, record, path, torch.float16)

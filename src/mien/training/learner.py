@@ -55,6 +55,7 @@ class Learner(nn.Module):
         epoch: int,
         plain: Inputs | None,
         styles: Mapping[str, Float[Tensor, "b c"]] | None = None,
+        signals: Mapping[str, Float[Tensor, "b k"]] | None = None,
     ) -> dict[str, Float[Tensor, ""]]:
         """Every term, weighed.
 
@@ -66,9 +67,11 @@ class Learner(nn.Module):
             epoch: likewise.
             plain: the batch before mixing; None where nothing was mixed.
             styles: see :class:`mien.training.terms.Step`.
+            signals: likewise.
         """
+        asked = {"tokens": True} if self._reads("reads_tokens") else {}
         with watching(self.net, self._reads("reads_attention")) as seen:
-            said = self.net(mixed.frames, mixed.landmark_map)
+            said = self.net(mixed.frames, mixed.landmark_map, **asked)
         if not isinstance(said, tuple):
             raise ConfigError("an Answer of logits and feature", type(said).__name__, "correct the network's forward")
         answer = Answer(*said)
@@ -88,7 +91,7 @@ class Learner(nn.Module):
             with torch.no_grad():
                 return Answer(*self.net(plain.frames, plain.landmark_map))
 
-        step = Step(clips, targets, labels, epoch, before_mixing, styles or {}, mixed.points)
+        step = Step(clips, targets, labels, epoch, before_mixing, styles or {}, mixed.points, signals or {})
         return {name: self.weights[name] * term(answer, step) for name, term in self.terms.items()}
 
     def wants_plain(self, epoch: int) -> bool:

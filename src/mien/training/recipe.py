@@ -27,6 +27,7 @@ from mien.models.record import ModelRecord, Preprocessing
 from mien.models.shape import S2DConfig
 from mien.models.weights import Recognizer
 from mien.models.zoo import LoadedModel, named_shape
+from mien.training.masked import HeadLosses
 from mien.training.sdl import SdlSettings, SelfDistillation
 from mien.training.sources import Faces, Files, MovingFaces, Source
 from mien.training.task import device_of
@@ -65,6 +66,10 @@ class Recipe(ABC):
             and the position table is resampled on the fly. Empty: the model's own.
         terms: of the loss, by name or as name=weight; ``mien.training.terms.TERMS`` has the names.
         sdl: emotion-anchor self-distillation, one more term.
+        heads: of signals that the data have beside the label, as signal=kind or signal=kind:weight; kinds are in
+            ``mien.models.nets.HEADS``. They learn with the network from the items whose number is known, and stand in
+            its weights. See docs/train-your-own.md.
+        head_losses: what those learn by.
         teacher: weights of mien (name or file) whose answers to the same clips are learned too; empty: none.
         teacher_share: of the loss that is the teacher's; the other terms have the rest.
         mixing: of the clips of a batch.
@@ -86,6 +91,8 @@ class Recipe(ABC):
     sizes: tuple[int, ...] = ()
     terms: tuple[str, ...] = ("labels",)
     sdl: SdlSettings = field(default_factory=SdlSettings)
+    heads: tuple[str, ...] = ()
+    head_losses: HeadLosses = field(default_factory=HeadLosses)
     teacher: str = ""
     teacher_share: float = 0.5
     mixing: Mixing = mixing.NONE
@@ -103,6 +110,8 @@ class Recipe(ABC):
             raise ConfigError("--recipe.teacher-share from 0 to 1", str(self.teacher_share), "change it")
         if not 0 < self.beside <= 10:
             raise ConfigError("--recipe.beside above 0, up to 10", str(self.beside), "change it")
+        if self.heads and self.mixing.changes_clips:
+            raise ConfigError("clips that are not mixed, for --recipe.heads", str(self.mixing), "switch mixing off")
         if self.frozen < 0:
             raise ConfigError("--recipe.frozen of at least 0 layers", str(self.frozen), "change it")
         if self.learn != "all" and not self.has_time:
@@ -116,6 +125,11 @@ class Recipe(ABC):
     @property
     def every_vote(self) -> bool:
         """Whether faces without a majority are learned from, too."""
+        return False
+
+    @property
+    def mirrors(self) -> bool:
+        """Whether clips may be mirrored."""
         return False
 
     @abstractmethod
@@ -195,6 +209,11 @@ class ClipRecipe(Recipe):
         """See :class:`Recipe`."""
         return self.temporal
 
+    @property
+    def mirrors(self) -> bool:
+        """See :class:`Recipe`."""
+        return self.augmentation.flip > 0
+
     def shape(self) -> tuple[NetConfig | None, dict[str, Any]]:
         """See :class:`Recipe`."""
         changes: dict[str, Any] = {name: getattr(self, name) for name in ("dropout", "drop_path", "prompts")}
@@ -240,6 +259,11 @@ class FaceRecipe(Recipe):
         """See :class:`Recipe`."""
         return not self.majority_only
 
+    @property
+    def mirrors(self) -> bool:
+        """See :class:`Recipe`."""
+        return self.augmentation.flip > 0
+
     def shape(self) -> tuple[NetConfig | None, dict[str, Any]]:
         """See :class:`Recipe`."""
         return self.model, {}
@@ -269,6 +293,11 @@ class MovingRecipe(Recipe):
     frames: int = 4
     motion: Motion = field(default_factory=Motion)
     majority_only: bool = True
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.heads:
+            raise ConfigError("no --recipe.heads for faces that move", ", ".join(self.heads), "use a recipe of images")
 
     @property
     def has_time(self) -> bool:

@@ -20,6 +20,7 @@ from torch.utils.data import Dataset
 
 from mien.clips.indices import random_window
 from mien.core.errors import DataError
+from mien.core.signals import places
 from mien.data.clip_transforms import ClipAugmentation, augment_clip
 from mien.data.manifest import Manifest
 from mien.data.moving import Motion, laid_on, moving_clips
@@ -43,12 +44,14 @@ class Batch(NamedTuple):
         targets: shares of the labels; NaN where nobody labelled.
         labels: -1 for none.
         styles: targets of labels given in other styles, by style; NaN where an item has none.
+        signals: what is known beside the label, by signal; NaN where nothing is.
     """
 
     clips: Float[Tensor, "b t _ s s"]
     targets: Float[Tensor, "b c"]
     labels: Int64[Tensor, " b"]
     styles: Mapping[str, Float[Tensor, "b c"]] = {}
+    signals: Mapping[str, Float[Tensor, "b k"]] = {}
 
 
 class Source(ABC):
@@ -58,6 +61,7 @@ class Source(ABC):
         rows: of the set.
         targets: of the items.
         labels: of the items.
+        signals: of the items, by signal, see :class:`Batch`.
         loaded: items for the loop's workers; None: :meth:`batch` makes all of a batch from its numbers.
         size: side of the clips in pixels; the task sets it for every epoch.
     """
@@ -69,6 +73,11 @@ class Source(ABC):
         self.targets = torch.from_numpy(rows.targets())
         self.targets[self.targets.sum(1) == 0] = float("nan")
         self.labels = torch.from_numpy(rows.indices())
+        numbers, where = torch.from_numpy(rows.beside()), places(rows.signals)
+        self.signals = {name: numbers[:, part] for name, part in where.items()}
+
+    def _known(self, items: int | Int64[Tensor, " b"]) -> dict[str, Tensor]:
+        return {name: numbers[items] for name, numbers in self.signals.items()}
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -109,7 +118,7 @@ class Files(Source, Dataset[Batch]):
         chosen = random_window(frame_count(self.rows, row), self.frames, self.rate, place)
         clip = torch.from_numpy(read_clip(self.rows, row, chosen))
         images = augment_clip(clip, self.size, self.augmentation, item_generator(self.seed, draw))
-        return Batch(images, self.targets[item], self.labels[item])
+        return Batch(images, self.targets[item], self.labels[item], signals=self._known(item))
 
     def batch(self, given: Batch | Int64[Tensor, " b"], rng: torch.Generator) -> Batch:
         """As it came."""
@@ -134,7 +143,7 @@ class Faces(Source):
         """Clips of one frame."""
         assert isinstance(given, Tensor)
         images = augment(self.images[given].float() / 255, self.size, self.augmentation, rng)
-        return Batch(images[:, None], self.targets[given], self.labels[given])
+        return Batch(images[:, None], self.targets[given], self.labels[given], signals=self._known(given))
 
 
 class Beside(Source):
@@ -177,7 +186,7 @@ class Beside(Source):
             batch.labels if not style else torch.full_like(batch.labels, -1)
             for style, batch in zip(of, batches, strict=True)
         ]
-        return Batch(clips, by_style.pop(""), torch.cat(labels), by_style)
+        return Batch(clips, by_style.pop(""), torch.cat(labels), by_style, _signals_of(batches))
 
 
 def _targets_of(style: str, of: Sequence[str], batches: Sequence[Batch]) -> Float[Tensor, "b c"]:
@@ -185,6 +194,18 @@ def _targets_of(style: str, of: Sequence[str], batches: Sequence[Batch]) -> Floa
     return torch.cat(
         [batch.targets if own == style else torch.full_like(batch.targets, math.nan) for own, batch in parts]
     )
+
+
+def _signals_of(batches: Sequence[Batch]) -> dict[str, Float[Tensor, "b k"]]:
+    """Those of all batches, NaN for the items of the sets that do not have them."""
+    widths = {name: numbers.shape[1] for batch in batches for name, numbers in batch.signals.items()}
+    blank = {
+        name: [torch.full((len(batch.labels), wide), math.nan) for batch in batches] for name, wide in widths.items()
+    }
+    return {
+        name: torch.cat([batch.signals.get(name, none) for batch, none in zip(batches, blank[name], strict=True)])
+        for name in widths
+    }
 
 
 class MovingFaces(Source):

@@ -37,6 +37,7 @@ class Step(NamedTuple):
         plain: the answer to the clips before mixing, without gradient; computed where it is asked for.
         styles: targets of labels given in other styles, by style; NaN where an item has none.
         points: 68 landmarks of every frame as shares of its sides; None unless a term reads them.
+        signals: what is known beside the label, by signal; NaN where nothing is.
     """
 
     clips: Float[Tensor, "b t _ s s"]
@@ -46,6 +47,7 @@ class Step(NamedTuple):
     plain: Callable[[], Answer]
     styles: Mapping[str, Float[Tensor, "b c"]] = {}
     points: Float[Tensor, "b t 68 2"] | None = None
+    signals: Mapping[str, Float[Tensor, "b k"]] = {}
 
 
 class Setting(NamedTuple):
@@ -69,11 +71,13 @@ class Term(nn.Module, ABC):
         size: side, in pixels, of the clips it must see; 0: whatever the network sees.
         reads_attention: whether it asks for :attr:`mien.models.net.Answer.attention`.
         reads_points: whether it asks for :attr:`Step.points`, of clips that are not mixed.
+        reads_tokens: whether it asks for :attr:`mien.models.net.Answer.tokens`.
     """
 
     size: int = 0
     reads_attention: bool = False
     reads_points: bool = False
+    reads_tokens: bool = False
 
     def reads_plain(self, epoch: int) -> bool:
         """Whether it asks for :attr:`Step.plain` in this epoch: a pass more where clips are mixed."""

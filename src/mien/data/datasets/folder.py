@@ -1,4 +1,7 @@
-"""Any set that lies in folders: ``<split>/<class>/<image, video or folder of frames>``; the classes are the folders."""
+"""Any set that lies in folders: ``<split>/<class>/<image, video or folder of frames>``; the classes are the folders.
+
+What else is known of the items may stand beside them, see :mod:`mien.data.beside`.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ from pathlib import Path
 
 from mien.core.errors import DataError
 from mien.core.labels import LabelSpace, canonical
+from mien.data.beside import DECLARED, TABLE, note_of, read_beside
 from mien.data.datasets import DataSet
 from mien.data.lists import unknown_layout
 from mien.data.manifest import Kind, Manifest, Row, Split
@@ -22,6 +26,7 @@ SPLIT_NAMES: dict[str, Split] = {
 LAYOUT = (
     "train/<class>/<image, video or folder of frames>, and test/<class>/... likewise",
     "valid/<class>/... (or val, validation) where there is one",
+    f"{DECLARED} and {TABLE} where more is known of the items than their class",
 )
 
 
@@ -29,7 +34,7 @@ def read(root: Path) -> Manifest:
     """The rows under ``root``; classes are in alphabetical order, under the names :func:`class_names` gives them.
 
     Raises:
-        DataError: no train or no test folder, or fewer than two classes in them.
+        DataError: no train or no test folder, fewer than two classes in them, or signals that cannot be read.
     """
     folders = sorted(path for path in root.iterdir() if path.is_dir()) if root.is_dir() else []
     splits = [(SPLIT_NAMES[path.name.lower()], path) for path in folders if path.name.lower() in SPLIT_NAMES]
@@ -41,12 +46,14 @@ def read(root: Path) -> Manifest:
     if len(classes) < 2:
         got = f"{', '.join(classes) or 'none'} in {root}"
         raise DataError("at least two classes with an image, video or frame folder each", got, "see `--help`")
-    rows = []
-    for split, folder, path, kind in found:
-        place = path.relative_to(root).as_posix()
-        rows.append(Row(place, place, kind, names[folder.name], split))
-    name = root.resolve().name
-    return Manifest(name, LabelSpace(name, classes), tuple(rows), root)
+    places = [path.relative_to(root).as_posix() for _, _, path, _ in found]
+    signals, beside = read_beside(root, set(places))
+    rows = [
+        Row(place, place, kind, names[folder.name], split, beside=beside.get(place, ()))
+        for place, (split, folder, _, kind) in zip(places, found, strict=True)
+    ]
+    name, notes = root.resolve().name, [note_of(signal, [row.beside for row in rows], signals) for signal in signals]
+    return Manifest(name, LabelSpace(name, classes), tuple(rows), root, notes=tuple(notes), signals=signals)
 
 
 def class_names(folders: Collection[tuple[Split, str]]) -> dict[str, str]:

@@ -24,6 +24,10 @@ _ENTRIES = {
         "mien.training.sound:SoundRun",
         "what a film sounds like beside what it shows: a sound net, and its fusion",
     ),
+    "heads": (
+        "mien.training.frozen:HeadRun",
+        "heads for what your set knows beside the expression, on weights that stay as they are",
+    ),
     "cnn": (f"{_HERE}.floor:CNN", "the floor: a plain convolutional network from nothing, FERPlus at 48 px"),
     "ferplus-video": (f"{_HERE}.shipped:FERPLUS_VIDEO", "a video model of it: temporal adapters, on faces that move"),
     "images": (f"{_HERE}.yours:IMAGES", "fine-tune the shipped image model on your own labelled faces"),

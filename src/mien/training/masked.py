@@ -1,0 +1,138 @@
+"""Losses of signals of which not every item's number is known.
+
+L_h = sum_i m_hi l_h(i) / max(1, sum_i m_hi) over the items i of a batch, m_hi being 1 where the number is known: what
+is not known has no gradient at all, and a batch without any a loss of 0. Counts are those of a device's own batch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from mien.core import checks
+from mien.core.signals import Signal
+
+LEAST_SPREAD = 1e-8
+"""Added under the fraction of a concordance correlation: two constants have a loss of 1, not NaN."""
+LEAST_RATE = 1e-3
+"""Of a label, where its weight is the rate's inverse."""
+SignalLoss = Callable[[Float[Tensor, "b k"], Float[Tensor, "b k"]], Float[Tensor, ""]]
+"""From a head's numbers, before softmax and sigmoid, and what is known (NaN: nothing)."""
+
+
+@dataclass(frozen=True)
+class HeadLosses:
+    """What heads of the recipe learn by.
+
+    Attributes:
+        mse: weight of the mean squared error, in half ranges of the scale, beside 1 - CCC of a head `plane`.
+        asymmetric: flags by ME-GraphAU's loss: rare labels weigh more, easy negatives less. For flags that are there
+            or not; of shares the plain cross-entropy is the right one.
+    """
+
+    mse: float = 0.1
+    asymmetric: bool = False
+
+    def __post_init__(self) -> None:
+        checks.real("--recipe.head-losses.mse", self.mse, 0, 1e6)
+
+
+def loss_for(kind: str, signal: Signal, numbers: Float[Tensor, "n k"], losses: HeadLosses) -> SignalLoss:
+    """The loss of a head.
+
+    Args:
+        kind: of the head, in :data:`mien.models.nets.HEADS`.
+        signal: what it says.
+        numbers: what is known of the training items.
+        losses: the recipe's.
+    """
+    half = (signal.high - signal.low) / 2
+    if kind == "plane":
+        return lambda raw, wanted: concordance_loss(raw, wanted) + losses.mse * squared_error(raw, wanted, half)
+    if kind == "level":
+        return ordered_loss
+    if signal.kind == "scale":
+        return lambda raw, wanted: squared_error(raw, wanted, half)
+    if signal.kind == "classes":
+        return class_loss
+    if losses.asymmetric:
+        weights = rarity(numbers)
+        return lambda raw, wanted: asymmetric_loss(raw, wanted, weights.to(raw.device))
+    return flag_loss
+
+
+def masked_mean(each: Float[Tensor, "*n"], known: Bool[Tensor, "*n"]) -> Float[Tensor, ""]:
+    """Mean of what is known; 0 where nothing is."""
+    return each[known].sum() / known.sum().clamp(min=1)
+
+
+def concordance(ours: Float[Tensor, " n"], theirs: Float[Tensor, " n"]) -> Float[Tensor, ""]:
+    """Lin's concordance correlation (1989), 2 cov / (var + var + (mean - mean)^2), of population moments.
+
+    Two constants have 0, for a loss; :func:`mien.evaluation.signal_metrics.ccc` has NaN for them.
+    """
+    shift = ours.mean() - theirs.mean()
+    ours, theirs = ours - ours.mean(), theirs - theirs.mean()
+    return 2 * (ours * theirs).mean() / (ours.square().mean() + theirs.square().mean() + shift.square() + LEAST_SPREAD)
+
+
+def concordance_loss(raw: Float[Tensor, "b k"], wanted: Float[Tensor, "b k"]) -> Float[Tensor, ""]:
+    """1 - the mean concordance of the columns of which two items or more are known; 0 without such a column."""
+    known = ~wanted.isnan()
+    parts = [
+        1 - concordance(raw[there, column], wanted[there, column])
+        for column, there in enumerate(known.unbind(1))
+        if there.sum() >= 2
+    ]
+    return torch.stack(parts).mean() if parts else raw[:0].sum()
+
+
+def squared_error(raw: Float[Tensor, "b k"], wanted: Float[Tensor, "b k"], half: float) -> Float[Tensor, ""]:
+    """Mean squared error; a miss by ``half`` counts 1."""
+    known = ~wanted.isnan()
+    return masked_mean(((raw - wanted.nan_to_num()) / half).square(), known)
+
+
+def flag_loss(raw: Float[Tensor, "b k"], wanted: Float[Tensor, "b k"]) -> Float[Tensor, ""]:
+    """Binary cross-entropy of every flag."""
+    each = F.binary_cross_entropy_with_logits(raw, wanted.nan_to_num(), reduction="none")
+    return masked_mean(each, ~wanted.isnan())
+
+
+def rarity(numbers: Float[Tensor, "n k"]) -> Float[Tensor, " k"]:
+    """Weights of flags by how rare they are, w_i = N r_i^-1 / sum r^-1; r is the mean of what is known, 1 of nothing.
+
+    ME-GraphAU (arXiv 2205.01782), section 3.3.
+    """
+    rates = numbers.nanmean(0).nan_to_num(1.0).clamp(min=LEAST_RATE)
+    return len(rates) / rates / (1 / rates).sum()
+
+
+def asymmetric_loss(
+    raw: Float[Tensor, "b k"], wanted: Float[Tensor, "b k"], weights: Float[Tensor, " k"]
+) -> Float[Tensor, ""]:
+    """ME-GraphAU's weighted asymmetric loss (ibid.): -w [y log p + (1 - y) p log(1 - p)], the bare p held constant."""
+    target, p = wanted.nan_to_num(), raw.sigmoid().detach()
+    each = -weights * (target * F.logsigmoid(raw) + (1 - target) * p * F.logsigmoid(-raw))
+    return masked_mean(each, ~wanted.isnan())
+
+
+def class_loss(raw: Float[Tensor, "b k"], wanted: Float[Tensor, "b k"]) -> Float[Tensor, ""]:
+    """Cross-entropy against shares of classes."""
+    each = F.cross_entropy(raw, wanted.nan_to_num(), reduction="none")
+    return masked_mean(each, ~wanted.isnan().any(1))
+
+
+def ordered_loss(raw: Float[Tensor, "b k"], wanted: Float[Tensor, "b k"]) -> Float[Tensor, ""]:
+    """Binary cross-entropy of P(y > j) at every cut between classes in an order, from the logarithms of their
+    probabilities (:class:`mien.models.heads.Level`)."""
+    logs = raw.log_softmax(1)
+    above, below = logs.flip(1).logcumsumexp(1).flip(1)[:, 1:], logs.logcumsumexp(1)[:, :-1]
+    share = wanted.nan_to_num().flip(1).cumsum(1).flip(1)[:, 1:].clamp(max=1)
+    each = -(share * above + (1 - share) * below).mean(1)
+    return masked_mean(each, ~wanted.isnan().any(1))
