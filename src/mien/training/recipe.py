@@ -27,6 +27,7 @@ from mien.models.record import ModelRecord, Preprocessing
 from mien.models.shape import S2DConfig
 from mien.models.weights import Recognizer
 from mien.models.zoo import LoadedModel, named_shape
+from mien.training.identity import IdentitySettings
 from mien.training.sdl import SdlSettings, SelfDistillation
 from mien.training.sources import Faces, Files, MovingFaces, Source
 from mien.training.task import device_of
@@ -65,6 +66,7 @@ class Recipe(ABC):
             and the position table is resampled on the fly. Empty: the model's own.
         terms: of the loss, by name or as name=weight; ``mien.training.terms.TERMS`` has the names.
         sdl: emotion-anchor self-distillation, one more term.
+        identity: what is done about who somebody is, see :class:`mien.training.identity.IdentitySettings`.
         teacher: weights of mien (name or file) whose answers to the same clips are learned too; empty: none.
         teacher_share: of the loss that is the teacher's; the other terms have the rest.
         mixing: of the clips of a batch.
@@ -86,6 +88,7 @@ class Recipe(ABC):
     sizes: tuple[int, ...] = ()
     terms: tuple[str, ...] = ("labels",)
     sdl: SdlSettings = field(default_factory=SdlSettings)
+    identity: IdentitySettings = field(default_factory=IdentitySettings)
     teacher: str = ""
     teacher_share: float = 0.5
     mixing: Mixing = mixing.NONE
@@ -105,6 +108,8 @@ class Recipe(ABC):
             raise ConfigError("--recipe.beside above 0, up to 10", str(self.beside), "change it")
         if self.frozen < 0:
             raise ConfigError("--recipe.frozen of at least 0 layers", str(self.frozen), "change it")
+        if self.identity.on and self.mixing.changes_clips:
+            raise ConfigError("clips of one person each for --recipe.identity", "mixed ones", "switch mixing off")
         if self.learn != "all" and not self.has_time:
             raise ConfigError(f"a video model for what {self.learn} learns", "an image model", "set --recipe.temporal")
 
@@ -156,7 +161,7 @@ class Recipe(ABC):
             found["teacher"] = self.teacher_share, Teacher(setting, self.teacher)
         if self.sdl.mode != "off":
             found["sdl"] = 1.0, SelfDistillation(self.sdl, len(setting.labels), setting.dim)
-        return found
+        return found | self.identity.terms(setting)
 
 
 @dataclass(frozen=True)

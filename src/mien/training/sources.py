@@ -43,12 +43,14 @@ class Batch(NamedTuple):
         targets: shares of the labels; NaN where nobody labelled.
         labels: -1 for none.
         styles: targets of labels given in other styles, by style; NaN where an item has none.
+        subjects: number of each item's person, see :class:`Source`; -1 for none.
     """
 
     clips: Float[Tensor, "b t _ s s"]
     targets: Float[Tensor, "b c"]
     labels: Int64[Tensor, " b"]
     styles: Mapping[str, Float[Tensor, "b c"]] = {}
+    subjects: Int64[Tensor, " b"] | None = None
 
 
 class Source(ABC):
@@ -58,6 +60,8 @@ class Source(ABC):
         rows: of the set.
         targets: of the items.
         labels: of the items.
+        subjects: number of each item's person among those the rows name; -1 for none.
+        people: how many those are.
         loaded: items for the loop's workers; None: :meth:`batch` makes all of a batch from its numbers.
         size: side of the clips in pixels; the task sets it for every epoch.
     """
@@ -69,6 +73,8 @@ class Source(ABC):
         self.targets = torch.from_numpy(rows.targets())
         self.targets[self.targets.sum(1) == 0] = float("nan")
         self.labels = torch.from_numpy(rows.indices())
+        names = {name: place for place, name in enumerate(sorted({row.subject for row in rows.rows} - {""}))}
+        self.subjects, self.people = torch.tensor([names.get(row.subject, -1) for row in rows.rows]), len(names)
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -109,7 +115,7 @@ class Files(Source, Dataset[Batch]):
         chosen = random_window(frame_count(self.rows, row), self.frames, self.rate, place)
         clip = torch.from_numpy(read_clip(self.rows, row, chosen))
         images = augment_clip(clip, self.size, self.augmentation, item_generator(self.seed, draw))
-        return Batch(images, self.targets[item], self.labels[item])
+        return Batch(images, self.targets[item], self.labels[item], {}, self.subjects[item])
 
     def batch(self, given: Batch | Int64[Tensor, " b"], rng: torch.Generator) -> Batch:
         """As it came."""
@@ -134,7 +140,7 @@ class Faces(Source):
         """Clips of one frame."""
         assert isinstance(given, Tensor)
         images = augment(self.images[given].float() / 255, self.size, self.augmentation, rng)
-        return Batch(images[:, None], self.targets[given], self.labels[given])
+        return Batch(images[:, None], self.targets[given], self.labels[given], {}, self.subjects[given])
 
 
 class Beside(Source):
