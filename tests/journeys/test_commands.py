@@ -47,6 +47,8 @@ ELSEWHERE = {
     "mien train ferplus-video": "tests/training/test_recipes.py::test_a_video_model_learns_from_faces_that_move",
     "mien pretrain": "tests/cli/test_pretraining.py",
     "mien evaluate": "tests/cli/test_evaluate.py",
+    "mien adapt": "tests/training/test_adapt.py::test_pictures_in_a_folder_with_an_encoder_of_mien_pretrain",
+    "mien adapt runs/mine --forget": "tests/training/test_forget.py",
     "mien convert": "tests/cli/test_convert.py",
     "mien export": "tests/cli/test_export.py",
     "mien doctor --engines": "tests/engines/test_opening_engines.py",

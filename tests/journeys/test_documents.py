@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 HELPFUL = (
+    "adapt",
+    "adapt model --forget list.txt",
     *("analyze", "models", "doctor", "train videos", "evaluate", "prepare"),
     *("explain", "plot", "watch", "serve", "export", "prepare people", "study"),
     *("export-result", "agree", "validate"),

@@ -25,12 +25,16 @@ if TYPE_CHECKING:
     from mien.evaluation.compare import Comparison
     from mien.evaluation.corruptions import Corruption
     from mien.evaluation.folds import Table
+    from mien.evaluation.forgotten import Forgotten
+    from mien.evaluation.groups import Groups
     from mien.evaluation.predictions import Predictions
     from mien.evaluation.report import Report
     from mien.evaluation.robustness import Robustness
     from mien.evaluation.runs import Run
     from mien.evaluation.signals import SignalReport
     from mien.evaluation.world import World
+
+    Outcome = Report | Groups | Forgotten | Table | Comparison | Robustness | World | BoxReport | SignalReport
 
 
 Spoilt = Literal["usual", "covers", "display"]
@@ -67,6 +71,17 @@ class Evaluate:
     """Instead of runs: CSV tables of labelled boxes (columns image or frame, x0, y0, x1, y1, label), the true ones and
     those found (with score; or a frames.csv), for mean average precision at overlaps of .5, and .5 to .95. Pictures
     that the truth does not name are left out; one without a face is a row with its name alone."""
+    by: str = ""
+    """WAR and UAR of every group of this column, the largest gap and its p: a column of the table --groups, or of the
+    prepared set's manifest.csv (`subject`, or one you added), by the items' id."""
+    centre: str = ""
+    """Take every group's mean answer out before anything is measured, by such a column: `subject` takes out the habits
+    of people who show a mix of expressions."""
+    forgotten: Path | None = None
+    """Ids or subjects of training items, one a line: whether the model's losses give away that it has seen them,
+    against unseen items of --split. Needs --data."""
+    groups: Path | None = None
+    """A CSV table with the column id and those of --by and --centre."""
     out: Annotated[Path | None, tyro.conf.arg(aliases=["-o"])] = None
     """Folder for report.json, report.md, predictions.csv, confusion.csv and .png, reliability.png."""
     device: str = "auto"
@@ -90,6 +105,18 @@ class Evaluate:
             raise ConfigError("--robustness with weights alone", got, "leave out the other one")
         if self.spoilt != "usual" and not self.robustness:
             raise ConfigError("--robustness with --spoilt", f"--spoilt {self.spoilt} alone", "add --robustness")
+        if (self.by or self.centre) and (self.robustness or self.world or self.boxes or self.keep):
+            raise ConfigError("--by and --centre with models or tables of predictions", "another task", "leave it out")
+        if self.by and (self.compare or len(self.runs) > 1):
+            raise ConfigError("--by with one model", f"{len(self.runs)}", "name one")
+        if self.forgotten and (len(self.runs) != 1 or self.ground.data is None or _is_table(self.runs[0])):
+            raise ConfigError(
+                "--forgotten with one model and --data", "another number of models, or no data", "name it"
+            )
+        if self.forgotten and (self.compare or self.robustness or self.world or self.boxes or self.by or self.keep):
+            raise ConfigError("--forgotten alone", "another task beside it", "leave one of them out")
+        if self.groups and not (self.by or self.centre):
+            raise ConfigError("--by or --centre with --groups", "neither", "name a column")
         if self.world and (self.compare or self.robustness or self.predictions or self.keep or len(self.runs) > 1):
             raise ConfigError("--world with one model, alone", "another task or model beside it", "leave it out")
         if self.predictions and (self.runs or self.keep):
@@ -119,22 +146,57 @@ def main(args: Sequence[str]) -> int:
     return 0
 
 
-def _outcome(options: Evaluate) -> Report | Table | Comparison | Robustness | World | BoxReport | SignalReport:
+def _column(predictions: Predictions, column: str, options: Evaluate) -> list[str]:
+    """Of the table of groups, or of the set's own rows."""
+    from mien.data.manifest import ROWS
+    from mien.evaluation.groups import read_column
+
+    table = options.groups
+    if table is None and options.ground.data is not None and (options.ground.data / ROWS).is_file():
+        table = options.ground.data / ROWS
+    if table is None:
+        raise ConfigError("--groups TABLE, or --data with a prepared set, for --by and --centre", "neither", "add one")
+    return read_column(table, column, predictions.ids)
+
+
+def _centred(predictions: Predictions, options: Evaluate) -> Predictions:
+    if not options.centre:
+        return predictions
+    from mien.evaluation.groups import centre
+
+    return centre(predictions, _column(predictions, options.centre, options))
+
+
+def _reported(predictions: Predictions, options: Evaluate) -> Report | Groups:
+    if not options.by:
+        from mien.evaluation.report import make_report
+
+        return make_report(predictions)
+    from mien.evaluation.groups import by_group
+
+    return by_group(predictions, _column(predictions, options.by, options), options.by)
+
+
+def _outcome(options: Evaluate) -> Outcome:
     from mien.evaluation.compare import compare
     from mien.evaluation.folds import Table, same_ground
-    from mien.evaluation.report import Report, make_report
+    from mien.evaluation.report import Report
 
     if options.boxes is not None:
         return _boxes(*options.boxes)
     if options.predictions is not None:
-        return make_report(_from_tables(*options.predictions, options.ground))
+        return _reported(_centred(_from_tables(*options.predictions, options.ground), options), options)
     if options.robustness:
         return _robustness(options)
+    if options.forgotten is not None:
+        return _forgotten(options, options.forgotten)
     if options.world is not None:
         return _world(options, options.world)
     names = options.runs or (None,)
     if options.compare:
-        return compare(*(_predictions(name, options) for name in names))
+        return compare(*(_centred(_predictions(name, options), options) for name in names))
+    if options.by:
+        return _reported(_centred(_predictions(names[0], options), options), options)
     found = [_measured(name, options) for name in names]
     reports = tuple(one for one in found if isinstance(one, Report))
     same_ground([one.predictions for one in reports])
@@ -150,7 +212,7 @@ def _measured(name: str | None, options: Evaluate) -> Report | SignalReport:
     from mien.evaluation.report import make_report
 
     if name is not None and _is_table(name):
-        return make_report(_predictions(name, options))
+        return make_report(_centred(_predictions(name, options), options))
     from mien.evaluation.runs import open_run, rows_of
     from mien.evaluation.signals import measure_signals
 
@@ -160,7 +222,7 @@ def _measured(name: str | None, options: Evaluate) -> Report | SignalReport:
         beside = measure_signals(run.model, rows, options.ground.views, progress)
     if beside is not None and not beside.labelled:
         return beside
-    return dataclasses.replace(make_report(_answers(run, options, rows, protocol)), beside=beside)
+    return dataclasses.replace(make_report(_centred(_answers(run, options, rows, protocol), options)), beside=beside)
 
 
 def _predictions(name: str | None, options: Evaluate) -> Predictions:
@@ -232,6 +294,16 @@ def _world(options: Evaluate, folder: Path) -> World:
         return measure_world(run, ExpressionModel(run.model), folder, progress)
 
 
+def _forgotten(options: Evaluate, names: Path) -> Forgotten:
+    from mien.evaluation.forgotten import measure_forgotten, read_names
+    from mien.evaluation.runs import open_run
+
+    assert options.ground.data is not None
+    run = open_run(options.runs[0], options.device, options.backend, options.prior)
+    with progress_of(run.model.record.name) as progress:
+        return measure_forgotten(run, options.ground, options.ground.data, read_names(names), progress)
+
+
 def _from_tables(table: Path, labels: Path, ground: Ground) -> Predictions:
     from mien.evaluation.predictions import load_labels, load_predictions
 
@@ -257,7 +329,7 @@ def _is_table(name: str) -> bool:
     return name.endswith(".csv")
 
 
-def _draw(outcome: Report | Table | Comparison | Robustness | World | BoxReport | SignalReport, folder: Path) -> None:
+def _draw(outcome: Outcome, folder: Path) -> None:
     """Pictures come last: without matplotlib everything else is there."""
     from mien.evaluation.folds import Table
     from mien.evaluation.pictures import write_pictures

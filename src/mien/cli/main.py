@@ -37,6 +37,7 @@ VERBS = {
     "prepare": "Check a data set's release, crop its faces, and write a manifest to train and evaluate by.",
     "pretrain": "Pre-train a backbone on face crops without labels: a masked autoencoder.",
     "train": "Train a model by a named recipe.",
+    "adapt": "Fit a model to unlabelled faces of another kind, where clusters agree with it; or make it forget some.",
     "evaluate": "Measure models on a labelled split: UAR, WAR, macro-F1, recalls, intervals, calibration.",
     "serve": "Serve browsers and programs: videos in, results out, on this machine and by default for it alone.",
     "export": "A model as a file that runs without mien: uint8 face crops in, probabilities out.",

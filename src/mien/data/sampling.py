@@ -11,7 +11,11 @@ from mien.core.errors import ConfigError, DataError
 
 
 def epoch_order(
-    labels: Int64[Tensor, " n"] | None, items: int, balanced: bool, rng: torch.Generator
+    labels: Int64[Tensor, " n"] | None,
+    items: int,
+    balanced: bool,
+    rng: torch.Generator,
+    together: tuple[Int64[Tensor, " n"], int] | None = None,
 ) -> Int64[Tensor, " n"]:
     """The items of one epoch.
 
@@ -21,11 +25,17 @@ def epoch_order(
         balanced: draw ``items`` of them with replacement, each with weight 1 / (items of its class), so that classes
             come equally often (the oversampled variant of S2D); else every item comes once.
         rng: what draws.
+        together: number of each item's group, a person say, and how many of a group follow each other, where it has so
+            many: every item still comes once.
 
     Raises:
-        ConfigError: balanced without labels.
+        ConfigError: balanced without labels, or balanced and by groups.
         DataError: not one label an item, or an item without a class.
     """
+    if together is not None:
+        if balanced:
+            raise ConfigError("batches by person, or balanced ones", "both", "switch one of them off")
+        return _grouped(*together, rng)
     if not balanced:
         return torch.randperm(items, generator=rng)
     if labels is None:
@@ -34,6 +44,13 @@ def epoch_order(
         raise DataError(f"{items} classes >= 0", f"{len(labels)} labels", "leave out the items without a label")
     weights = 1 / torch.bincount(labels).double()
     return torch.multinomial(weights[labels], items, replacement=True, generator=rng)
+
+
+def _grouped(groups: Int64[Tensor, " n"], size: int, rng: torch.Generator) -> Int64[Tensor, " n"]:
+    order = torch.randperm(len(groups), generator=rng)
+    members = (order[groups[order] == one] for one in torch.unique(groups))
+    parts = [part for some in members for part in torch.split(some, size)]
+    return torch.cat([parts[place] for place in torch.randperm(len(parts), generator=rng).tolist()])
 
 
 def item_generator(seed: int, draw: int) -> torch.Generator:

@@ -33,8 +33,10 @@ from mien.models.record import ModelRecord, read_record
 from mien.models.torch_file import read_torch
 from mien.models.weights import Recognizer, save_weights
 from mien.models.zoo import LoadedModel
+from mien.training.features import see
 from mien.training.finish import calibrate, figures, uncalibrated, write_facts
 from mien.training.heads import demand_unmirrored, head_terms, heads_of, parse_heads, signals_of, trained_heads
+from mien.training.identity import person_probe
 from mien.training.learner import Inputs, Learner, net_state
 from mien.training.loop import FitPlan, Report, fit
 from mien.training.recipe import ClipRecipe, FaceRecipe, Judged, MovingRecipe, Recipe
@@ -43,6 +45,8 @@ from mien.training.start import build_on_paper, is_bare, start_recognizer
 from mien.training.task import Task, device_of
 from mien.training.terms import Setting, StyleLabels
 
+PROBED = 4000
+"""Most items, or nearly, whose person is asked for."""
 UNKNOWN_LICENCE = "not stated: it depends on the data and on the weights this began with"
 
 
@@ -84,7 +88,7 @@ class LabelledTask(Task):
         self.items, self.data, self.labels = len(self.source), self.source.loaded, self.source.labels
         self.idle_parameters = bool(net.needs)
         counts = torch.bincount(self.labels.clamp(min=0), minlength=len(train.labels))
-        parts = recipe.parts(Setting(train.labels, net.config.dim, counts))
+        parts = recipe.parts(Setting(train.labels, net.config.dim, counts, self.source.people))
         taken = self.styles.keys() & parts.keys()
         if taken:
             expected = f"styles called otherwise than the loss' own terms, {', '.join(parts)}"
@@ -94,7 +98,10 @@ class LabelledTask(Task):
         self.heads = parse_heads(recipe.heads, signals_of(sets) if recipe.heads else ())
         demand_unmirrored(self.heads, recipe.mirrors)
         parts |= head_terms(self.heads, net, sets, recipe.head_losses)
-        self.learner = Learner(net, parts)
+        identity = recipe.identity
+        if identity.by_person:
+            self.together = self.source.subjects, identity.together
+        self.learner = Learner(net, parts, identity.centre)
         if self.learner.wants_points:
             _demand_points(landmarks is not None, recipe)
         self.module: nn.Module = self.learner
@@ -124,8 +131,11 @@ class LabelledTask(Task):
         plain = self.inputs(given.clips.to(device)) if mixed and self.learner.wants_plain(self.epoch) else None
         styles = {style: there.to(device) for style, there in given.styles.items()}
         known = {spec.signal.name: given.signals[spec.signal.name].to(device) for spec in self.heads}
-        inputs = self.inputs(clips)
-        parts: dict[str, Tensor] = module(inputs, clips, targets, labels, self.epoch, plain, styles, known)
+        who = None if given.subjects is None or not self.recipe.identity.on else given.subjects.to(device)
+        inputs, progress = self.inputs(clips), self.progress
+        parts: dict[str, Tensor] = module(
+            inputs, clips, targets, labels, self.epoch, plain, styles, known, who, progress
+        )
         return parts
 
     def inputs(self, clips: Tensor) -> Inputs:
@@ -322,6 +332,8 @@ class LabelledRun:
             fresh = task.judge(replace(self, recipe=replace(self.recipe, zero_init=True)).first(rows).net)
             averaged = calibrate(fresh.logits, fresh.labels).figures
             scores |= {f"{begun}_{name}_averaging": value for name, value in averaged.items()}
+        if self.recipe.identity.on:
+            scores |= self._probed(recognizer, task)
         record = ModelRecord(
             name=self.name,
             labels=rows.labels,
@@ -347,6 +359,14 @@ class LabelledRun:
             other = replace(record, name=f"{self.name}-{style}", scores={}, temperature=1.0, threshold=0.0, bias=())
             save_weights(recognizer, other, self.out / f"{other.name}.safetensors", torch.float16)
         return path
+
+    def _probed(self, recognizer: Recognizer, task: LabelledTask) -> dict[str, float]:
+        """How well a linear probe tells the training people apart, and by chance."""
+        step = max(1, task.items // PROBED)
+        some = replace(task.source.rows, rows=task.source.rows.rows[::step])
+        feature = see(recognizer, some, self.recipe.frames).feature
+        found, chance = person_probe(feature, task.source.subjects.numpy()[::step])
+        return {f"{some.name}_train_person_probe": found, f"{some.name}_train_person_chance": chance}
 
     def _licence_of_start(self) -> str:
         if self.recipe.learn != "temporal" or self.start is None:

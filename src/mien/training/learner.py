@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from mien.core.errors import ConfigError
 from mien.models.net import Answer, Net
+from mien.training.identity import centred
 from mien.training.terms import Step, Term
 
 NET = "net."
@@ -38,11 +39,12 @@ class Learner(nn.Module):
     Args:
         net: from :class:`Inputs` to logits and feature.
         terms: weight and module by name.
+        centre: whether every person's mean is taken out of the answer, see :func:`mien.training.identity.centred`.
     """
 
-    def __init__(self, net: nn.Module, terms: Mapping[str, tuple[float, Term]]) -> None:
+    def __init__(self, net: nn.Module, terms: Mapping[str, tuple[float, Term]], centre: bool = False) -> None:
         super().__init__()
-        self.net = net
+        self.net, self.centre = net, centre
         self.weights = {name: weight for name, (weight, _) in terms.items()}
         self.terms = nn.ModuleDict({name: term for name, (_, term) in terms.items()})
 
@@ -56,6 +58,8 @@ class Learner(nn.Module):
         plain: Inputs | None,
         styles: Mapping[str, Float[Tensor, "b c"]] | None = None,
         signals: Mapping[str, Float[Tensor, "b k"]] | None = None,
+        subjects: Int64[Tensor, " b"] | None = None,
+        progress: float = 0.0,
     ) -> dict[str, Float[Tensor, ""]]:
         """Every term, weighed.
 
@@ -68,6 +72,8 @@ class Learner(nn.Module):
             plain: the batch before mixing; None where nothing was mixed.
             styles: see :class:`mien.training.terms.Step`.
             signals: likewise.
+            subjects: likewise.
+            progress: likewise.
         """
         asked = {"tokens": True} if self._reads("reads_tokens") else {}
         with watching(self.net, self._reads("reads_attention")) as seen:
@@ -85,13 +91,17 @@ class Learner(nn.Module):
             got = f"{shapes[0]} and {tuple(answer.feature.shape)}"
             raise ConfigError(expected, got, "correct the network's forward")
 
+        if self.centre and subjects is not None:
+            answer = centred(answer, subjects)
+
         def before_mixing() -> Answer:
             if plain is None:
                 return Answer(answer.logits.detach(), answer.feature.detach())
             with torch.no_grad():
                 return Answer(*self.net(plain.frames, plain.landmark_map))
 
-        step = Step(clips, targets, labels, epoch, before_mixing, styles or {}, mixed.points, signals or {})
+        known = signals or {}
+        step = Step(clips, targets, labels, epoch, before_mixing, styles or {}, mixed.points, known, subjects, progress)
         return {name: self.weights[name] * term(answer, step) for name, term in self.terms.items()}
 
     def wants_plain(self, epoch: int) -> bool:

@@ -128,7 +128,8 @@ class _Run:
 
     def _train_epoch(self) -> None:
         if self.order is None:
-            self.order = epoch_order(self.task.labels, self.task.items, self.plan.balanced, self.rng)
+            task = self.task
+            self.order = epoch_order(task.labels, task.items, self.plan.balanced, self.rng, task.together)
             self.order = self.fabric.broadcast(self.order)
         self.task.start_epoch(self.epoch)
         self.module.train()
@@ -199,6 +200,7 @@ class _Run:
 
     def _train_step(self, parts: Iterator[tuple[Any, float]]) -> dict[str, float]:
         share = learning_rate(self.done, self.plan.epochs * self.steps, self.plan)
+        self.task.progress = self.done / (self.plan.epochs * self.steps)
         for group, scale in zip(self.optimizer.param_groups, self.scales, strict=True):
             group["lr"] = self.plan.peak_lr * share * scale
         self.optimizer.zero_grad(set_to_none=True)

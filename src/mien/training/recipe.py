@@ -27,6 +27,7 @@ from mien.models.record import ModelRecord, Preprocessing
 from mien.models.shape import S2DConfig
 from mien.models.weights import Recognizer
 from mien.models.zoo import LoadedModel, named_shape
+from mien.training.identity import IdentitySettings
 from mien.training.masked import HeadLosses
 from mien.training.sdl import SdlSettings, SelfDistillation
 from mien.training.sources import Faces, Files, MovingFaces, Source
@@ -70,6 +71,7 @@ class Recipe(ABC):
             ``mien.models.nets.HEADS``. They learn with the network from the items whose number is known, and stand in
             its weights. See docs/train-your-own.md.
         head_losses: what those learn by.
+        identity: what is done about who somebody is, see :class:`mien.training.identity.IdentitySettings`.
         teacher: weights of mien (name or file) whose answers to the same clips are learned too; empty: none.
         teacher_share: of the loss that is the teacher's; the other terms have the rest.
         mixing: of the clips of a batch.
@@ -93,6 +95,7 @@ class Recipe(ABC):
     sdl: SdlSettings = field(default_factory=SdlSettings)
     heads: tuple[str, ...] = ()
     head_losses: HeadLosses = field(default_factory=HeadLosses)
+    identity: IdentitySettings = field(default_factory=IdentitySettings)
     teacher: str = ""
     teacher_share: float = 0.5
     mixing: Mixing = mixing.NONE
@@ -114,6 +117,8 @@ class Recipe(ABC):
             raise ConfigError("clips that are not mixed, for --recipe.heads", str(self.mixing), "switch mixing off")
         if self.frozen < 0:
             raise ConfigError("--recipe.frozen of at least 0 layers", str(self.frozen), "change it")
+        if self.identity.on and self.mixing.changes_clips:
+            raise ConfigError("clips of one person each for --recipe.identity", "mixed ones", "switch mixing off")
         if self.learn != "all" and not self.has_time:
             raise ConfigError(f"a video model for what {self.learn} learns", "an image model", "set --recipe.temporal")
 
@@ -170,7 +175,7 @@ class Recipe(ABC):
             found["teacher"] = self.teacher_share, Teacher(setting, self.teacher)
         if self.sdl.mode != "off":
             found["sdl"] = 1.0, SelfDistillation(self.sdl, len(setting.labels), setting.dim)
-        return found
+        return found | self.identity.terms(setting)
 
 
 @dataclass(frozen=True)

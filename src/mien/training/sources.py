@@ -45,6 +45,7 @@ class Batch(NamedTuple):
         labels: -1 for none.
         styles: targets of labels given in other styles, by style; NaN where an item has none.
         signals: what is known beside the label, by signal; NaN where nothing is.
+        subjects: number of each item's person, see :class:`Source`; -1 for none.
     """
 
     clips: Float[Tensor, "b t _ s s"]
@@ -52,6 +53,7 @@ class Batch(NamedTuple):
     labels: Int64[Tensor, " b"]
     styles: Mapping[str, Float[Tensor, "b c"]] = {}
     signals: Mapping[str, Float[Tensor, "b k"]] = {}
+    subjects: Int64[Tensor, " b"] | None = None
 
 
 class Source(ABC):
@@ -62,6 +64,8 @@ class Source(ABC):
         targets: of the items.
         labels: of the items.
         signals: of the items, by signal, see :class:`Batch`.
+        subjects: number of each item's person among those the rows name; -1 for none.
+        people: how many those are.
         loaded: items for the loop's workers; None: :meth:`batch` makes all of a batch from its numbers.
         size: side of the clips in pixels; the task sets it for every epoch.
     """
@@ -75,6 +79,8 @@ class Source(ABC):
         self.labels = torch.from_numpy(rows.indices())
         numbers, where = torch.from_numpy(rows.beside()), places(rows.signals)
         self.signals = {name: numbers[:, part] for name, part in where.items()}
+        names = {name: place for place, name in enumerate(sorted({row.subject for row in rows.rows} - {""}))}
+        self.subjects, self.people = torch.tensor([names.get(row.subject, -1) for row in rows.rows]), len(names)
 
     def _known(self, items: int | Int64[Tensor, " b"]) -> dict[str, Tensor]:
         return {name: numbers[items] for name, numbers in self.signals.items()}
@@ -118,7 +124,7 @@ class Files(Source, Dataset[Batch]):
         chosen = random_window(frame_count(self.rows, row), self.frames, self.rate, place)
         clip = torch.from_numpy(read_clip(self.rows, row, chosen))
         images = augment_clip(clip, self.size, self.augmentation, item_generator(self.seed, draw))
-        return Batch(images, self.targets[item], self.labels[item], signals=self._known(item))
+        return Batch(images, self.targets[item], self.labels[item], {}, self._known(item), self.subjects[item])
 
     def batch(self, given: Batch | Int64[Tensor, " b"], rng: torch.Generator) -> Batch:
         """As it came."""
@@ -143,7 +149,9 @@ class Faces(Source):
         """Clips of one frame."""
         assert isinstance(given, Tensor)
         images = augment(self.images[given].float() / 255, self.size, self.augmentation, rng)
-        return Batch(images[:, None], self.targets[given], self.labels[given], signals=self._known(given))
+        return Batch(
+            images[:, None], self.targets[given], self.labels[given], {}, self._known(given), self.subjects[given]
+        )
 
 
 class Beside(Source):

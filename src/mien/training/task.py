@@ -20,6 +20,8 @@ class Task(ABC):
         data: from ``(item, draw)`` to tensors, loaded ahead of the step by ``plan.workers`` processes. ``draw`` is
             another number every time the item comes up: a generator seeded with it makes the item the same for any
             number of workers, devices and restarts. None: a batch is the item numbers alone.
+        together: number of each item's group, and how many of one group a batch should have; None: groups are nothing.
+        progress: share of the training that is done; the loop sets it before every step.
         idle_parameters: some learning parameters take no part in the loss, as S2D's last prompt norm, which its
             checkpoints carry and nothing reads; several processes must know, or they wait for its gradient.
     """
@@ -28,6 +30,8 @@ class Task(ABC):
     items: int
     labels: Tensor | None = None
     data: Dataset[Any] | None = None
+    together: tuple[Tensor, int] | None = None
+    progress: float = 0.0
     idle_parameters: bool = False
 
     def start_epoch(self, epoch: int) -> None:  # noqa: B027 - most tasks have nothing to prepare

@@ -38,6 +38,8 @@ class Step(NamedTuple):
         styles: targets of labels given in other styles, by style; NaN where an item has none.
         points: 68 landmarks of every frame as shares of its sides; None unless a term reads them.
         signals: what is known beside the label, by signal; NaN where nothing is.
+        subjects: number of each item's person; -1 for none.
+        progress: share of the training that is done, in [0, 1).
     """
 
     clips: Float[Tensor, "b t _ s s"]
@@ -48,6 +50,8 @@ class Step(NamedTuple):
     styles: Mapping[str, Float[Tensor, "b c"]] = {}
     points: Float[Tensor, "b t 68 2"] | None = None
     signals: Mapping[str, Float[Tensor, "b k"]] = {}
+    subjects: Int64[Tensor, " b"] | None = None
+    progress: float = 0.0
 
 
 class Setting(NamedTuple):
@@ -57,11 +61,13 @@ class Setting(NamedTuple):
         labels: the classes.
         dim: of the feature.
         counts: training items of every class.
+        people: subjects that the training items name.
     """
 
     labels: LabelSpace
     dim: int
     counts: Int64[Tensor, " c"]
+    people: int = 0
 
 
 class Term(nn.Module, ABC):
