@@ -81,7 +81,9 @@ def test_every_parameter_of_a_network_learns_once(weights: Path) -> None:
     net.requires_grad_(True)
     net.learn_only("all")
     learning = [p for group in parameter_groups(net, 0.05, 0.5, 0.1) for p in group["params"]]
-    assert len(learning) == len({id(p) for p in learning}) == len(list(net.parameters()))
+    fixed = {id(p) for name in net.fixed for p in getattr(net, name).parameters()}
+    assert len(learning) == len({id(p) for p in learning}) == len(list(net.parameters())) - len(fixed)
+    assert not fixed & {id(p) for p in learning}
     assert net.head.out_features == net.config.classes
     assert net.config.fits(net.config.input_size)
 

@@ -28,7 +28,7 @@ from mien.engines.graph import ClipGraph
 from mien.engines.header import header, outputs, raw_outputs, read_header
 from mien.engines.onnx import OnnxNetwork
 from mien.engines.openvino import RT_INFO, OpenVinoNetwork, import_openvino, openvino_core
-from mien.models.fast import FoldedBlock, FoldedPrompt
+from mien.models.fast import FoldedBlock, FoldedFusion, FoldedPrompt
 from mien.models.network import own_values
 from mien.models.packed import unpack
 from mien.models.record import ModelRecord
@@ -144,7 +144,8 @@ class Exporter:
         program.model.producer_name = "mien"
         program.model.metadata_props.update(self._texts)
         for place, node in enumerate(program.model.graph):
-            inner = any(part.__name__ in node.metadata_props.get(ORIGIN, "") for part in (FoldedBlock, FoldedPrompt))
+            origin = node.metadata_props.get(ORIGIN, "")
+            inner = any(part.__name__ in origin for part in (FoldedBlock, FoldedPrompt, FoldedFusion))
             node.name = f"{INNER if inner else EDGE}{place}"
             node.metadata_props.clear()  # it tells where on this machine the code lies
         return program

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Literal, get_args
 
 from mien.core import checks
 from mien.core.errors import ConfigError
 from mien.models.nets import MOST_SIDE, NetConfig
 
+Fusion = Literal["mcp", "window", "none"]
 ADAPTER_HEADS = 8
 """Of the attention over frames in every temporal adapter."""
 MOST_GRID = 64
@@ -29,10 +30,14 @@ class S2DConfig(NetConfig):
         heads: attention heads.
         classes: number of expressions.
         frames: clip length of the video model's temporal embedding; None: the image model.
-        prompts: False leaves the landmark prompters out: a plain ViT, for ablations.
+        prompts: False leaves the landmarks out, whatever ``fusion`` says: a plain ViT, for ablations.
         dropout: rate before the head, in [0, 1).
         drop_path: stochastic depth rate of the last block, in [0, 1).
         adapter_ratio: width inside a temporal adapter as a share of ``dim``; that width is a multiple of its 8 heads.
+        fusion: how landmarks come in. mcp: S2D's prompters; window: they ask the patch tokens, as in POSTER++
+            (:mod:`mien.models.window`), in the image model; none: not at all.
+        fusion_at: blocks, from 0, before which ``window`` stands; empty: the first of each third of them.
+        squeeze: reduction r of a gate before the head (:mod:`mien.models.squeeze`), 16 is usual; 0: none.
     """
 
     network: ClassVar[str] = "s2d"
@@ -48,6 +53,9 @@ class S2DConfig(NetConfig):
     dropout: float = 0.5
     drop_path: float = 0.0
     adapter_ratio: float = 0.25
+    fusion: Fusion = "mcp"
+    fusion_at: tuple[int, ...] = ()
+    squeeze: int = 0
 
     def __post_init__(self) -> None:
         self._demand_ranges()
@@ -60,8 +68,11 @@ class S2DConfig(NetConfig):
         if self.frames is not None and (self.adapter_width < 1 or self.adapter_width % ADAPTER_HEADS):
             got = f"{self.dim} x {self.adapter_ratio:g}"
             raise ConfigError(f"a multiple of {ADAPTER_HEADS} as width of the adapters", got, "change one of them")
-        if self.frames is not None and not self.prompts:
-            raise ConfigError("prompts with frames (the adapters share their norms)", "frames only", "set prompts")
+        if self.frames is not None and self.fused != "mcp":
+            got = "frames only" if self.fused == "none" else f"frames and fusion {self.fused}"
+            raise ConfigError("prompts with frames (the adapters share their norms)", got, "set prompts, fusion mcp")
+        if self.fusion_at and self.fused != "window":
+            raise ConfigError("fusion window for fusion_at", self.fused, "change one of them")
 
     def _demand_ranges(self) -> None:
         checks.whole("input_size", self.input_size, 1, MOST_SIDE)
@@ -77,11 +88,29 @@ class S2DConfig(NetConfig):
             checks.real(name, getattr(self, name), 0, 1)
             checks.demand(getattr(self, name) < 1, name, "below 1", getattr(self, name))
         checks.real("adapter_ratio", self.adapter_ratio, 0, 4)
+        checks.demand(self.fusion in get_args(Fusion), "fusion", "mcp, window or none", self.fusion)
+        checks.whole("squeeze", self.squeeze, 0, MOST_DIM)
+        some = isinstance(self.fusion_at, tuple) and len(set(self.fusion_at)) == len(self.fusion_at)
+        checks.demand(some, "fusion_at", "different blocks", self.fusion_at)
+        for block in self.fusion_at:
+            checks.whole("fusion_at", block, 0, self.depth - 1)
 
     @property
     def grid(self) -> int:
         """Patches along a side."""
         return self.input_size // self.patch
+
+    @property
+    def fused(self) -> Fusion:
+        """How landmarks do come in."""
+        return self.fusion if self.prompts else "none"
+
+    @property
+    def fused_at(self) -> tuple[int, ...]:
+        """Blocks before which landmarks ask the tokens; none but for ``window``."""
+        if self.fused != "window":
+            return ()
+        return tuple(sorted(self.fusion_at or {third * self.depth // 3 for third in range(3)}))
 
     @classmethod
     def tiny(cls, classes: int) -> S2DConfig:
