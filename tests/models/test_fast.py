@@ -59,7 +59,9 @@ def make(request: pytest.FixtureRequest) -> Iterator:
         *[(PLAIN, 2, 56), (PLAIN, 3, 70), (WIDE, 2, 32), (WIDE, 5, 48), (SHALLOW, 3, 28), (SHALLOW, 6, 14)],
         (SQUEEZED, 4, 56),
     ],
-    ids=lambda value: str(value) if isinstance(value, int) else f"{value.dim}-{value.frames}-{value.fused}-{value.squeeze}",
+    ids=lambda value: (
+        str(value) if isinstance(value, int) else f"{value.dim}-{value.frames}-{value.fused}-{value.squeeze}"
+    ),
 )
 def test_folded_and_packed_networks_give_the_readable_ones_answers(make, config: S2DConfig, t: int, size: int) -> None:
     net = randomised(config)

@@ -1,4 +1,4 @@
-"""POSTER++ gives its authors' numbers, through the converter a downloaded checkpoint takes; what training does to it."""
+"""POSTER++ gives its authors' numbers, through the converter a downloaded checkpoint takes."""
 
 from __future__ import annotations
 

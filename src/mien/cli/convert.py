@@ -1,4 +1,4 @@
-"""``mien convert``: a checkpoint of the released code of S2D or POSTER++ to weights for mien, with the key map as the answer."""
+"""``mien convert``: a released checkpoint of S2D or POSTER++ to weights for mien, with the key map as the answer."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Convert:
     name: str | None = None
     """Name of the model. None: the checkpoint's file name."""
     labels: str | None = None
-    """Label space: dfew, ferv39k, mafw, rafdb, affectnet7, affectnet8 or ferplus. None: by the number of classes, of S2D."""
+    """Label space: dfew, ferv39k, mafw, rafdb, affectnet7, affectnet8, ferplus. None: for S2D by the class count."""
     json: bool = False
     """Print JSON."""
 

@@ -20,7 +20,7 @@ import numpy as np
 import torch
 from jaxtyping import Float, UInt8
 
-from mien.core.errors import MienError, MissingDependencyError, WeightsError
+from mien.core.errors import ConfigError, MienError, MissingDependencyError, WeightsError
 from mien.core.files import whole_file
 from mien.core.registry import Registry
 from mien.engines.crops import sample_clips
@@ -114,10 +114,15 @@ class Exporter:
             folder: made if it is not there.
 
         Raises:
-            ConfigError: no target has that name.
+            ConfigError: no target has that name, or the network cannot be written to it.
             MissingDependencyError: the packages of the target are not installed.
             ParityError: the file differs from PyTorch by more than :data:`MOST_DIFFERENCE`; it is removed.
         """
+        if why := getattr(self._graph.net, "not_exported", {}).get(target):
+            others = " or ".join(one for one in TARGETS if one != target)
+            raise ConfigError(
+                f"a network that {target} can hold", f"{self._model.record.network}: {why}", f"use {others}"
+            )
         way = Registry("target", {"onnx": self._onnx, "openvino": self._openvino, "pt2": self._pt2})[target]
         return way(folder / f"{self._model.record.name}{TARGETS[target]}")
 

@@ -72,6 +72,7 @@ NETS: Registry[Entry] = Registry(
         "s2d": _entry("s2d:S2D", "shape:S2DConfig", "fast:fold_s2d"),
         "cnn": _entry("cnn:Cnn", "cnn:CnnConfig", "cnn:fold_cnn"),
         "poster": _entry("poster:Poster", "poster:PosterConfig"),
+        "points": _entry("points:Points", "points:PointsConfig", "points:fold_points"),
     },
 )
 """A network of yours is a file and a line here; a weights file names the line, never an import path."""

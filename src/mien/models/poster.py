@@ -132,7 +132,7 @@ class Poster(Net):
         x = torch.cat([self.cls_token.expand(images.shape[0], -1, -1), *tokens], dim=1) + self.pos_embed
         for place, block in enumerate(self.blocks):
             x = block(x, 1 if place == len(self.blocks) - 1 else None)
-        feature = self.squeeze(self.norm(x[:, 0])).unflatten(0, frames.shape[:2]).mean(1)
+        feature = self.squeeze(self.norm(x[:, 0])).view(*frames.shape[:2], -1).mean(1)
         return Answer(self.head(self.dropout(feature)), feature)
 
     def landmark_maps(
@@ -167,7 +167,9 @@ class ResidualTrunk(nn.Module):
         self.stem = nn.Sequential(nn.Conv2d(3, first, 3, 1, 1, bias=False), nn.BatchNorm2d(first), PReLU(first))
         stages, before = [], first
         for (width, _, _), count in zip(LEVELS, units, strict=True):
-            stages.append(nn.Sequential(*(ResidualUnit(before if n == 0 else width, width, n == 0) for n in range(count))))
+            stages.append(
+                nn.Sequential(*(ResidualUnit(before if n == 0 else width, width, n == 0) for n in range(count)))
+            )
             before = width
         self.stages = nn.ModuleList(stages)
 
@@ -222,4 +224,4 @@ def _tokens(x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n l c"]:
 
 def _map(x: Float[Tensor, "n l c"]) -> Float[Tensor, "n c s s"]:
     side = round(x.shape[1] ** 0.5)
-    return x.transpose(1, 2).unflatten(2, (side, side))
+    return x.transpose(1, 2).reshape(x.shape[0], x.shape[2], side, side)

@@ -52,7 +52,8 @@ class CrossAttention(nn.Module):
         return out
 
     def _heads(self, x: Float[Tensor, "n m d"]) -> Float[Tensor, "n h m k"]:
-        return x.unflatten(2, (self.heads, -1)).transpose(1, 2)
+        n, places, width = x.shape
+        return x.view(n, places, self.heads, width // self.heads).transpose(1, 2)
 
 
 class WindowFusion(nn.Module):
@@ -121,11 +122,12 @@ def heard(
 
 def offsets(table: Float[Tensor, "o h"], window: int) -> Float[Tensor, "h m m"]:
     """R of every pair of places, the asking one first: row (dy + w - 1)(2 w - 1) + dx + w - 1 of the table."""
-    table = resize_table(table, window)
+    fits = resize_table(table, window)
     place = torch.arange(window, device=table.device)
     apart = place[:, None] - place[None] + window - 1  # of the asking place from the other, from 0 on
     row = apart[:, None, :, None] * (2 * window - 1) + apart[None, :, None, :]
-    return table[row.reshape(window**2, window**2)].permute(2, 0, 1)
+    found: Tensor = fits[row.reshape(window**2, window**2)]
+    return found.permute(2, 0, 1)
 
 
 def resize_table(table: Float[Tensor, "o h"], window: int) -> Float[Tensor, "p h"]:
@@ -142,8 +144,8 @@ def windows(x: Float[Tensor, "b l d"], side: int, window: int) -> Float[Tensor, 
     """A square map cut into windows, those of one map in reading order."""
     if side == window:
         return x
-    cut = x.unflatten(1, (side // window, window, side // window, window)).transpose(2, 3)
-    return cut.flatten(3, 4).flatten(0, 2)
+    many = side // window
+    return x.reshape(-1, many, window, many, window, x.shape[2]).transpose(2, 3).reshape(-1, window**2, x.shape[2])
 
 
 def joined(x: Float[Tensor, "n m d"], side: int, window: int) -> Float[Tensor, "b l d"]:
@@ -151,4 +153,4 @@ def joined(x: Float[Tensor, "n m d"], side: int, window: int) -> Float[Tensor, "
     if side == window:
         return x
     many = side // window
-    return x.unflatten(0, (-1, many, many)).unflatten(3, (window, window)).transpose(2, 3).flatten(1, 4)
+    return x.reshape(-1, many, many, window, window, x.shape[2]).transpose(2, 3).reshape(-1, side**2, x.shape[2])

@@ -137,9 +137,10 @@ def start_recognizer(
     if start is not None and not is_bare(Path(start)):
         begun = _from_weights(config, changes, labels, start, preprocessing, zero_init)
         if landmarks and (begun.landmarks is not None or begun.net.fixed):
-            eyes = load_landmarks(landmarks).requires_grad_(False)
-            begun.landmarks = None if begun.landmarks is None else eyes
-            begun.net.take_landmarks(eyes)
+            given = load_landmarks(landmarks).requires_grad_(False)
+            begun.net.take_landmarks(given)
+            if begun.landmarks is not None:
+                begun.landmarks = given
         return begun
     if config is None:
         raise ConfigError("--recipe.model, or --start with weights of mien", "neither", "give one of them")
@@ -153,7 +154,9 @@ def start_recognizer(
     if "landmark_map" in net.needs or net.fixed:
         eyes = load_landmarks(landmarks or "s2d-small").requires_grad_(False)
         net.take_landmarks(eyes)
-    return Recognizer(net, eyes if "landmark_map" in net.needs else None, replace(preprocessing, input_size=wanted.input_size))
+    return Recognizer(
+        net, eyes if "landmark_map" in net.needs else None, replace(preprocessing, input_size=wanted.input_size)
+    )
 
 
 def _changes_of(config: Any, changes: dict[str, Any]) -> dict[str, Any]:
