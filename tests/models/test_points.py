@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import math
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,18 +14,21 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from mien.cli.main import main
 from mien.core.errors import ConfigError
 from mien.core.labels import LabelSpace
+from mien.data.datasets import find_dataset
 from mien.data.drawn_face import Expression, Pose, draw_frames, draw_person
-from mien.data.synthetic import MOTIONS, make_clips
+from mien.data.synthetic import MOTIONS, make_clips, write_synthetic
 from mien.faces.mean_face import MEAN_FACE
 from mien.models.find import find_weights
 from mien.models.net import parameter_groups
 from mien.models.nets import build
 from mien.models.points import STILL, Points, PointsConfig, fold_points, movements, steadied
-from mien.models.record import ModelRecord
+from mien.models.record import ModelRecord, read_record
 from mien.models.weights import Recognizer, load_weights, save_weights
 from mien.models.zoo import load_model
+from mien.training.recipes.nets import POINTS
 
 SIDE, FRAMES = 48, 4
 
@@ -116,6 +123,24 @@ def test_folding_changes_nothing(drawn, trained) -> None:
     with torch.inference_mode():
         for one, other in zip(trained[0](frames, maps)[:2], fold_points(trained[0])(frames, maps)[:2], strict=True):
             torch.testing.assert_close(one, other, atol=1e-4, rtol=0)
+
+
+def test_the_recipe_trains_and_a_film_is_analysed(tmp_path: Path, sample_clip: Callable[[str], Path]) -> None:
+    """On a handful of drawn clips: that all parts fit, not what is learnt."""
+    write_synthetic(tmp_path / "set", "motion", 8, 4, 4, FRAMES, SIDE)
+    find_dataset("synthetic").read(tmp_path / "set").save(tmp_path / "set")
+    fit = replace(POINTS.fit, epochs=1, batch=4, workers=0, precision="fp32")
+    recipe = replace(POINTS.recipe, frames=FRAMES)
+    made = replace(POINTS, data=tmp_path / "set", out=tmp_path / "points", fit=fit, recipe=recipe).run()
+    assert read_record(made).network == "points"
+    assert read_record(made).config["frames"] == FRAMES
+    ran = main(
+        ["analyze", str(sample_clip("single_face.mp4")), "--end", "0.7", "--model", str(made), "-o", str(tmp_path)]
+    )
+    assert ran == 0
+    told = json.loads((tmp_path / "single_face" / "result.json").read_text())
+    assert told["labels"] == [f"smile-{motion}" for motion in MOTIONS]
+    assert told["spans"]
 
 
 def smiling(share: float) -> Tensor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +17,17 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "models"))
 from official import filled
 
 from mien.core.errors import ConfigError, WeightsError
+from mien.data.datasets import find_dataset
+from mien.data.synthetic import write_synthetic
 from mien.models.convert import convert_checkpoint, convert_poster_key, convert_state
 from mien.models.landmarks import MobileFaceNet
 from mien.models.nets import build
 from mien.models.poster import Poster, PosterConfig, nearest
 from mien.models.weights import load_weights
 from mien.models.window import WindowFusion
+from mien.training.recipe import ClipRecipe
+from mien.training.recipes.nets import POSTER
+from mien.training.start import load_landmarks
 
 FIGURES = official("poster")
 TOLERANCE = 1e-4
@@ -172,6 +178,26 @@ def test_the_landmark_net_inside_is_taken_over_and_never_learns() -> None:
             parameter -= parameter.grad if parameter.grad is not None else 0
     same = [name for name, tensor in net.state_dict().items() if torch.equal(tensor, before[name])]
     assert {name.split(".")[0] for name in same} == {"landmarks"}
+
+
+def test_the_recipe_learns_with_what_it_says(tmp_path: Path) -> None:
+    """A few steps of a tiny one on drawn faces, sharpness-aware, begun with the shipped landmark net."""
+    write_synthetic(tmp_path / "set", "static", 10, 5, 5, 1, 48)
+    find_dataset("synthetic").read(tmp_path / "set").save(tmp_path / "set")
+    config, changes = POSTER.recipe.shape()
+    assert (config, changes["drop_path"]) == (PosterConfig(), PosterConfig().drop_path)
+    fit = replace(POSTER.fit, epochs=1, batch=5, workers=0, precision="fp32")
+    recipe = TinyRecipe(augmentation=POSTER.recipe.augmentation)
+    made = replace(POSTER, data=tmp_path / "set", out=tmp_path / "poster", fit=fit, recipe=recipe).run()
+    recognizer, record = load_weights(made)
+    shipped = load_landmarks("s2d-small").state_dict()["conv1.conv.weight"]
+    assert (record.network, fit.sharpness) == ("poster", 0.05)
+    torch.testing.assert_close(recognizer.net.landmarks.conv1.conv.weight, shipped, atol=1e-3, rtol=1e-3)  # float16
+
+
+class TinyRecipe(ClipRecipe):
+    def shape(self) -> tuple[PosterConfig, dict[str, Any]]:
+        return PosterConfig.tiny(5), {}
 
 
 def test_it_sees_every_second_pixel_and_small_frames_are_refused() -> None:

@@ -53,7 +53,7 @@ class CrossAttention(nn.Module):
 
     def _heads(self, x: Float[Tensor, "n m d"]) -> Float[Tensor, "n h m k"]:
         n, places, width = x.shape
-        return x.view(n, places, self.heads, width // self.heads).transpose(1, 2)
+        return x.reshape(n, places, self.heads, width // self.heads).transpose(1, 2)
 
 
 class WindowFusion(nn.Module):
@@ -106,7 +106,8 @@ class LandmarkFusion(WindowFusion):
     def forward(self, x: Float[Tensor, "b l d"], asks: Float[Tensor, "b l 128"]) -> Float[Tensor, "b l d"]:
         """Patch tokens and the landmark map on their grid to patch tokens."""
         x = x + self.gamma1 * self.attn(self.norm1(x), self.landmark(asks))
-        return x + self.gamma2 * self.mlp(self.norm2(x))
+        out: Tensor = x + self.gamma2 * self.mlp(self.norm2(x))
+        return out
 
 
 def heard(
