@@ -74,6 +74,7 @@ def test_files_of_before_mean_what_they_meant() -> None:
         config = dataclasses.asdict(replace(CONFIGS["s2d-micro"], prompts=prompts))
         for name in ("fusion", "fusion_at", "squeeze"):
             del config[name]
+        assert replace(CONFIGS["s2d-micro"], prompts=prompts).recorded() == config, "such files are written still"
         pixels = Preprocessing(48, 48)
         text = ModelRecord("old", LABEL_SPACES["dfew"], pixels, config).to_json()
         assert "fusion" not in json.loads(text)["config"]
@@ -94,7 +95,7 @@ def test_it_stands_before_the_first_block_of_each_third() -> None:
 @pytest.mark.parametrize(
     "wrong",
     [
-        *({"fusion_at": at} for at in ((5,), (1, 1))),
+        *({"fusion_at": at} for at in ((5,), (1, 1), ())),
         *({"frames": 4}, {"squeeze": -1}, {"fusion": "mcp", "fusion_at": (1,)}),
     ],
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from inspect import get_annotations
 from typing import Any, ClassVar
 
@@ -40,6 +40,10 @@ class NetConfig:
     def fits(self, side: int) -> bool:
         """Whether the network takes inputs of this side, in pixels."""
         return 0 < side <= MOST_SIDE
+
+    def recorded(self) -> dict[str, Any]:
+        """The fields that stand in the record of weights."""
+        return asdict(self)  # type: ignore[call-overload, no-any-return]  # a dataclass by then
 
     @classmethod
     def tiny(cls, classes: int) -> Any:

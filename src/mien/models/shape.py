@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import ClassVar, Literal, get_args
+from dataclasses import dataclass, fields
+from typing import Any, ClassVar, Literal, get_args
 
 from mien.core import checks
 from mien.core.errors import ConfigError
@@ -12,6 +12,8 @@ from mien.models.nets import MOST_SIDE, NetConfig
 Fusion = Literal["mcp", "window", "none"]
 ADAPTER_HEADS = 8
 """Of the attention over frames in every temporal adapter."""
+LATER = ("fusion", "fusion_at", "squeeze")
+"""Fields that records of before have not."""
 MOST_GRID = 64
 """Patches along a side; their attention costs the fourth power."""
 MOST_DIM, MOST_DEPTH, MOST_CLASSES, MOST_FRAMES = 8192, 256, 10_000, 4096
@@ -36,7 +38,7 @@ class S2DConfig(NetConfig):
         adapter_ratio: width inside a temporal adapter as a share of ``dim``; that width is a multiple of its 8 heads.
         fusion: how landmarks come in. mcp: S2D's prompters; window: they ask the patch tokens, as in POSTER++
             (:mod:`mien.models.window`), in the image model; none: not at all.
-        fusion_at: blocks, from 0, before which ``window`` stands; empty: the first of each third of them.
+        fusion_at: blocks, from 0, before which ``window`` stands; None: the first of each third of them.
         squeeze: reduction r of a gate before the head (:mod:`mien.models.squeeze`), 16 is usual; 0: none.
     """
 
@@ -54,7 +56,7 @@ class S2DConfig(NetConfig):
     drop_path: float = 0.0
     adapter_ratio: float = 0.25
     fusion: Fusion = "mcp"
-    fusion_at: tuple[int, ...] = ()
+    fusion_at: tuple[int, ...] | None = None
     squeeze: int = 0
 
     def __post_init__(self) -> None:
@@ -71,7 +73,7 @@ class S2DConfig(NetConfig):
         if self.frames is not None and self.fused != "mcp":
             got = "frames only" if self.fused == "none" else f"frames and fusion {self.fused}"
             raise ConfigError("prompts with frames (the adapters share their norms)", got, "set prompts, fusion mcp")
-        if self.fusion_at and self.fused != "window":
+        if self.fusion_at is not None and self.fused != "window":
             raise ConfigError("fusion window for fusion_at", self.fused, "change one of them")
 
     def _demand_ranges(self) -> None:
@@ -90,15 +92,21 @@ class S2DConfig(NetConfig):
         checks.real("adapter_ratio", self.adapter_ratio, 0, 4)
         checks.demand(self.fusion in get_args(Fusion), "fusion", "mcp, window or none", self.fusion)
         checks.whole("squeeze", self.squeeze, 0, MOST_DIM)
-        some = isinstance(self.fusion_at, tuple) and len(set(self.fusion_at)) == len(self.fusion_at)
+        at = (0,) if self.fusion_at is None else self.fusion_at
+        some = isinstance(at, tuple) and 0 < len(set(at)) == len(at)
         checks.demand(some, "fusion_at", "different blocks", self.fusion_at)
-        for block in self.fusion_at:
+        for block in at:
             checks.whole("fusion_at", block, 0, self.depth - 1)
 
     @property
     def grid(self) -> int:
         """Patches along a side."""
         return self.input_size // self.patch
+
+    def recorded(self) -> dict[str, Any]:
+        """Without what came later and is off: the file is what it was, and an older mien reads it."""
+        off = {field.name: field.default for field in fields(self) if field.name in LATER}
+        return {name: value for name, value in super().recorded().items() if name not in off or value != off[name]}
 
     @property
     def fused(self) -> Fusion:

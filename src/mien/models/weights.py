@@ -143,7 +143,7 @@ def save_weights(
     record = dataclasses.replace(
         record,
         network=recognizer.network,
-        config=dataclasses.asdict(recognizer.net.config),
+        config=recognizer.net.config.recorded(),
         preprocessing=recognizer.preprocessing,
         parameters=sum(p.numel() for p in recognizer.parameters()),
     )
