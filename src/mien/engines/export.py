@@ -114,15 +114,13 @@ class Exporter:
             folder: made if it is not there.
 
         Raises:
-            ConfigError: no target has that name, or the network cannot be written to it.
+            ConfigError: no target has that name, or the network cannot be exported.
             MissingDependencyError: the packages of the target are not installed.
             ParityError: the file differs from PyTorch by more than :data:`MOST_DIFFERENCE`; it is removed.
         """
-        if why := getattr(self._graph.net, "not_exported", {}).get(target):
-            others = " or ".join(one for one in TARGETS if one != target)
-            raise ConfigError(
-                f"a network that {target} can hold", f"{self._model.record.network}: {why}", f"use {others}"
-            )
+        if why := getattr(self._graph.net, "not_exported", ""):
+            got = f"{self._model.record.network}: {why}"
+            raise ConfigError("a network that can be exported", got, "use its .safetensors with mien")
         way = Registry("target", {"onnx": self._onnx, "openvino": self._openvino, "pt2": self._pt2})[target]
         return way(folder / f"{self._model.record.name}{TARGETS[target]}")
 

@@ -47,7 +47,7 @@ class Net(nn.Module, ABC):
         gives_tokens: whether :meth:`forward`, and that of its quicker form, take ``tokens=True`` and then give
             :attr:`Answer.tokens`, ``dim`` wide.
         says: names of the signals that its answers have beside the logits; others come from heads on its feature.
-        not_exported: why, by target of :mod:`mien.engines.export`, it cannot be written to some.
+        not_exported: why :mod:`mien.engines.export` cannot write it; empty: it can.
         fixed: names of its parts that never learn and are always in eval mode: a landmark net inside.
         decayed: numbers of dimensions of the parameters that weight decay is for.
         head: the last layer, from the feature to the logits: its rows are the classes.
@@ -59,7 +59,7 @@ class Net(nn.Module, ABC):
     needs: frozenset[str] = frozenset()
     gives_tokens: ClassVar[bool] = False
     says: tuple[str, ...] = ()
-    not_exported: ClassVar[Mapping[str, str]] = {}
+    not_exported: ClassVar[str] = ""
     fixed: ClassVar[tuple[str, ...]] = ()
     decayed: ClassVar[tuple[int, ...]] = (2,)
     head: nn.Linear

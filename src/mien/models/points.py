@@ -10,7 +10,6 @@ Points are all it sees: no wrinkles, no teeth, and what the landmark net cannot 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -100,7 +99,7 @@ class Points(Net):
     """
 
     fixed = ("tail",)
-    not_exported: ClassVar[Mapping[str, str]] = {"pt2": "torch.export writes a GRU for one number of frames only"}
+    not_exported = "torch.export writes a GRU for one number of frames only"
     needs = frozenset({"landmark_map"})
 
     def __init__(self, config: PointsConfig) -> None:
