@@ -21,6 +21,8 @@ IMAGE = S2DConfig(input_size=56, patch=14, dim=64, depth=3, heads=4, classes=5)
 PLAIN = S2DConfig(input_size=56, patch=14, dim=64, depth=3, heads=4, classes=5, prompts=False)
 VIDEO = S2DConfig(input_size=56, patch=14, dim=64, depth=3, heads=4, classes=5, frames=4)
 WIDE = S2DConfig(input_size=32, patch=16, dim=192, depth=2, heads=3, frames=2)
+WINDOW = S2DConfig(input_size=56, patch=14, dim=64, depth=4, heads=4, classes=5, fusion="window", squeeze=4)
+SQUEEZED = S2DConfig(input_size=56, patch=14, dim=64, depth=2, heads=4, classes=5, frames=4, squeeze=16)
 SHALLOW = S2DConfig(input_size=28, patch=14, dim=64, depth=1, heads=2, frames=3)
 
 
@@ -53,10 +55,13 @@ def make(request: pytest.FixtureRequest) -> Iterator:
 @pytest.mark.parametrize(
     ("config", "t", "size"),
     [
-        *[(config, t, size) for config in (IMAGE, VIDEO) for t, size in ((4, 56), (1, 56), (7, 42), (5, 98))],
+        *[(config, t, size) for config in (IMAGE, VIDEO, WINDOW) for t, size in ((4, 56), (1, 56), (7, 42), (5, 98))],
         *[(PLAIN, 2, 56), (PLAIN, 3, 70), (WIDE, 2, 32), (WIDE, 5, 48), (SHALLOW, 3, 28), (SHALLOW, 6, 14)],
+        (SQUEEZED, 4, 56),
     ],
-    ids=lambda value: str(value) if isinstance(value, int) else f"{value.dim}-{value.frames}-{value.prompts}",
+    ids=lambda value: (
+        str(value) if isinstance(value, int) else f"{value.dim}-{value.frames}-{value.fused}-{value.squeeze}"
+    ),
 )
 def test_folded_and_packed_networks_give_the_readable_ones_answers(make, config: S2DConfig, t: int, size: int) -> None:
     net = randomised(config)

@@ -1,4 +1,4 @@
-"""``mien convert``: a checkpoint of the released S2D code to weights for mien, with the key map as the answer."""
+"""``mien convert``: a released checkpoint of S2D or POSTER++ to weights for mien, with the key map as the answer."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from mien.cli.parsing import parse
 
 @dataclass(frozen=True)
 class Convert:
-    """Turn a checkpoint of the released S2D code into weights for mien.
+    """Turn a checkpoint of the released code of S2D or POSTER++ into weights for mien.
 
     Strict: a tensor that is missing, left over or of another shape is an error. The file is read as data only.
     """
 
     checkpoint: Annotated[Path, tyro.conf.Positional]
-    """The .pth file, of the image or the video model."""
+    """The .pth file, of S2D's image or video model, or of POSTER++."""
     out: Annotated[Path, tyro.conf.arg(aliases=["-o"])]
     """Folder for NAME.safetensors; made if it is not there."""
     name: str | None = None
     """Name of the model. None: the checkpoint's file name."""
     labels: str | None = None
-    """Label space: dfew, ferv39k, mafw, rafdb, affectnet7, affectnet8 or ferplus. None: by the number of classes."""
+    """Label space: dfew, ferv39k, mafw, rafdb, affectnet7, affectnet8, ferplus. None: for S2D by the class count."""
     json: bool = False
     """Print JSON."""
 

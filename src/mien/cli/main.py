@@ -41,7 +41,7 @@ VERBS = {
     "evaluate": "Measure models on a labelled split: UAR, WAR, macro-F1, recalls, intervals, calibration.",
     "serve": "Serve browsers and programs: videos in, results out, on this machine and by default for it alone.",
     "export": "A model as a file that runs without mien: uint8 face crops in, probabilities out.",
-    "convert": "Turn a checkpoint of the released S2D code into weights for mien.",
+    "convert": "Turn a released checkpoint of S2D or POSTER++ into weights for mien.",
 }
 """What there is, in the order of the help. Verb ``x-y`` is ``main(args) -> int`` in ``mien.cli.x_y``."""
 

@@ -20,7 +20,7 @@ import numpy as np
 import torch
 from jaxtyping import Float, UInt8
 
-from mien.core.errors import MienError, MissingDependencyError, WeightsError
+from mien.core.errors import ConfigError, MienError, MissingDependencyError, WeightsError
 from mien.core.files import whole_file
 from mien.core.registry import Registry
 from mien.engines.crops import sample_clips
@@ -28,7 +28,7 @@ from mien.engines.graph import ClipGraph
 from mien.engines.header import header, outputs, raw_outputs, read_header
 from mien.engines.onnx import OnnxNetwork
 from mien.engines.openvino import RT_INFO, OpenVinoNetwork, import_openvino, openvino_core
-from mien.models.fast import FoldedBlock, FoldedPrompt
+from mien.models.fast import FoldedBlock, FoldedFusion, FoldedPrompt
 from mien.models.network import own_values
 from mien.models.packed import unpack
 from mien.models.record import ModelRecord
@@ -114,10 +114,13 @@ class Exporter:
             folder: made if it is not there.
 
         Raises:
-            ConfigError: no target has that name.
+            ConfigError: no target has that name, or the network cannot be exported.
             MissingDependencyError: the packages of the target are not installed.
             ParityError: the file differs from PyTorch by more than :data:`MOST_DIFFERENCE`; it is removed.
         """
+        if why := getattr(self._graph.net, "not_exported", ""):
+            got = f"{self._model.record.network}: {why}"
+            raise ConfigError("a network that can be exported", got, "use its .safetensors with mien")
         way = Registry("target", {"onnx": self._onnx, "openvino": self._openvino, "pt2": self._pt2})[target]
         return way(folder / f"{self._model.record.name}{TARGETS[target]}")
 
@@ -144,7 +147,8 @@ class Exporter:
         program.model.producer_name = "mien"
         program.model.metadata_props.update(self._texts)
         for place, node in enumerate(program.model.graph):
-            inner = any(part.__name__ in node.metadata_props.get(ORIGIN, "") for part in (FoldedBlock, FoldedPrompt))
+            origin = node.metadata_props.get(ORIGIN, "")
+            inner = any(part.__name__ in origin for part in (FoldedBlock, FoldedPrompt, FoldedFusion))
             node.name = f"{INNER if inner else EDGE}{place}"
             node.metadata_props.clear()  # it tells where on this machine the code lies
         return program

@@ -40,7 +40,7 @@ class Fovea(Method):
 
     def can_ask(self, model: LoadedModel) -> bool:
         """Prompters."""
-        return model.record.network == "s2d" and bool(model.network.net.needs)
+        return model.record.network == "s2d" and model.network.net.config.fused == "mcp"
 
     def places(
         self, model: LoadedModel, images: UInt8[np.ndarray, "t 3 s s"], label: int
@@ -58,8 +58,8 @@ class Fovea(Method):
 
     def _chosen(self, model: LoadedModel) -> list[Prompter]:
         config = readable(model).config
-        if not config.prompts:
-            raise ConfigError("a model with prompters", f"{model.record.name}, a plain ViT", "use --method rollout")
+        if config.fused != "mcp":
+            raise ConfigError("a model with prompters", f"{model.record.name} without", "use --method rollout")
         if self.block is not None and not 0 <= self.block < config.depth:
             raise ConfigError(f"a block from 0 to {config.depth - 1}", str(self.block), "choose one of them")
         prompters = [cast(Prompter, one) for one in readable(model).prompters]

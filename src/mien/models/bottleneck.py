@@ -144,7 +144,7 @@ class HearingS2D(nn.Module):
             return seen
 
         x = self.eyes.tokens(frames.flatten(0, 1), landmark_map, t, last=1, after=fuse)
-        feature = self.eyes.backbone.norm(x[:, 0]).view(b, t, -1).mean(1)
+        feature = self.eyes.squeeze(self.eyes.backbone.norm(x[:, 0])).view(b, t, -1).mean(1)
         return Answer(self.eyes.head(self.eyes.dropout(feature)), feature)
 
     def learn_fusion(self) -> None:

@@ -1,7 +1,8 @@
-"""Checkpoints of the released S2D code to mien's weights: strict, with the key map as the answer.
+"""Checkpoints of the released code of S2D and POSTER++ to mien's weights: strict, with the key map as the answer.
 
 An image checkpoint has ``norm.*`` where a video checkpoint has ``ln_post.*``; both may carry the landmark net under a
-prefix with ``landmark`` in it and a ``weak_head`` that neither model uses. Anything else unexplained is an error.
+prefix with ``landmark`` in it and a ``weak_head`` that neither model uses. A POSTER++ checkpoint (known by its
+``VIT.`` names) carries 24 tensors that nothing reads. Anything else unexplained is an error.
 """
 
 from __future__ import annotations
@@ -18,8 +19,10 @@ from mien.core import checks
 from mien.core.errors import ConfigError, WeightsError
 from mien.core.labels import LABEL_SPACES, LabelSpace
 from mien.models.landmarks import MobileFaceNet
+from mien.models.net import Net
+from mien.models.nets import build
+from mien.models.poster import PosterConfig
 from mien.models.record import ModelRecord, Preprocessing
-from mien.models.s2d import S2D
 from mien.models.shape import S2DConfig
 from mien.models.torch_file import read_torch
 from mien.models.weights import Recognizer, save_weights
@@ -42,9 +45,33 @@ _RULES = [
     (r"prompt_blocks\.(\d+)\.TMA\.S_Adapter\.D_fc2\.(weight|bias)", r"adapters.\1.token.up.\2"),
     (r"head\.(?:fc_cls\.)?(weight|bias)", r"head.\1"),
 ]
+_POSTER_RULES = [
+    (r"face_landback\.(.+)", r"landmarks.\1"),
+    (r"ir_back\.input_layer\.(.+)", r"trunk.stem.\1"),
+    *((rf"ir_back\.body{n + 1}\.(\d+)\.res_layer\.(.+)", rf"trunk.stages.{n}.\1.residual.\2") for n in range(3)),
+    *((rf"ir_back\.body{n + 1}\.(\d+)\.shortcut_layer\.(.+)", rf"trunk.stages.{n}.\1.shortcut.\2") for n in range(3)),
+    *((rf"conv{n + 1}\.(.+)", rf"narrow.{n}.\1") for n in range(3)),
+    *((rf"window{n + 1}\.norm\.(.+)", rf"fusions.{n}.norm1.\1") for n in range(3)),
+    *((rf"attn{n + 1}\.relative_position_bias_table", rf"fusions.{n}.attn.table") for n in range(3)),
+    *((rf"attn{n + 1}\.qkv\.(.+)", rf"fusions.{n}.attn.kv.\1") for n in range(3)),
+    *((rf"attn{n + 1}\.(proj\..+)", rf"fusions.{n}.attn.\1") for n in range(3)),
+    *((rf"ffn{n + 1}\.norm\.(.+)", rf"fusions.{n}.norm2.\1") for n in range(3)),
+    *((rf"ffn{n + 1}\.((?:gamma|mlp).+)", rf"fusions.{n}.\1") for n in range(3)),
+    (r"last_face_conv\.(.+)", r"last_landmarks.\1"),
+    (r"embed_q\.(.+)", r"widen.0.\1"),
+    (r"embed_k\.(.+)", r"widen.1.\1"),
+    (r"embed_v\.proj\.(.+)", r"widen.2.0.\1"),
+    (r"VIT\.(cls_token|pos_embed|norm\..+|blocks\.\d+\.(?:norm|attn|mlp).+)", r"\1"),
+    (r"VIT\.se_block\.linear([12])\.(.+)", r"squeeze.fc\1.\2"),
+    (r"VIT\.head\.linear\.(.+)", r"head.\1"),
+]
+_POSTER_UNREAD = re.compile(
+    r"(?:.*\.)?num_batches_tracked$|attn\d\.relative_position_index$|ir_back\.output_layer\."
+    r"|VIT\.(?:patch_embed|eca_block|CON1|IRLinear[12]|blocks\.\d+\.conv)\."
+)
 _POINTWISE = re.compile(r"landmark_embed\.proj|prompters\.\d+\.(?:visual|landmark|out)")
 _IGNORED = re.compile(r"weak_head\.|(?:.*\.)?num_batches_tracked$")
-HEAD_WIDTH = 64
+HEAD_WIDTH, POSTER_HEAD_WIDTH = 64, 96
 """Of ViT's attention heads: the one thing that no tensor's shape tells."""
 _SPACES = {7: "dfew", 8: "ferplus", 11: "mafw"}
 
@@ -80,9 +107,23 @@ def convert_key(official: str) -> str:
     )
 
 
+def convert_poster_key(official: str) -> str:
+    """:func:`convert_key` for a parameter of POSTER++."""
+    name = official.removeprefix("module.")
+    if _POSTER_UNREAD.match(name):
+        return ""
+    for pattern, ours in _POSTER_RULES:
+        match = re.fullmatch(pattern, name)
+        if match:
+            return match.expand(ours)
+    raise WeightsError("a parameter of POSTER++", repr(official), "check that this is such a checkpoint")
+
+
 def convert_state(official: dict[str, Tensor]) -> tuple[dict[str, Tensor], list[tuple[str, str]]]:
     """All tensors under our names (1x1 convolutions as linear maps), and the key map."""
-    key_map = [(name, convert_key(name)) for name in official]
+    is_poster = any(name.removeprefix("module.").startswith("VIT.") for name in official)
+    convert = convert_poster_key if is_poster else convert_key
+    key_map = [(name, convert(name)) for name in official]
     state = {ours: official[name] for name, ours in key_map if ours}
     for name, tensor in state.items():
         if _POINTWISE.match(name) and tensor.ndim == 4:
@@ -90,13 +131,29 @@ def convert_state(official: dict[str, Tensor]) -> tuple[dict[str, Tensor], list[
     return state, key_map
 
 
-def config_of(state: dict[str, Tensor]) -> S2DConfig:
+def config_of(state: dict[str, Tensor]) -> S2DConfig | PosterConfig:
     """The network's shape, read from converted tensors.
 
     Raises:
-        WeightsError: they are not an S2D model's.
-        ConfigError: a shape that no S2D model has.
+        WeightsError: they are not a model's that is known here.
+        ConfigError: a shape that no such model has.
     """
+    return _poster_of(state) if "trunk.stem.0.weight" in state else _s2d_of(state)
+
+
+def _poster_of(state: dict[str, Tensor]) -> PosterConfig:
+    names = [name.split(".") for name in state]
+    units = (len({part[3] for part in names if part[:3] == ["trunk", "stages", str(stage)]}) for stage in range(3))
+    try:
+        classes, dim = state["head.weight"].shape
+    except (LookupError, ValueError) as error:
+        raise WeightsError("the tensors of POSTER++", f"none for {error}", "check the checkpoint") from error
+    depth = len({part[1] for part in names if part[0] == "blocks"})
+    heads = max(dim // POSTER_HEAD_WIDTH, 1)
+    return PosterConfig(classes=classes, units=tuple(units), dim=dim, depth=depth, heads=heads)
+
+
+def _s2d_of(state: dict[str, Tensor]) -> S2DConfig:
     try:
         dim, _, patch, _ = state["backbone.patch_embed.proj.weight"].shape
         _, places, _ = state["backbone.pos_embed"].shape
@@ -125,7 +182,7 @@ def convert_checkpoint(path: Path, out: Path, *, name: str | None = None, labels
         path: the checkpoint; read with ``weights_only=True``, so it cannot run code.
         out: folder for the result, made when missing.
         name: name of the model; the checkpoint's file name by default.
-        labels: label space; by default the one with that many classes (7: dfew, 8: ferplus, 11: mafw).
+        labels: label space; by default, of S2D, the one with that many classes (7: dfew, 8: ferplus, 11: mafw).
 
     Raises:
         WeightsError: missing, truncated, another model's, or without the landmark net it needs.
@@ -134,12 +191,16 @@ def convert_checkpoint(path: Path, out: Path, *, name: str | None = None, labels
     checks.file_name("name of the model", name or path.stem)
     state, key_map = convert_state(_read(path))
     config = config_of(state)
+    is_s2d, code = isinstance(config, S2DConfig), "S2D" if isinstance(config, S2DConfig) else "POSTER++"
+    if not is_s2d and labels is None:  # its sets have seven classes in as many orders
+        raise ConfigError("the label space of a POSTER++ checkpoint", "none", "name it, such as --labels rafdb")
     space = _label_space(config.classes, labels)
     with torch.device("meta"):  # no memory is taken before the shapes fit
-        network = S2D(config)
-        landmark_net = MobileFaceNet() if config.prompts else None
-    landmarks = {k.removeprefix("landmarks."): v for k, v in state.items() if k.startswith("landmarks.")}
-    _load(network, {k: v for k, v in state.items() if not k.startswith("landmarks.")}, path)
+        network: Net = build(config)
+        landmark_net = MobileFaceNet() if "landmark_map" in network.needs else None
+    apart = {k for k in state if is_s2d and k.startswith("landmarks.")}
+    landmarks = {k.removeprefix("landmarks."): state[k] for k in apart}
+    _load(network, {k: v for k, v in state.items() if k not in apart}, path)
     if landmark_net is not None:
         if not landmarks:
             fix = "use a checkpoint that carries its landmark net (keys with 'landmark')"
@@ -151,7 +212,7 @@ def convert_checkpoint(path: Path, out: Path, *, name: str | None = None, labels
         preprocessing=Preprocessing(config.input_size, config.input_size),
         config={},
         frames=config.frames or 16,
-        trained_on=f"converted from {path.name} of the released S2D code",
+        trained_on=f"converted from {path.name} of the released {code} code",
         licence="that of the checkpoint it was converted from",
     )
     target = out / f"{record.name}.safetensors"
@@ -160,9 +221,9 @@ def convert_checkpoint(path: Path, out: Path, *, name: str | None = None, labels
 
 
 def _read(path: Path) -> dict[str, Tensor]:
-    expected = "a checkpoint of the released S2D code (.pth with 'model' or 'model_state_dict')"
+    expected = "a checkpoint of the released code (.pth with 'model', 'model_state_dict' or 'state_dict')"
     content = read_torch(path)
-    for key in ("model", "model_state_dict"):
+    for key in ("model", "model_state_dict", "state_dict"):
         if isinstance(content, dict) and isinstance(content.get(key), dict):
             content = content[key]
     if not isinstance(content, dict) or not content or not all(isinstance(v, Tensor) for v in content.values()):

@@ -13,6 +13,7 @@ Class token and patches lie in one buffer to which every part adds in place what
 
 from __future__ import annotations
 
+import copy
 import math
 from typing import cast
 
@@ -28,6 +29,7 @@ from mien.models.s2d import S2D
 from mien.models.shape import ADAPTER_HEADS
 from mien.models.temporal import TemporalAdapter, resize_time
 from mien.models.vit import NORM_EPS, Block, resize_positions
+from mien.models.window import LandmarkFusion, heard
 
 MOST_BYTES = 24 << 20
 """Of a block's widest tensor. Six clips of s2d-small take 9 % less time so, and 330 MB less memory."""
@@ -40,10 +42,11 @@ def fold_s2d(s2d: S2D, dtype: torch.dtype = torch.float32) -> FoldedS2D:
 
     Args:
         s2d: whose weights are folded.
-        dtype: of weights and arithmetic up to the last norm, which stays in float32 with the head.
+        dtype: of weights and arithmetic up to the last norm, which stays in float32 with gate and head.
     """
     folded = FoldedS2D(s2d).eval().to(dtype)
     folded.norm.float()
+    folded.squeeze.float()
     folded.head.float()
     return folded.requires_grad_(False)
 
@@ -64,12 +67,15 @@ class FoldedS2D(nn.Module):
         self.class_token, self.positions = _stored(trunk.cls_token), _stored(trunk.pos_embed)
         last = self.config.depth - 1
         self.blocks = nn.ModuleList(FoldedBlock(cast(Block, block), i == last) for i, block in enumerate(trunk.blocks))
-        if self.config.prompts:
+        if self.config.fused == "mcp":
             self.prompts = nn.ModuleList(FoldedPrompt(s2d, i) for i in range(self.config.depth))
+        if self.config.fused == "window":
+            self.fusions = nn.ModuleList(FoldedFusion(cast(LandmarkFusion, one)) for one in s2d.fusions)
         if self.config.frames is not None:
             self.times = _stored(s2d.temporal_embed)
         self.norm = nn.LayerNorm(self.config.dim, NORM_EPS)
         self.norm.load_state_dict(trunk.norm.state_dict())
+        self.squeeze = copy.deepcopy(s2d.squeeze)
         self.head = _linear(*_exact(s2d.head))
 
     def forward(
@@ -85,20 +91,23 @@ class FoldedS2D(nn.Module):
             raise ConfigError(f"square frames, side a multiple of {patch}", f"{h}x{w}", "resize them")
         dtype, grid, narrow = self.positions.dtype, h // patch, None
         x = self.patch_embed(_patches(video.flatten(0, 1).to(dtype), patch))
-        if self.config.prompts:
+        if self.config.fused != "none":
             assert landmark_map is not None, "a model with prompts needs the landmark map"
             narrow = resize_map(landmark_map.to(dtype), grid).flatten(2).transpose(1, 2)
-            narrow = self.prompts[0](x, narrow, t, first=0)
+            if self.config.fused == "mcp":
+                narrow = self.prompts[0](x, narrow, t, first=0)
         x = torch.cat([self.class_token.expand(b * t, -1, -1), x], dim=1)
         x += resize_positions(self.positions, grid)
         if self.config.frames is not None:
             x.view(b, t, *x.shape[1:]).add_(resize_time(self.times, t)[:, :, None])
         for i, block in enumerate(self.blocks):
-            if i and narrow is not None:
+            if i in self.config.fused_at:
+                self.fusions[self.config.fused_at.index(i)](x[:, 1:], narrow)
+            elif i and narrow is not None and self.config.fused == "mcp":
                 narrow = self.prompts[i](x, narrow, t, first=1)
             for part in _passes(x):
                 block(part, tokens)
-        feature = self.norm(x[:, 0].float()).view(b, t, -1).mean(1)
+        feature = self.squeeze(self.norm(x[:, 0].float())).view(b, t, -1).mean(1)
         places = self.norm(x[:, 1:].float()).unflatten(0, (b, t)) if tokens else None
         return Answer(self.head(feature), feature, tokens=places)
 
@@ -201,6 +210,31 @@ class FoldedPrompt(nn.Module):
         return prompt
 
 
+class FoldedFusion(nn.Module):
+    """Landmarks ask patch tokens, norms and the branches' scales inside the linear maps.
+
+    Args:
+        fusion: whose weights are folded.
+    """
+
+    def __init__(self, fusion: LandmarkFusion) -> None:
+        super().__init__()
+        self.heads = fusion.attn.heads
+        self.landmark, self.table = _linear(*_exact(fusion.landmark)), _stored(fusion.attn.table)
+        self.kv = _linear(*_after_norm(fusion.norm1, fusion.attn.kv))
+        self.proj = _linear(*_scaled(fusion.gamma1, fusion.attn.proj))
+        self.fc1 = _linear(*_after_norm(fusion.norm2, fusion.mlp.fc1), LinearGelu)
+        self.fc2 = _linear(*_scaled(fusion.gamma2, fusion.mlp.fc2))
+
+    def forward(self, x: Float[Tensor, "b l d"], asks: Float[Tensor, "b l 128"]) -> None:
+        """Add to the patch tokens in place what the landmarks hear of them, and what they make of it."""
+        joint = (self.landmark(asks), *self.kv(_norm(x)).chunk(2, dim=-1))
+        q, k, v = (part.unflatten(2, (self.heads, -1)).transpose(1, 2) for part in joint)
+        mixed = heard(q, k, v, self.table, round(x.shape[1] ** 0.5))
+        x += self.proj(mixed.transpose(1, 2).flatten(2))
+        x += self.fc2(self.fc1(_norm(x)))
+
+
 class FoldedAdapter(nn.Module):
     """The narrow inside of a temporal adapter, from T's GELU to S's: attention over frames, then one narrow norm."""
 
@@ -288,6 +322,12 @@ def _after_norm(norm: nn.LayerNorm, linear: nn.Linear) -> tuple[Float64[Tensor, 
     """Weight and bias that take the norm's output without its scale and shift."""
     weight, bias = _exact(linear)
     return weight * norm.weight.detach().double(), weight @ norm.bias.detach().double() + bias
+
+
+def _scaled(scale: Tensor, linear: nn.Linear) -> tuple[Float64[Tensor, "n k"], Float64[Tensor, " n"]]:
+    """Weight and bias whose output needs no scale any more."""
+    weight, bias = _exact(linear)
+    return weight * scale.detach().double()[:, None], bias * scale.detach().double()
 
 
 def _linear(

@@ -14,6 +14,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from mien.core.errors import ConfigError
+from mien.models.landmarks import MobileFaceNet
 
 Learns = Literal["all", "stage2", "temporal"]
 
@@ -46,6 +47,8 @@ class Net(nn.Module, ABC):
         gives_tokens: whether :meth:`forward`, and that of its quicker form, take ``tokens=True`` and then give
             :attr:`Answer.tokens`, ``dim`` wide.
         says: names of the signals that its answers have beside the logits; others come from heads on its feature.
+        not_exported: why :mod:`mien.engines.export` cannot write it; empty: it can.
+        fixed: names of its parts that never learn and are always in eval mode: a landmark net inside.
         decayed: numbers of dimensions of the parameters that weight decay is for.
         head: the last layer, from the feature to the logits: its rows are the classes.
         checkpoint_blocks: compute every block again in the backward pass instead of keeping its activations, where the
@@ -56,6 +59,8 @@ class Net(nn.Module, ABC):
     needs: frozenset[str] = frozenset()
     gives_tokens: ClassVar[bool] = False
     says: tuple[str, ...] = ()
+    not_exported: ClassVar[str] = ""
+    fixed: ClassVar[tuple[str, ...]] = ()
     decayed: ClassVar[tuple[int, ...]] = (2,)
     head: nn.Linear
     checkpoint_blocks: bool = False
@@ -79,6 +84,18 @@ class Net(nn.Module, ABC):
         if what != "all":
             raise ValueError(f"{type(self).__name__} has no {what}")
         self.requires_grad_(True)
+        for name in self.fixed:
+            getattr(self, name).requires_grad_(False)
+
+    def train(self, mode: bool = True) -> Net:
+        """As usual, but for the parts that are fixed."""
+        super().train(mode)
+        for name in self.fixed:
+            getattr(self, name).eval()
+        return self
+
+    def take_landmarks(self, net: MobileFaceNet) -> None:
+        """Before training: copy what is fixed inside from the landmark net that the run has. Here nothing."""
 
     def last_map(self) -> tuple[nn.Module, int]:
         """The module whose output is the last one with places, and how many of its leading tokens are no places.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from inspect import get_annotations
 from typing import Any, ClassVar, get_args
 
@@ -42,6 +42,10 @@ class NetConfig:
         """Whether the network takes inputs of this side, in pixels."""
         return 0 < side <= MOST_SIDE
 
+    def recorded(self) -> dict[str, Any]:
+        """The fields that stand in the record of weights."""
+        return asdict(self)  # type: ignore[call-overload, no-any-return]  # a dataclass by then
+
     @classmethod
     def tiny(cls, classes: int) -> Any:
         """A small one, for tests; here as it is."""
@@ -72,6 +76,8 @@ NETS: Registry[Entry] = Registry(
     {
         "s2d": _entry("s2d:S2D", "shape:S2DConfig", "fast:fold_s2d"),
         "cnn": _entry("cnn:Cnn", "cnn:CnnConfig", "cnn:fold_cnn"),
+        "poster": _entry("poster:Poster", "poster:PosterConfig"),
+        "points": _entry("points:Points", "points:PointsConfig", "points:fold_points"),
     },
 )
 """A network of yours is a file and a line here; a weights file names the line, never an import path."""

@@ -18,10 +18,12 @@ from torch.utils.checkpoint import checkpoint
 
 from mien.core.errors import ConfigError
 from mien.models.net import Answer, Learns, Net
-from mien.models.prompts import LandmarkEmbed, Prompter
+from mien.models.prompts import LandmarkEmbed, Prompter, resize_map
 from mien.models.shape import S2DConfig
+from mien.models.squeeze import Squeeze
 from mien.models.temporal import TemporalAdapter, resize_time
 from mien.models.vit import NORM_EPS, Block, VisionTransformer
+from mien.models.window import LandmarkFusion
 
 __all__ = ["S2D", "S2DConfig", "to_video"]
 
@@ -40,18 +42,21 @@ class S2D(Net):
     def __init__(self, config: S2DConfig, zero_init: bool = True) -> None:
         super().__init__()
         c = self.config = config
-        self.needs = frozenset({"landmark_map"} if c.prompts else ())
+        self.needs = frozenset({"landmark_map"} if c.fused != "none" else ())
         self.backbone = VisionTransformer(c.input_size, c.patch, c.dim, c.depth, c.heads, c.drop_path)
-        if c.prompts:
+        if c.fused == "mcp":
             self.landmark_embed = LandmarkEmbed(c.dim)
             self.prompters = nn.ModuleList(Prompter(c.dim) for _ in range(c.depth))
             # The last norm is never used; the released checkpoints carry it, and so does the parameter count.
             self.prompt_norms = nn.ModuleList(nn.LayerNorm(c.dim, eps=NORM_EPS) for _ in range(c.depth))
+        if c.fused == "window":
+            self.fusions = nn.ModuleList(LandmarkFusion(c.dim, c.heads, c.grid) for _ in c.fused_at)
         if c.frames is not None:
             self.adapters = nn.ModuleList(TemporalAdapter(c.dim, c.adapter_width, zero_init) for _ in range(c.depth))
             self.temporal_embed = nn.Parameter(torch.zeros(1, c.frames, c.dim))
             if not zero_init:
                 nn.init.trunc_normal_(self.temporal_embed, std=0.02)
+        self.squeeze = Squeeze(c.dim, c.squeeze) if c.squeeze else nn.Identity()
         self.dropout = nn.Dropout(c.dropout)
         self.head = nn.Linear(c.dim, c.classes)
         nn.init.trunc_normal_(self.head.weight, std=0.01)
@@ -74,7 +79,7 @@ class S2D(Net):
         if h != w or h % self.config.patch:
             raise ConfigError(f"square frames, side a multiple of {self.config.patch}", f"{h}x{w}", "resize them")
         x = self.tokens(frames.flatten(0, 1), landmark_map, t, last=None if tokens else 1)
-        feature = self.backbone.norm(x[:, 0]).view(b, t, -1).mean(1)
+        feature = self.squeeze(self.backbone.norm(x[:, 0])).view(b, t, -1).mean(1)
         places = self.backbone.norm(x[:, 1:]).unflatten(0, (b, t)) if tokens else None
         return Answer(self.head(self.dropout(feature)), feature, tokens=places)
 
@@ -93,10 +98,13 @@ class S2D(Net):
         """
         patches = self.backbone.patch_embed(images)
         prompt = None
-        if self.config.prompts:
+        if self.config.fused != "none":
             assert landmark_map is not None, "a model with prompts needs the landmark map"
-            prompt = self.landmark_embed(landmark_map, round(patches.shape[1] ** 0.5))
-            patches, prompt = self._prompted(0, patches, prompt, frames)
+            grid = round(patches.shape[1] ** 0.5)
+            if self.config.fused == "mcp":
+                patches, prompt = self._prompted(0, patches, self.landmark_embed(landmark_map, grid), frames)
+            else:
+                prompt = resize_map(landmark_map, grid).flatten(2).transpose(1, 2)
         x = self.backbone.with_class_token(patches)
         if self.config.frames is not None:
             x = self._with_time(x, frames)
@@ -112,8 +120,11 @@ class S2D(Net):
     def _step(
         self, i: int, x: Tensor, prompt: Tensor | None, frames: int, queries: int | None
     ) -> tuple[Tensor, Tensor | None]:
-        """Block i with what S2D puts before it; block 0's prompt was added before the positions."""
-        if i and prompt is not None:
+        """Block i with what stands before it: fusion, or S2D's prompter; block 0's was added before the positions."""
+        if i in self.config.fused_at:
+            patches = self.fusions[self.config.fused_at.index(i)](x[:, 1:], prompt)
+            x = torch.cat([x[:, :1], patches], dim=1)
+        elif i and prompt is not None and self.config.fused == "mcp":
             patches, prompt = self._prompted(i, x[:, 1:], prompt, frames)
             x = torch.cat([x[:, :1], patches], dim=1)
         return self.backbone.blocks[i](x, queries), prompt
@@ -134,19 +145,19 @@ class S2D(Net):
 
     def stage2_modules(self) -> Iterator[nn.Module | nn.Parameter]:
         """Learns in stage 2: temporal embedding, last norm, head, landmark projection, prompters, norms, adapters."""
-        yield from (self.temporal_embed, self.backbone.norm, self.head, self.landmark_embed)
+        yield from (self.temporal_embed, self.backbone.norm, self.squeeze, self.head, self.landmark_embed)
         yield from (self.prompters, self.prompt_norms, self.adapters)
 
     def layers(self) -> list[list[nn.Parameter]]:
-        """The embeddings, every block, the last norm with the head."""
+        """The embeddings, every block, the last norm with the gate and the head."""
         trunk = self.backbone
         layers = [[*trunk.patch_embed.parameters(), trunk.cls_token, trunk.pos_embed]]
         layers += [list(block.parameters()) for block in trunk.blocks]
-        return [*layers, [*trunk.norm.parameters(), *self.head.parameters()]]
+        return [*layers, [*trunk.norm.parameters(), *self.squeeze.parameters(), *self.head.parameters()]]
 
     def added(self) -> list[nn.Parameter]:
-        """Everything of prompts, adapters and the temporal embedding."""
-        names = ("prompt", "landmark_embed", "adapters", "temporal_embed")
+        """Everything of prompts, fusion, adapters and the temporal embedding."""
+        names = ("prompt", "landmark_embed", "fusions", "adapters", "temporal_embed")
         return [parameter for name, parameter in self.named_parameters() if name.startswith(names)]
 
     def last_map(self) -> tuple[nn.Module, int]:

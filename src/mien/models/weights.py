@@ -31,7 +31,8 @@ class Recognizer(nn.Module):
     """Aligned uint8 crops to logits: preprocessing, landmark net, network.
 
     The network is a part by its own name, ``s2d`` or another of :data:`mien.models.nets.NETS`, which its tensors have
-    before theirs in a file; whatever its name, it is :attr:`net`.
+    before theirs in a file (``points_net`` where a recogniser has something else of that name); whatever its name, it
+    is :attr:`net`.
 
     Args:
         net: image or video model.
@@ -63,11 +64,15 @@ class Recognizer(nn.Module):
     @property
     def net(self) -> Any:
         """The network: a :class:`mien.models.net.Net`, or what was :meth:`put` in the place of one."""
-        return getattr(self, self.network)
+        return getattr(self, self._place)
 
     def put(self, net: nn.Module) -> None:
         """Put another network of the same function in its place."""
-        setattr(self, self.network, net)
+        setattr(self, self._place, net)
+
+    @property
+    def _place(self) -> str:
+        return f"{self.network}_net" if hasattr(Recognizer, self.network) else self.network
 
     def forward(self, clips: UInt8[Tensor, "b t 3 h w"]) -> Float[Tensor, "b c"]:
         """Logits of b clips of t aligned RGB crops."""
@@ -138,7 +143,7 @@ def save_weights(
     record = dataclasses.replace(
         record,
         network=recognizer.network,
-        config=dataclasses.asdict(recognizer.net.config),
+        config=recognizer.net.config.recorded(),
         preprocessing=recognizer.preprocessing,
         parameters=sum(p.numel() for p in recognizer.parameters()),
     )

@@ -24,7 +24,7 @@ from mien.data.transforms import Augmentation
 from mien.evaluation.views import predict_clips
 from mien.models.nets import NetConfig
 from mien.models.record import ModelRecord, Preprocessing
-from mien.models.shape import S2DConfig
+from mien.models.shape import Fusion, S2DConfig
 from mien.models.weights import Recognizer
 from mien.models.zoo import LoadedModel, named_shape
 from mien.training.identity import IdentitySettings
@@ -188,6 +188,8 @@ class ClipRecipe(Recipe):
         frames: frames of a clip; 1 for images.
         temporal: a video model, with temporal adapters; off: the image model, averaged over the frames of a clip.
         prompts: landmark prompters (MCP); off: a plain ViT, for ablations of the image model.
+        fusion: how landmarks come in, see :class:`mien.models.shape.S2DConfig`; shape: as the shape has it.
+        squeeze: reduction of a gate before the head, likewise; 0: as the shape has it.
         rate: every how many frames one is taken.
         dropout: before the head.
         drop_path: stochastic depth of the last block.
@@ -198,6 +200,8 @@ class ClipRecipe(Recipe):
     frames: int = 1
     temporal: bool = False
     prompts: bool = True
+    fusion: Literal["shape"] | Fusion = "shape"
+    squeeze: int = 0
     rate: int = 1
     dropout: float = 0.0
     drop_path: float = 0.0
@@ -222,6 +226,8 @@ class ClipRecipe(Recipe):
     def shape(self) -> tuple[NetConfig | None, dict[str, Any]]:
         """See :class:`Recipe`."""
         changes: dict[str, Any] = {name: getattr(self, name) for name in ("dropout", "drop_path", "prompts")}
+        changes |= {} if self.fusion == "shape" else {"fusion": self.fusion}
+        changes |= {"squeeze": self.squeeze} if self.squeeze else {}
         shape = named_shape(self.model) if self.model else None
         return shape, changes | ({"frames": self.frames} if self.temporal else {})
 

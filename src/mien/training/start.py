@@ -24,6 +24,7 @@ from mien.models.s2d import S2D, to_video
 from mien.models.shape import S2DConfig
 from mien.models.vit import resize_positions
 from mien.models.weights import Recognizer, load_weights, read_tensors
+from mien.models.window import resize_table
 
 NUMBERED = re.compile(r"(backbone\.blocks|prompters|prompt_norms|adapters)\.(\d+)\.(.+)")
 """Parameters that every block has of its own."""
@@ -135,8 +136,11 @@ def start_recognizer(
     changes = {**changes, "classes": len(labels)}
     if start is not None and not is_bare(Path(start)):
         begun = _from_weights(config, changes, labels, start, preprocessing, zero_init)
-        if landmarks and begun.landmarks is not None:
-            begun.landmarks = load_landmarks(landmarks).requires_grad_(False)
+        if landmarks and (begun.landmarks is not None or begun.net.fixed):
+            given = load_landmarks(landmarks).requires_grad_(False)
+            begun.net.take_landmarks(given)
+            if begun.landmarks is not None:
+                begun.landmarks = given
         return begun
     if config is None:
         raise ConfigError("--recipe.model, or --start with weights of mien", "neither", "give one of them")
@@ -146,8 +150,13 @@ def start_recognizer(
         if not isinstance(net, S2D):
             raise ConfigError("weights of mien to start from", start, "a plain ViT starts an s2d network only")
         load_backbone(net, Path(start))
-    eyes = load_landmarks(landmarks or "s2d-small").requires_grad_(False) if "landmark_map" in net.needs else None
-    return Recognizer(net, eyes, replace(preprocessing, input_size=wanted.input_size))
+    eyes = None
+    if "landmark_map" in net.needs or net.fixed:
+        eyes = load_landmarks(landmarks or "s2d-small").requires_grad_(False)
+        net.take_landmarks(eyes)
+    return Recognizer(
+        net, eyes if "landmark_map" in net.needs else None, replace(preprocessing, input_size=wanted.input_size)
+    )
 
 
 def _changes_of(config: Any, changes: dict[str, Any]) -> dict[str, Any]:
@@ -200,7 +209,8 @@ def _from_weights(
         raise ConfigError("weights that have prompts exactly if the recipe does", start, "change --recipe.prompts")
     free = {name: getattr(has, name) for name in FREE if name in {one.name for one in fields(has)}}
     deeper = getattr(wanted, "depth", 0) > getattr(has, "depth", 0)
-    if replace(wanted, **free) != has or deeper:
+    other = len(getattr(wanted, "fused_at", ())) != len(getattr(has, "fused_at", ()))
+    if replace(wanted, **free) != has or deeper or other:
         expected = f"weights with the recipe's shape, {wanted}"
         raise ConfigError(expected, f"{start}: {has}", "change --recipe.model, or leave it out")
     net = _grown(old.net, wanted, record.labels, labels, zero_init)
@@ -222,6 +232,8 @@ def _grown(old: Net, wanted: Any, had: LabelSpace, labels: LabelSpace, zero_init
         keep = [round(place * (has.depth - 1) / max(wanted.depth - 1, 1)) for place in range(wanted.depth)]
         state = old.state_dict() if wanted.depth == has.depth else state_of_blocks(old, keep)
         state["backbone.pos_embed"] = resize_positions(state["backbone.pos_embed"], wanted.grid)
+        tables = [name for name in state if name.startswith("fusions.") and name.endswith(".table")]
+        state |= {name: resize_table(state[name], wanted.grid) for name in tables}
     else:
         state = old.state_dict()
     net: Net = build(wanted)

@@ -29,6 +29,8 @@ _ENTRIES = {
         "heads for what your set knows beside the expression, on weights that stay as they are",
     ),
     "cnn": (f"{_HERE}.floor:CNN", "the floor: a plain convolutional network from nothing, FERPlus at 48 px"),
+    "poster": (f"{_HERE}.nets:POSTER", "POSTER++, the whole network from nothing, as published for RAF-DB"),
+    "points": (f"{_HERE}.nets:POINTS", "68 points over time on your own labelled clips: small, and sees no pixels"),
     "ferplus-video": (f"{_HERE}.shipped:FERPLUS_VIDEO", "a video model of it: temporal adapters, on faces that move"),
     "images": (f"{_HERE}.yours:IMAGES", "fine-tune the shipped image model on your own labelled faces"),
     "videos": (f"{_HERE}.yours:VIDEOS", "a video model of it on your own labelled clips; the image part stays"),
