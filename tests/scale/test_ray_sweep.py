@@ -28,7 +28,7 @@ from programs import programs
 
 pytestmark = pytest.mark.scale
 TINY = Asked("s2d-tiny")
-PATIENCE = 240.0
+PATIENCE = 600.0
 
 
 @pytest.fixture
@@ -122,7 +122,6 @@ def cmd(process: psutil.Process) -> list[str]:
         return []
 
 
-@pytest.mark.campaign  # three runs of five ended in 40 s; in two the pool waited for the node to come back
 def test_a_node_that_is_lost_loses_nothing_and_doubles_nothing(tmp_path: Path, start: Start, monkeypatch) -> None:
     from ray.cluster_utils import Cluster
 

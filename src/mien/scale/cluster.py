@@ -6,6 +6,8 @@ import logging
 import os
 import re
 import socket
+import time
+import warnings
 from collections.abc import Generator
 from typing import Any
 
@@ -22,10 +24,15 @@ try:
     import ray
     import ray.data
     from ray.exceptions import RayError
+    from ray.util.annotations import RayDeprecationWarning
     from ray.util.metrics import Counter, Gauge
 except ImportError as missing:
     raise MissingDependencyError("Ray Data", f"no {missing.name}", EXTRA) from missing
 
+CHANCES = 3
+"""How often Ray may fail before a single film has a row: of what dies anywhere it tells in many ways."""
+PAUSE = 5.0
+"""Seconds before what is left is given out again, in which Ray may learn what else has died."""
 PATIENCE = 10.0
 """Seconds in which a cluster must answer."""
 TODO = "films.parquet"
@@ -51,22 +58,30 @@ class _Told:
 
 
 def run(todo: pyarrow.Table, orders: Orders, crew: Crew, meanwhile: str) -> Generator[pyarrow.Table]:
-    """See :data:`mien.scale.engines.Engine`. A cluster that runs already is used and left as it is."""
+    """See :data:`mien.scale.engines.Engine`. A cluster that runs already is used and left as it is.
+
+    It ends early where an actor or a node is lost, and is called again for the rest: by itself Ray would give its films
+    to the same actor, and wait for ever where no room is left to start that anew.
+    """
     begun = _begin(crew)
     place = join(meanwhile, TODO)
     # A file, not a table in the driver: a node that is lost with rows that it had read has them read again.
     write_table(place, todo)
+    told, left, chances = _Told(), len(todo), CHANCES
     try:
-        told = _Told()
-        left = len(todo)
-        for rows in _films(place, len(todo), orders, crew, begun and _address(crew) is None).iter_batches(
-            batch_size=None, batch_format="pyarrow", prefetch_batches=0
-        ):
-            left -= len(rows)
-            told(rows, left)
-            yield rows
-    except RayError as error:
-        raise _said(error) from error
+        while left == len(todo):
+            films = _films(place, len(todo), orders, crew, begun and _address(crew) is None)
+            try:
+                for rows in films.iter_batches(batch_size=None, batch_format="pyarrow", prefetch_batches=0):
+                    left -= len(rows)
+                    told(rows, left)
+                    yield rows
+            except RayError as error:
+                said = _said(error)
+                chances -= left == len(todo)
+                if said is not error or not chances:
+                    raise said from error
+                time.sleep(PAUSE)
     finally:
         if begun:
             ray.shutdown()
@@ -80,7 +95,7 @@ def _address(crew: Crew) -> str | None:
 
 def _begin(crew: Crew) -> bool:
     """Connect to Ray, or start it here; True where this process did."""
-    logging.getLogger("ray.data").setLevel(logging.ERROR)  # it warns that we draw the bar ourselves
+    logging.getLogger("ray.data").setLevel(logging.CRITICAL)  # it tells of lost actors, which we make good
     if ray.is_initialized():
         return False
     address = _address(crew)
@@ -122,14 +137,16 @@ def _films(place: str, count: int, orders: Orders, crew: Crew, alone: bool) -> r
     fewest = most if alone else min(crew.fewest, most)
     rows = ray.data.read_parquet(path, filesystem=None if is_here(place) else store)
     tasks = rows.repartition(target_num_rows_per_block=1 if count <= FINE else COARSE)
-    return tasks.map_batches(
-        Analyzer,
-        fn_constructor_args=(orders.asked, orders.out, orders.care, orders.threads, orders.role),
-        batch_size=1,
-        batch_format="pyarrow",
-        compute=ray.data.ActorPoolStrategy(min_size=fewest, max_size=most),
-        num_cpus=crew.threads,
-    )
+    with warnings.catch_warnings(category=RayDeprecationWarning, action="ignore"):  # of max_task_retries, until 2.64
+        return tasks.map_batches(
+            Analyzer,
+            fn_constructor_args=(orders.asked, orders.out, orders.care, orders.threads, orders.role),
+            batch_size=1,
+            batch_format="pyarrow",
+            compute=ray.data.ActorPoolStrategy(min_size=fewest, max_size=most),
+            num_cpus=crew.threads,
+            max_task_retries=0,
+        )
 
 
 def _said(error: RayError) -> Exception:

@@ -27,8 +27,9 @@ class Orders:
 
 Engine = Callable[[pyarrow.Table, Orders, Crew, str], Generator[pyarrow.Table]]
 """Has an :class:`mien.scale.Analyzer` made from the orders do every row of a table, the first ones first; yields its
-tables as they come. The text is an address where the engine may keep what it needs meanwhile; what is left there goes.
-Closing it stops the work at once."""
+tables as they come. It may end early where a worker was lost, but not without a row: it is called again for the rest.
+The text is an address where the engine may keep what it needs meanwhile; what is left there goes. Closing it stops the
+work at once."""
 ENGINES: Registry[Engine] = Registry(
     "engine",
     {

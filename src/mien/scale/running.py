@@ -87,12 +87,19 @@ def sweep(
         _clear_meanwhile(place)
         meanwhile = join(place, MEANWHILE, process_mark())
         told = Orders(orders.asked, place, orders.care, crew.threads, orders.role)
-        with closing(run(todo, told, crew, meanwhile)) as done:
-            for table in done:
-                ledger.add(table)
-                count.add(table)
-                if progress is not None:
-                    progress(count)
+        while True:  # once, unless workers are lost
+            before = count.done
+            with closing(run(todo, told, crew, meanwhile)) as done:
+                for table in done:
+                    ledger.add(table)
+                    count.add(table)
+                    if progress is not None:
+                        progress(count)
+            assert count.done > before
+            if count.done == count.films:
+                break
+            ledger.flush()
+            todo = _without_row(rows, ledger.known())
     return count
 
 
