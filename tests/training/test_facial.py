@@ -172,7 +172,7 @@ def weights(path: Path) -> Path:
     return path
 
 
-@pytest.mark.parametrize("head", ["landmark", "graph"])
+@pytest.mark.parametrize("head", ["landmark", "graph", "graph-edges"])
 def test_a_run_adds_signals_and_changes_nothing_else(tmp_path: Path, head: str) -> None:
     data, points = archive(tmp_path)
     (tmp_path / "people").mkdir()
@@ -202,7 +202,7 @@ def test_weights_without_a_landmark_net_are_refused(tmp_path: Path) -> None:
         SignalRun(*archive(tmp_path), str(tmp_path / "bare.safetensors"), out=tmp_path / "run").run()
 
 
-@pytest.mark.parametrize("head", ["landmark", "graph"])
+@pytest.mark.parametrize("head", ["landmark", "graph", "graph-edges"])
 def test_heads_learn_what_they_are_shown(head: str) -> None:
     torch.manual_seed(0)
     rng = torch.Generator().manual_seed(0)

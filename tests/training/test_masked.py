@@ -278,7 +278,7 @@ def test_what_may_not_be_shown_is_learned_and_left_out(faces: Manifest, tmp_path
         HeadRun(tmp_path / "set", str(path), tmp_path / "x", recipe=HeadRecipe(("age_group=linear",))).run()
 
 
-@pytest.mark.parametrize("kind", ["queries", "graph"])
+@pytest.mark.parametrize("kind", ["queries", "graph", "graph-edges"])
 def test_heads_of_tokens_learn_too(kind: str, faces: Manifest, tmp_path: Path) -> None:
     run = run_of(faces, tmp_path / "run", heads=(f"units={kind}:0.5",))
     path = replace(run, fit=replace(FIT, epochs=1, max_steps=3)).run()
@@ -295,7 +295,7 @@ def test_heads_that_make_no_sense_are_refused(faces: Manifest, plain: Path, tmp_
         (("affect=plane", "affect=linear"), "each once"),
         (("affect=plane:-1",), "each once"),
         (("afect=plane",), "affect"),
-        (("units=plane",), "linear, cosine, graph, queries"),
+        (("units=plane",), "linear, cosine, graph, graph-edges, queries"),
         (("affect=landmark",), "a head for scale"),
     ):
         with pytest.raises(ConfigError, match=told):

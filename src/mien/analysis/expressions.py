@@ -27,6 +27,7 @@ from mien.analysis.smoothing import (
     track_spans,
 )
 from mien.analysis.state import demand_unchanged, state_of
+from mien.analysis.turned import TURNED, demand_pose, turned
 from mien.analysis.upright import leaning
 from mien.core.compound import places_of
 from mien.core.errors import ConfigError
@@ -178,6 +179,8 @@ class ExpressionModel:
         settings = settings or AnalysisSettings()
         if settings.compounds is not None:
             places_of(self.record.labels.labels, settings.compounds.pairs)  # or it is refused, before the work
+        if settings.most_yaw is not None:
+            demand_pose(self.record.signals)
         state = state_of(source)
         if bgr:
             from mien.media.arrays import Pictures
@@ -278,9 +281,14 @@ class ExpressionModel:
     def _for_live(self, settings: AnalysisSettings | None) -> AnalysisSettings:
         """Settings that can be followed while the source runs."""
         settings = settings or AnalysisSettings()
-        if settings.filter != "none" or settings.compound or self.ears is not None:
-            late = "--compound" if settings.compound else f"--filter {settings.filter}"
-            got = late if self.ears is None else "--sound"
+        late = {
+            "--sound": self.ears is not None,
+            "--compound": settings.compound,
+            f"--filter {settings.filter}": settings.filter != "none",
+            "--most-yaw": settings.most_yaw is not None,
+        }
+        if any(late.values()):
+            got = next(name for name, on in late.items() if on)
             fix = "leave it out, or record it and use `mien analyze`"
             raise ConfigError("settings that need no more than what was seen so far", got, fix)
         return settings
@@ -362,13 +370,18 @@ class _Notes:
         spans: list[Span] = []
         for rows in rows_of_tracks:
             track, readable = int(tracks[rows[0]]), codes[rows] == 0
+            reasons = [self.table.reasons[code] for code in codes[rows]]
             probabilities = np.full((len(rows), self.table.classes), np.nan)
             if readable.any():
                 asked = rows[readable]
                 probabilities[readable] = frame_probabilities(starts[asked], ends[asked], self._predictions[track])
                 signals = frame_signals(starts[asked], ends[asked], self._predictions[track])
                 signals = leaning(self.table.signals, signals, points[asked])
-            reasons = [self.table.reasons[code] for code in codes[rows]]
+                away = turned(self.table.signals, signals, settings.most_yaw)
+                for place in np.flatnonzero(readable)[away]:
+                    probabilities[place], readable[place], reasons[place] = np.nan, False, TURNED
+                self.table.leave(asked[away], TURNED)
+                asked, signals = asked[~away], signals[~away]
             seen = TrackReadings(track, starts[rows], ends[rows], probabilities, reasons, places[rows])
             seen = filtered(seen, rule, settings.filter, settings.filter_width)
             if readable.any():

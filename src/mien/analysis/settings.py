@@ -50,6 +50,9 @@ class AnalysisSettings:
     """Which video stream of a file, from 0, cover pictures not counted. None: the one that players show."""
     max_pixels: int = MOST_PIXELS
     """Refuse pictures of more pixels than this, before they are decoded."""
+    most_yaw: float | None = None
+    """Leave faces unread that the network itself finds turned to a side by more degrees than this, 0 to 90, for weights
+    that say pose. None: the detector's points alone decide, by max_yaw. For films and pictures, not live."""
     filter: FilterKind = "none"
     """Smooth each face's probabilities over time before spans are cut: box, the mean over filter_width; gauss, a bell.
     none: the windows' overlap alone. For films; what is watched while it runs has no future to look into."""
@@ -79,6 +82,7 @@ class AnalysisSettings:
         self._demand(self.min_span >= 0, "a min_span of at least 0 s", self.min_span)
         self._demand(self.frames is None or self.frames >= 1, "at least 1 frame of a window", self.frames)
         self._demand(self.batch >= 1, "a batch of at least 1 window", self.batch)
+        self._demand(self.most_yaw is None or 0 <= self.most_yaw <= 90, "a most_yaw from 0 to 90", self.most_yaw)
         self._demand(self.filter in get_args(FilterKind), f"a filter of {', '.join(get_args(FilterKind))}", self.filter)
         self._demand(0 < self.filter_width <= MOST_WIDTH, f"a filter_width up to {MOST_WIDTH} s", self.filter_width)
         _ = self.selection, self.compounds  # which refuse what does not fit

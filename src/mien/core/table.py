@@ -122,6 +122,11 @@ class FaceTable:
             if signals is not None:
                 self._chunks[chunk]["signals"][at[inside]] = signals[inside]
 
+    def leave(self, rows: Int[np.ndarray, " n"], reason: str) -> None:
+        """Say of ``rows`` (row numbers), which hold no probabilities, why their faces could not be read."""
+        for chunk, at in zip(*np.divmod(rows, CHUNK_ROWS), strict=True):
+            self._chunks[chunk]["reason"][at] = self._code(reason)
+
     def signal(self, name: str) -> Float[np.ndarray, "n k"]:
         """A copy of a signal's columns over all rows; NaN where the face could not be read. KeyError for a stranger."""
         return self.column("signals")[:, places(self._signals)[name]]

@@ -211,8 +211,9 @@ def _counts(manifest: Manifest, dataset: DataSet) -> Iterator[Count]:
 
 
 def _from_looks(manifest: Manifest, looks: Mapping[Place, Inspected]) -> Iterator[Problem]:
-    """What the looks say, an item once."""
+    """What the looks say, an item once. A set without a single label has none on purpose."""
     seen: set[Place] = set()
+    labelled = any(row.label for row in manifest.rows)
     for row in manifest.rows:
         place = place_of(row)
         if place in seen:
@@ -223,7 +224,7 @@ def _from_looks(manifest: Manifest, looks: Mapping[Place, Inspected]) -> Iterato
             yield Problem(look.state, (row.id,), look.problem)
         elif look.problem:
             yield Problem("damaged", (row.id,), look.problem)
-        if not row.label:
+        if labelled and not row.label:
             yield Problem("unlabelled", (row.id,), row.path)
 
 

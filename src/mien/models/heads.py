@@ -41,6 +41,8 @@ class Head(nn.Module, ABC):
     """Whether it reads the landmark net's tail (:class:`mien.models.landmarks.LandmarkTail`) after the feature."""
     reads_tokens: ClassVar[bool] = False
     """Whether it reads :attr:`mien.models.net.Answer.tokens`, (b, t, l, d), in the feature's place."""
+    says_edges: ClassVar[bool] = False
+    """Whether it has a method ``with_edges``, which in training says of every two columns, flags, which are there."""
 
     def __init__(self, dim: int, signal: Signal) -> None:
         super().__init__()
@@ -160,13 +162,32 @@ def with_heads(
     answer: Answer, heads: nn.ModuleDict | Mapping[str, Any], tail: Float[Tensor, "b 512"] | None = None
 ) -> Answer:
     """The answer with what ``heads`` say of its feature, or its tokens, and of the landmark net's tail, where read."""
+    reads = reads_of(answer, heads, tail)
+    said = {name: head(reads[name]) for name, head in heads.items()}
+    return answer._replace(signals={**answer.signals, **said})
+
+
+def with_edges(
+    answer: Answer, heads: Mapping[str, Any], tail: Float[Tensor, "b 512"] | None = None
+) -> tuple[Answer, dict[str, Float[Tensor, "b k k 4"]]]:
+    """:func:`with_heads` for training, and the edges, by signal, of the heads that say them."""
+    telling = {name: head for name, head in heads.items() if head.says_edges}
+    plain = with_heads(answer, {name: head for name, head in heads.items() if name not in telling}, tail)
+    reads = reads_of(answer, telling, tail)
+    told = {name: head.with_edges(reads[name]) for name, head in telling.items()}
+    signals = {**plain.signals, **{name: raw for name, (raw, _) in told.items()}}
+    return plain._replace(signals=signals), {name: edges for name, (_, edges) in told.items()}
+
+
+def reads_of(
+    answer: Answer, heads: nn.ModuleDict | Mapping[str, Any], tail: Float[Tensor, "b 512"] | None
+) -> dict[str, Any]:
+    """What each head reads of an answer and of the landmark net's tail."""
     whole = answer.feature if tail is None else torch.cat([answer.feature, tail.to(answer.feature.dtype)], 1)
-    reads = {
+    return {
         name: answer.tokens if head.reads_tokens else whole if head.reads_tail else answer.feature
         for name, head in heads.items()
     }
-    said = {name: head(reads[name]) for name, head in heads.items()}
-    return answer._replace(signals={**answer.signals, **said})
 
 
 def torch_values(signal: Signal, raw: Float[Tensor, "b k"]) -> Float[Tensor, "b k"]:

@@ -106,6 +106,7 @@ HEADS: Registry[HeadEntry] = Registry(
         "landmark": HeadEntry(Place("mien.models.heads:Landmark"), linear=True),
         "cosine": HeadEntry(Place("mien.models.heads:Cosine"), linear=False),
         "graph": HeadEntry(Place("mien.models.unit_graph:Graph"), linear=True),
+        "graph-edges": HeadEntry(Place("mien.models.unit_edges:GraphEdges"), linear=True, says=("flags",)),
         "queries": HeadEntry(Place("mien.models.queries:Queries"), linear=True),
         "plane": HeadEntry(Place("mien.models.heads:Plane"), linear=False, says=("scale",)),
         "level": HeadEntry(Place("mien.models.heads:Level"), linear=False, says=("classes",)),

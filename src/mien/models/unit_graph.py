@@ -73,12 +73,22 @@ class UnitGraph(nn.Module):
 
     def forward(self, x: Float[Tensor, "n l c"]) -> Float[Tensor, "n k"]:
         """In [0, 1]."""
-        n, places, width = x.shape
-        found = self.own_norm(self.own(x.flatten(0, 1))).relu().view(n, places, -1, width)
-        unit = found.mean(1)
+        unit = found_by(self.own, self.own_norm, x).mean(1)
         heard = joined(unit.detach(), self.neighbours, self.metric) @ self.hears(unit)
         unit = (unit + self.norm(heard + self.keeps(unit))).relu()
-        return (F.normalize(unit, dim=-1) * F.normalize(self.directions.relu(), dim=-1)).sum(-1)
+        return scores_of(unit, self.directions)
+
+
+def found_by(own: nn.Linear, norm: nn.BatchNorm1d, x: Float[Tensor, "n l c"]) -> Float[Tensor, "n l k c"]:
+    """What every unit's own map finds at every place (AFG)."""
+    n, places, width = x.shape
+    found: Tensor = norm(own(x.flatten(0, 1))).relu().view(n, places, -1, width)
+    return found
+
+
+def scores_of(unit: Float[Tensor, "n k c"], directions: Float[Tensor, "k c"]) -> Float[Tensor, "n k"]:
+    """Cosine of each unit to its own direction, both without what is below 0: in [0, 1]."""
+    return (F.normalize(unit, dim=-1) * F.normalize(directions.relu(), dim=-1)).sum(-1)
 
 
 def joined(units: Float[Tensor, "n k c"], neighbours: int, metric: Metric) -> Float[Tensor, "n k k"]:

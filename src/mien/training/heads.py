@@ -13,10 +13,10 @@ from mien.core.errors import ConfigError
 from mien.core.registry import did_you_mean
 from mien.core.signals import Signal, distinct, places
 from mien.data.manifest import Manifest
-from mien.models.heads import Head, build_heads, with_heads
+from mien.models.heads import Head, build_heads, with_edges
 from mien.models.net import Answer, Net
 from mien.models.nets import HEADS
-from mien.training.masked import HeadLosses, SignalLoss, loss_for
+from mien.training.masked import HeadLosses, SignalLoss, edge_loss, loss_for
 from mien.training.terms import Step, Term
 
 NOT_SHOWN = {"age", "ages", "gender", "sex", "male", "female", "man", "woman", "men", "women"}
@@ -100,16 +100,20 @@ class SignalLabels(Term):
         signal: what is said.
         head: says it.
         loss: of its numbers.
+        edges: weight of the loss of its edges, where it says any.
     """
 
-    def __init__(self, signal: Signal, head: Head, loss: SignalLoss) -> None:
+    def __init__(self, signal: Signal, head: Head, loss: SignalLoss, edges: float = 0.0) -> None:
         super().__init__()
         self.signal, self.head, self.loss, self.reads_tokens = signal, head, loss, head.reads_tokens
+        self.edges = edges
 
     def forward(self, answer: Answer, step: Step) -> Float[Tensor, ""]:
         """See :mod:`mien.training.masked`."""
-        raw = with_heads(answer, {self.signal.name: self.head}).signals[self.signal.name]
-        return self.loss(raw.float(), step.signals[self.signal.name])
+        name = self.signal.name
+        whole, edges = with_edges(answer, {name: self.head})
+        loss = self.loss(whole.signals[name].float(), step.signals[name])
+        return loss + self.edges * edge_loss(edges[name].float(), step.signals[name]) if edges else loss
 
 
 def head_terms(
@@ -139,7 +143,7 @@ def head_terms(
                 f"{spec.signal.name} of some training items", "blank cells alone", "change --recipe.heads"
             )
         loss = loss_for(spec.kind, spec.signal, numbers, losses)
-        terms[PREFIX + spec.signal.name] = spec.weight, SignalLabels(spec.signal, head, loss)
+        terms[PREFIX + spec.signal.name] = spec.weight, SignalLabels(spec.signal, head, loss, losses.edges)
     return terms
 
 

@@ -31,15 +31,18 @@ class HeadLosses:
 
     Attributes:
         mse: weight of the mean squared error, in half ranges of the scale, beside 1 - CCC of a head `plane`.
+        edges: weight of the cross-entropy of every two flags' edge, of a head `graph-edges` (the paper's .05 of BP4D).
         asymmetric: flags by ME-GraphAU's loss: rare labels weigh more, easy negatives less. For flags that are there
             or not; of shares the plain cross-entropy is the right one.
     """
 
     mse: float = 0.1
+    edges: float = 0.05
     asymmetric: bool = False
 
     def __post_init__(self) -> None:
         checks.real("--recipe.head-losses.mse", self.mse, 0, 1e6)
+        checks.real("--recipe.head-losses.edges", self.edges, 0, 1e6)
 
 
 def loss_for(kind: str, signal: Signal, numbers: Float[Tensor, "n k"], losses: HeadLosses) -> SignalLoss:
@@ -120,6 +123,19 @@ def asymmetric_loss(
     target, p = wanted.nan_to_num(), raw.sigmoid().detach()
     each = -weights * (target * F.logsigmoid(raw) + (1 - target) * p * F.logsigmoid(-raw))
     return masked_mean(each, ~wanted.isnan())
+
+
+def edge_loss(edges: Float[Tensor, "b k k 4"], wanted: Float[Tensor, "b k"]) -> Float[Tensor, ""]:
+    """Cross-entropy of ME-GraphAU's edges (ibid., section 3.3): edge (i, j) says 2 y_i + y_j, where both are known.
+
+    Of shares the four classes have those products; of flags that are there or not that is the paper's.
+    """
+    known = ~wanted.isnan()
+    there = wanted.nan_to_num()
+    there = torch.stack([1 - there, there], -1)
+    target = (there[:, :, None, :, None] * there[:, None, :, None, :]).flatten(3)
+    each = -(target * edges.log_softmax(-1)).sum(-1)
+    return masked_mean(each, known[:, :, None] & known[:, None])
 
 
 def class_loss(raw: Float[Tensor, "b k"], wanted: Float[Tensor, "b k"]) -> Float[Tensor, ""]:

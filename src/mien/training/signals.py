@@ -25,7 +25,7 @@ from mien.core.settings import thread_count
 from mien.core.signals import Signal
 from mien.data.transforms import Augmentation, augment_with_maps
 from mien.models.find import find_weights
-from mien.models.heads import Head, answer_for, build_heads, torch_values, with_heads
+from mien.models.heads import Head, answer_for, build_heads, torch_values, with_edges
 from mien.models.landmarks import LandmarkTail, fold
 from mien.models.net import Answer
 from mien.models.torch_file import read_torch
@@ -33,6 +33,7 @@ from mien.models.weights import Recognizer, load_weights, save_weights
 from mien.training.facial import WHERE, FacialFaces, exact_faces, move_values, taught_faces
 from mien.training.landmarks import LandmarkRecipe
 from mien.training.loop import FitPlan, Report, fit
+from mien.training.masked import edge_loss
 from mien.training.task import Task, device_of, matrices_decay
 
 HEAD = "landmark"
@@ -50,8 +51,10 @@ class SignalRecipe:
 
     Attributes:
         augmentation: changes of the faces.
-        head: of the action units: landmark reads the feature and the tail, graph the patch tokens (ME-GraphAU).
+        head: of the action units: landmark reads the feature and the tail, graph the patch tokens (ME-GraphAU),
+            graph-edges likewise, with an edge for every two units (its second stage).
         units: weight of the loss of the action units.
+        edges: weight, beside that, of the loss of their edges, with graph-edges.
         pose: likewise.
         gaze: likewise.
         eyes: likewise, of closed eyes.
@@ -59,8 +62,9 @@ class SignalRecipe:
     """
 
     augmentation: Augmentation = dataclasses.replace(LandmarkRecipe().augmentation, rotation=12, scale=0.15, shift=0.06)
-    head: Literal["landmark", "graph"] = "landmark"
+    head: Literal["landmark", "graph", "graph-edges"] = "landmark"
     units: float = 1.0
+    edges: float = 0.05
     pose: float = 1.0
     gaze: float = 0.5
     eyes: float = 0.5
@@ -90,9 +94,12 @@ class Saying(nn.Module):
         super().__init__()
         self.tail, self.heads = tail, nn.ModuleDict(dict(heads))
 
-    def forward(self, answer: Answer, landmark_map: Float[Tensor, "n 128 14 14"]) -> dict[str, Float[Tensor, "n k"]]:
-        """Before sigmoid, by signal."""
-        return dict(with_heads(answer, self.heads, self.tail(landmark_map)).signals)
+    def forward(
+        self, answer: Answer, landmark_map: Float[Tensor, "n 128 14 14"]
+    ) -> tuple[dict[str, Float[Tensor, "n k"]], dict[str, Float[Tensor, "n k k 4"]]]:
+        """Before sigmoid, and edges of the heads that say them, by signal."""
+        said, edges = with_edges(answer, dict(self.heads.items()), self.tail(landmark_map))
+        return dict(said.signals), edges
 
 
 class SignalTask(Task):
@@ -134,17 +141,23 @@ class SignalTask(Task):
         size = self._eyes.preprocessing.input_size
         grey, maps = augment_with_maps(images, size, self.recipe.augmentation, rng)
         weight = torch.where(batch < self.real, 1.0, self.recipe.truth)
-        parts = self._losses(self._said(module, grey), move_values(values, maps), weight)
+        said, edges = self._said(module, grey)
+        wanted = move_values(values, maps)
+        parts = self._losses(said, wanted, weight)
+        for name, of in edges.items():
+            parts[name] = parts[name] + self.recipe.edges * edge_loss(of.float(), wanted[:, WHERE[name]].to(of.device))
         return {name: self.recipe.weights[name] * part for name, part in parts.items()}
 
-    def _said(self, module: nn.Module, grey: Float[Tensor, "n 1 s s"]) -> dict[str, Float[Tensor, "n k"]]:
+    def _said(
+        self, module: nn.Module, grey: Float[Tensor, "n 1 s s"]
+    ) -> tuple[dict[str, Float[Tensor, "n k"]], dict[str, Float[Tensor, "n k k 4"]]]:
         device = device_of(module)
         eyes = self._eyes.to(device)
         with torch.no_grad():
             frames = eyes.frames_of(grey[:, None].to(device))
             landmark_map = eyes.landmark_map(frames.flatten(0, 1))
             answer = answer_for(self._heads, eyes.net, frames, landmark_map)
-        said: dict[str, Tensor] = module(answer, landmark_map)
+        said: tuple[dict[str, Tensor], dict[str, Tensor]] = module(answer, landmark_map)
         return said
 
     def _losses(
@@ -180,7 +193,7 @@ class SignalTask(Task):
         for first in range(0, len(faces), AT_ONCE):
             grey = faces.images[first : first + AT_ONCE].float() / 255
             with torch.no_grad():
-                some.append({name: part.cpu() for name, part in self._said(module, grey).items()})
+                some.append({name: part.cpu() for name, part in self._said(module, grey)[0].items()})
         return {name: torch.cat([one[name] for one in some]) for name in some[0]}
 
 

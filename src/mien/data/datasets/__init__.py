@@ -52,6 +52,10 @@ _MODULES = {
     "crema-d": "cremad",
     "ravdess": "ravdess",
     "ck+": "ckplus",
+    "infer": "infer",
+    "bah": "bah",
+    "veatic": "veatic",
+    "hrm": "hrm",
     "folder": "folder",
     "synthetic": "synthetic",
 }
