@@ -37,6 +37,7 @@ ELSEWHERE = {
     "mien train videos": "tests/journeys/test_howtos.py::test_train_on_my_own_videos",
     "mien train images": "tests/journeys/test_every_set.py::test_images",
     "mien train heads": "tests/training/test_masked.py::test_the_commands_train_and_measure",
+    "mien relabel": "tests/models/test_text_head.py::test_the_commands_train_relabel_and_tell",
     "mien train landmarks": "tests/training/test_recipes.py::test_train_write_load_evaluate",
     "mien train signals": "tests/training/test_facial.py::test_a_run_adds_signals_and_changes_nothing_else",
     "mien train smoke --kind static --recipe.terms": "tests/parity/test_cues.py::test_a_recipe_takes_it_by_flag",

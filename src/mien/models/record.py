@@ -29,6 +29,7 @@ from mien.core.signals import Signal, distinct, parse_signals, width
 from mien.models.calibration import TRAINED, Calibration, parse_calibration
 from mien.models.figures import figures_of
 from mien.models.nets import HEADS, MOST_SIDE, config_of
+from mien.models.texts import Texts, parse_texts
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -100,6 +101,7 @@ class ModelRecord:
         network: which it is, by its name in :data:`mien.models.nets.NETS`.
         signals: what the model says beside the expression, in the order of its outputs after the logits.
         heads: of its signals those that a head says, with the kind, by its name in :data:`mien.models.nets.HEADS`.
+        texts: of its signals those whose labels are vectors (:mod:`mien.models.text_head`), with what these are.
     """
 
     name: str
@@ -121,6 +123,7 @@ class ModelRecord:
     network: str = "s2d"
     signals: tuple[Signal, ...] = ()
     heads: dict[str, str] = field(default_factory=dict)
+    texts: dict[str, Texts] = field(default_factory=dict)
     bias: tuple[float, ...] = ()
     calibrations: dict[str, Calibration] = field(default_factory=dict)
     prior: str = TRAINED
@@ -155,6 +158,8 @@ class ModelRecord:
             checks.demand(known, f"head of {name}", f"for a signal, one of {', '.join(HEADS)}", kind)
             fits = said[0] in HEADS[kind].says
             checks.demand(fits, f"head of {name}", f"for a signal of {' or '.join(HEADS[kind].says)}", said[0])
+        worded = isinstance(self.texts, dict) and all(self.heads.get(name) == "text" for name in self.texts)
+        checks.demand(worded, "texts", "those of signals with a head text", self.texts)
 
     @property
     def readings(self) -> dict[str, Calibration]:
@@ -170,7 +175,8 @@ class ModelRecord:
         """The same weights, of whose signals only those among ``names`` are asked for."""
         kept = tuple(signal for signal in self.signals if signal.name in names)
         heads = {name: kind for name, kind in self.heads.items() if name in names}
-        return self if kept == self.signals else dataclasses.replace(self, signals=kept, heads=heads)
+        texts = {name: of for name, of in self.texts.items() if name in heads}
+        return self if kept == self.signals else dataclasses.replace(self, signals=kept, heads=heads, texts=texts)
 
     def read_as(self, prior: str | None) -> ModelRecord:
         """The same weights, read in another way; None: as the file says. Raises ConfigError for an unknown name."""
@@ -198,7 +204,7 @@ class ModelRecord:
         if self.network == "s2d":
             del body["network"]  # as always: what read such a file still does
         body["signals"] = [signal.to_dict() for signal in self.signals]
-        for name in ("signals", "heads"):
+        for name in ("signals", "heads", "texts"):
             if not body[name]:
                 del body[name]  # likewise
         if not self.calibrations:
@@ -227,6 +233,8 @@ def parse_record(text: str, source: str, sha256: str) -> ModelRecord:
             body["bias"] = tuple(body["bias"])
         if "calibrations" in body:
             body["calibrations"] = {name: parse_calibration(value) for name, value in body["calibrations"].items()}
+        if "texts" in body:
+            body["texts"] = {name: parse_texts(value) for name, value in body["texts"].items()}
         signals = parse_signals(body.pop("signals", []))
         record = ModelRecord(
             labels=LabelSpace(labels["name"], tuple(labels["labels"])),

@@ -195,7 +195,7 @@ def load_weights(path: Path) -> tuple[Recognizer, ModelRecord]:
     state = read_tensors(path)
     with torch.device("meta"):  # no random numbers are drawn only to be overwritten
         net: Net = build(config_of(record.network, record.config))
-        heads = build_heads(record.heads, record.signals, net.config.dim)
+        heads = build_heads(record.heads, record.signals, net.config.dim, record.texts)
         landmarks = MobileFaceNet() if "landmark_map" in net.needs or reads_tail(heads.values()) else None
         says = [signal.name for signal in record.signals]
         recognizer = Recognizer(net, landmarks, record.preprocessing, heads, says)

@@ -34,7 +34,15 @@ from mien.models.torch_file import read_torch
 from mien.models.weights import Recognizer, save_weights
 from mien.models.zoo import LoadedModel
 from mien.training.finish import calibrate, figures, uncalibrated, write_facts
-from mien.training.heads import demand_unmirrored, head_terms, heads_of, parse_heads, signals_of, trained_heads
+from mien.training.heads import (
+    demand_unmirrored,
+    head_terms,
+    heads_of,
+    parse_heads,
+    signals_of,
+    texts_of,
+    trained_heads,
+)
 from mien.training.learner import Inputs, Learner, net_state
 from mien.training.loop import FitPlan, Report, fit
 from mien.training.recipe import ClipRecipe, FaceRecipe, Judged, MovingRecipe, Recipe
@@ -91,7 +99,7 @@ class LabelledTask(Task):
             raise ConfigError(expected, ", ".join(sorted(taken)), "change --beside")
         parts |= {style: (share, StyleLabels(style, net.head)) for style, share in self.styles.items()}
         sets = [train, *(rows for _, rows in beside)]
-        self.heads = parse_heads(recipe.heads, signals_of(sets) if recipe.heads else ())
+        self.heads = parse_heads(recipe.heads, signals_of(sets) if recipe.heads else (), recipe.texts)
         demand_unmirrored(self.heads, recipe.mirrors)
         parts |= head_terms(self.heads, net, sets, recipe.head_losses)
         self.learner = Learner(net, parts)
@@ -168,6 +176,7 @@ class LabelledTask(Task):
             self.recipe.frames,
             signals=tuple(spec.signal for spec in self.heads),
             heads={spec.signal.name: spec.kind for spec in self.heads},
+            texts=texts_of(self.heads),
         )
         found = measure_signals(LoadedModel(judged, record), self.held_out, self.recipe.views, sweep=True)
         return {} if found is None else found.scores()
@@ -339,6 +348,7 @@ class LabelledRun:
             scores={name: round(value, 4) for name, value in scores.items()},
             signals=tuple(spec.signal for spec in shown),
             heads={spec.signal.name: spec.kind for spec in shown},
+            texts=texts_of(shown),
         )
         path = self.out / f"{self.name}.safetensors"
         save_weights(recognizer, record, path, torch.float16)

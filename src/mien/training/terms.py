@@ -161,6 +161,7 @@ TERMS: Registry[Callable[[Setting], Term]] = Registry(
     {
         "labels": SoftLabels,
         "adjusted": Place("mien.training.adjusted:AdjustedLabels"),
+        "contrastive": Place("mien.training.contrastive:Contrastive"),
         "cues": Place("mien.training.cued:Cues"),
         "cues-mean": Place("mien.training.cued:CuesOfTheMeanFace"),
         "cues-wrong": Place("mien.training.cued:WrongCues"),
