@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from mien.evaluation.compare import Comparison
     from mien.evaluation.corruptions import Corruption
     from mien.evaluation.folds import Table
+    from mien.evaluation.open_words import WordReport
     from mien.evaluation.predictions import Predictions
     from mien.evaluation.report import Report
     from mien.evaluation.robustness import Robustness
@@ -67,6 +68,9 @@ class Evaluate:
     """Instead of runs: CSV tables of labelled boxes (columns image or frame, x0, y0, x1, y1, label), the true ones and
     those found (with score; or a frames.csv), for mean average precision at overlaps of .5, and .5 to .95. Pictures
     that the truth does not name are left out; one without a face is a row with its name alone."""
+    open_words: Annotated[tuple[Path, Path] | None, tyro.conf.arg(metavar="TRUTH ANSWERS")] = None
+    """Instead of runs: CSV tables of free words, the true ones and the answers (columns id and words, between ;), for
+    precision, recall and F of the words, of groups of near words, and of classes."""
     out: Annotated[Path | None, tyro.conf.arg(aliases=["-o"])] = None
     """Folder for report.json, report.md, predictions.csv, confusion.csv and .png, reliability.png."""
     device: str = "auto"
@@ -96,6 +100,9 @@ class Evaluate:
             raise ConfigError("--predictions alone", "a run or --keep beside it", "leave one of them out")
         if self.boxes and (self.runs or self.compare or self.robustness or self.world or self.predictions or self.keep):
             raise ConfigError("--boxes alone", "a run or another task beside it", "leave one of them out")
+        tasks = (self.runs, self.compare, self.robustness, self.world, self.predictions, self.boxes, self.keep)
+        if self.open_words and any(tasks):
+            raise ConfigError("--open-words alone", "a run or another task beside it", "leave one of them out")
         if self.keep and (self.compare or self.ground.map or any(map(_is_table, self.runs))):
             raise ConfigError("--keep with weights on all their classes", "--compare, --map or a table", "leave it out")
         if self.keep and (self.backend != "torch" or any(map(is_exported, self.runs))):
@@ -119,13 +126,17 @@ def main(args: Sequence[str]) -> int:
     return 0
 
 
-def _outcome(options: Evaluate) -> Report | Table | Comparison | Robustness | World | BoxReport | SignalReport:
+def _outcome(
+    options: Evaluate,
+) -> Report | Table | Comparison | Robustness | World | BoxReport | WordReport | SignalReport:
     from mien.evaluation.compare import compare
     from mien.evaluation.folds import Table, same_ground
     from mien.evaluation.report import Report, make_report
 
     if options.boxes is not None:
         return _boxes(*options.boxes)
+    if options.open_words is not None:
+        return _words(*options.open_words)
     if options.predictions is not None:
         return make_report(_from_tables(*options.predictions, options.ground))
     if options.robustness:
@@ -245,6 +256,12 @@ def _boxes(true: Path, found: Path) -> BoxReport:
     return measure_boxes(load_boxes(true, scored=False), load_boxes(found, scored=True))
 
 
+def _words(true: Path, said: Path) -> WordReport:
+    from mien.evaluation.open_words import load_words, measure_words
+
+    return measure_words(load_words(true), load_words(said))
+
+
 def _stated(predictions: Predictions, ground: Ground) -> Predictions:
     """The same with the protocol that the user states, where the table names none."""
     protocol = predictions.protocol or ground.protocol or ""
@@ -257,7 +274,9 @@ def _is_table(name: str) -> bool:
     return name.endswith(".csv")
 
 
-def _draw(outcome: Report | Table | Comparison | Robustness | World | BoxReport | SignalReport, folder: Path) -> None:
+def _draw(
+    outcome: Report | Table | Comparison | Robustness | World | BoxReport | WordReport | SignalReport, folder: Path
+) -> None:
     """Pictures come last: without matplotlib everything else is there."""
     from mien.evaluation.folds import Table
     from mien.evaluation.pictures import write_pictures
