@@ -81,6 +81,7 @@ def _print_one(record: ModelRecord, as_json: bool) -> None:
     facts = {
         "labels": ", ".join(record.labels.labels),
         **({"says beside": ", ".join(one.name for one in record.signals)} if record.signals else {}),
+        **({"anchors": f"{record.anchors} a class correct the answer"} if record.anchors else {}),
         **{f"labels of {name}": _words(record, name) for name in record.texts},
         "trained on": record.trained_on,
         "licence": record.licence,

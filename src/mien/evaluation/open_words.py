@@ -1,8 +1,8 @@
 """Free words against free words: how far answers in an open vocabulary name what people named.
 
 After the measure of OV-MER (arXiv 2410.01495) and of the open-vocabulary track of MER 2025: words in small letters go
-to their group of near words, and groups to a level of a wheel of emotions. An item has sets Y of the truth and Y^ of the
-answer; precision is |Y^ & Y| / |Y^|, recall |Y^ & Y| / |Y|, and F the harmonic mean of their means over the items.
+to their group of near words, and groups to a level of a wheel of emotions. An item has sets Y of the truth and Y^ of
+the answer; precision is |Y^ & Y| / |Y^|, recall |Y^ & Y| / |Y|, and F the harmonic mean of their means over the items.
 
 Theirs takes three published wheels and the mean over them. Ours has one small table (words.csv, our own reading) with
 two levels: near words, such as joy and contentment, and classes, such as happiness. A word that it does not know stands

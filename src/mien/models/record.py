@@ -35,6 +35,8 @@ IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 FORMAT = 1
 SHIPPED = Path(__file__).parents[1] / "weights"
+MOST_ANCHORS = 1024
+"""Of a class."""
 MOST_CLIP_FRAMES, MOST_CLIP_BYTES = 1024, 1 << 29
 """Of the crops of one clip, which are in memory for every face in sight."""
 LEAST_STD, MOST_PIXEL = 1e-3, 1e3
@@ -102,6 +104,7 @@ class ModelRecord:
         signals: what the model says beside the expression, in the order of its outputs after the logits.
         heads: of its signals those that a head says, with the kind, by its name in :data:`mien.models.nets.HEADS`.
         texts: of its signals those whose labels are vectors (:mod:`mien.models.text_head`), with what these are.
+        anchors: of a class, which correct the logits (:mod:`mien.models.anchors`); 0: nothing does.
     """
 
     name: str
@@ -124,6 +127,7 @@ class ModelRecord:
     signals: tuple[Signal, ...] = ()
     heads: dict[str, str] = field(default_factory=dict)
     texts: dict[str, Texts] = field(default_factory=dict)
+    anchors: int = 0
     bias: tuple[float, ...] = ()
     calibrations: dict[str, Calibration] = field(default_factory=dict)
     prior: str = TRAINED
@@ -147,6 +151,7 @@ class ModelRecord:
         for name, value in self.scores.items():
             checks.text("name of a score", name, 3 * checks.MOST_LABEL)
             checks.real(f"score {name}", value, -1e12, 1e12)
+        checks.whole("anchors", self.anchors, 0, MOST_ANCHORS)
         checks.whole("parameters", self.parameters, 0, 10**13)
         hashed = isinstance(self.sha256, str) and re.fullmatch("[0-9a-f]{64}|", self.sha256) is not None
         checks.demand(hashed, "sha256", "64 hexadecimal digits", self.sha256)
@@ -188,14 +193,16 @@ class ModelRecord:
 
     @property
     def is_image_model(self) -> bool:
-        """Whether a clip's logits are exactly the mean of its frames' logits (no temporal parts)."""
+        """Whether a clip's feature is exactly the mean of its frames' features (no temporal parts), and so are its
+        logits unless anchors correct them."""
         return bool(self.config) and self.config.get("frames") is None
 
     @property
     def averages(self) -> bool:
         """Whether all that the network says of a clip is the mean of what it says of its frames, before calibration."""
         own = [signal.name for signal in self.signals if not signal.derived_from]
-        return self.is_image_model and all(name in self.heads and HEADS[self.heads[name]].linear for name in own)
+        linear = self.is_image_model and not self.anchors
+        return linear and all(name in self.heads and HEADS[self.heads[name]].linear for name in own)
 
     def to_json(self) -> str:
         """The header's text; hash and path are facts about a file and stay out."""
@@ -204,7 +211,7 @@ class ModelRecord:
         if self.network == "s2d":
             del body["network"]  # as always: what read such a file still does
         body["signals"] = [signal.to_dict() for signal in self.signals]
-        for name in ("signals", "heads", "texts"):
+        for name in ("signals", "heads", "texts", "anchors"):
             if not body[name]:
                 del body[name]  # likewise
         if not self.calibrations:

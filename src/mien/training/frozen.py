@@ -258,7 +258,9 @@ def with_new_heads(recognizer: Recognizer, heads: Mapping[str, Any], record: Mod
     """The same networks with more heads, or others for a signal that they say already."""
     old = {name: head for name, head in recognizer.heads.items() if isinstance(head, Head)}
     says = [signal.name for signal in record.signals]
-    whole = Recognizer(recognizer.net, recognizer.landmarks, recognizer.preprocessing, {**old, **heads}, says)
+    whole = Recognizer(
+        recognizer.net, recognizer.landmarks, recognizer.preprocessing, {**old, **heads}, says, recognizer.balance
+    )
     whole.tail = recognizer.tail if whole.tail is not None else None
     return whole.eval()
 

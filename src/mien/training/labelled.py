@@ -24,6 +24,7 @@ from mien.data.manifest import Manifest, load_manifest
 from mien.data.mixing import mix
 from mien.data.splits import hold_out
 from mien.evaluation.signals import measure_signals
+from mien.models.anchors import ReliabilityBalance
 from mien.models.find import find_weights
 from mien.models.heads import Head
 from mien.models.landmarks import fold
@@ -33,6 +34,7 @@ from mien.models.record import ModelRecord, read_record
 from mien.models.torch_file import read_torch
 from mien.models.weights import Recognizer, save_weights
 from mien.models.zoo import LoadedModel
+from mien.training.anchored import balance_of, trained_balance
 from mien.training.finish import calibrate, figures, uncalibrated, write_facts
 from mien.training.heads import (
     demand_unmirrored,
@@ -147,15 +149,17 @@ class LabelledTask(Task):
                 points = eyes.landmarks.points(found).view(*frames.shape[:2], -1, 2)
         return Inputs(frames, found, points)
 
-    def judge(self, net: nn.Module) -> Judged:
-        """A network's answers to the held-out items."""
-        judged = Recognizer(net, self._eyes.landmarks, self.preprocessing).to(device_of(net)).eval()  # type: ignore[arg-type]
+    def judge(self, net: nn.Module, balance: ReliabilityBalance | None = None) -> Judged:
+        """A network's answers to the held-out items, corrected by the anchors that it learned with."""
+        eyes = self._eyes
+        judged = Recognizer(net, eyes.landmarks, eyes.preprocessing, balance=balance)  # type: ignore[arg-type]
+        judged = judged.to(device_of(net)).eval()
         return self.recipe.judge(judged, self.held_out)
 
     def validate(self, module: nn.Module) -> dict[str, float]:
         """WAR, UAR and loss on the held-out items."""
         assert isinstance(module, Learner)
-        judged = self.judge(module.net)
+        judged = self.judge(module.net, balance_of(module.terms))
         probabilities = softmax(judged.logits)
         loss = float(-(judged.targets * np.log(probabilities.clip(1e-12))).sum(1).mean())
         found = {**figures(probabilities, judged.labels), "loss": loss}
@@ -313,10 +317,12 @@ class LabelledRun:
         chosen = read_torch(best)
         state = chosen["module"]
         net.load_state_dict(net_state(state))
-        judged = task.judge(net.to(device_of(task.recognizer.net)))
+        balance = trained_balance(task.learner.terms, state)
+        judged = task.judge(net.to(device_of(task.recognizer.net)), balance)
         shown = [spec for spec in task.heads if spec.shown]
         heads = trained_heads(shown, state, net.config.dim)
-        recognizer = Recognizer(net, task.recognizer.landmarks, task.preprocessing, heads).cpu().eval()
+        eyes = task.recognizer.landmarks
+        recognizer = Recognizer(net, eyes, task.preprocessing, heads, balance=balance).cpu().eval()
         if self.protocol == "clean":
             calibrated, split = calibrate(judged.logits, judged.labels), "valid"
         else:
@@ -352,6 +358,7 @@ class LabelledRun:
         )
         path = self.out / f"{self.name}.safetensors"
         save_weights(recognizer, record, path, torch.float16)
+        recognizer.balance = None  # the anchors are of these labels alone
         for style in task.styles:
             net.head.load_state_dict({name: state[f"terms.{style}.head.{name}"] for name in ("weight", "bias")})
             other = replace(record, name=f"{self.name}-{style}", scores={}, temperature=1.0, threshold=0.0, bias=())
