@@ -39,10 +39,9 @@ Spoilt = Literal["usual", "covers", "display"]
 
 @dataclass(frozen=True)
 class Evaluate:
-    """Measure models on a labelled split: UAR, WAR, macro-F1, recalls, intervals, calibration; and what both model and
-    set say beside the expression.
+    """Measure models on a labelled split: UAR, WAR, macro-F1, recalls, intervals, calibration.
 
-    Several runs give a table with their mean: one run a fold, or repeated runs of one fold. Tables of predictions (CSV)
+    And what both model and set say beside the expression. Several runs give a table with their mean: one run a fold, or repeated runs of one fold. Tables of predictions (CSV)
     have the column id, one column with the probability of each class (or `label`, the answer alone), and `target`, the
     true class.
     """

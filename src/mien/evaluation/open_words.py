@@ -145,7 +145,8 @@ def _shares(true: frozenset[str], said: frozenset[str]) -> tuple[float, float]:
 
 def _interval(each: Float64[np.ndarray, "n 2"]) -> Interval:
     """F of the means, and its interval by resampling items."""
-    drawn = each[np.random.default_rng(0).integers(len(each), size=(DRAWS, len(each)))].mean(1)
+    rng = np.random.default_rng(0)
+    drawn = np.array([each[rng.integers(len(each), size=len(each))].mean(0) for _ in range(DRAWS)])
     low, high = np.quantile(_f(drawn), [0.025, 0.975]).tolist()
     return Interval(float(_f(each.mean(0, keepdims=True))[0]), low, high)
 
