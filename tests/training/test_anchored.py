@@ -13,6 +13,7 @@ from test_sdl import figures_of_a_run as run_without
 from torch import nn
 
 from mien.analysis.answers import Answers
+from mien.core.errors import ConfigError
 from mien.core.labels import LabelSpace
 from mien.core.types import FaceClip
 from mien.engines.export import export
@@ -163,6 +164,12 @@ def test_anchors_come_after_the_mean_over_frames_and_are_exported(
         network = open_model(export(model, "onnx", tmp_path).path)
     assert network.record.anchors == COUNT
     np.testing.assert_allclose(network.probabilities(images[None]), model.probabilities(images[None]), atol=1e-4)
+
+
+def test_a_new_start_that_would_lose_anchors_is_refused(trained: tuple[Path, Path, Path], tmp_path: Path) -> None:
+    data, anchored, _ = trained
+    with pytest.raises(ConfigError, match="without anchors"):
+        LabelledRun(data, tmp_path / "run", name="x", start=str(anchored), recipe=FaceRecipe(score="last")).run()
 
 
 def test_heads_on_such_weights_keep_the_anchors(trained: tuple[Path, Path, Path], tmp_path: Path) -> None:

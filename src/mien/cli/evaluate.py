@@ -41,9 +41,9 @@ Spoilt = Literal["usual", "covers", "display"]
 class Evaluate:
     """Measure models on a labelled split: UAR, WAR, macro-F1, recalls, intervals, calibration.
 
-    And what both model and set say beside the expression. Several runs give a table with their mean: one run a fold, or repeated runs of one fold. Tables of predictions (CSV)
-    have the column id, one column with the probability of each class (or `label`, the answer alone), and `target`, the
-    true class.
+    And what both model and set say beside the expression. Several runs give a table with their mean: one run a fold, or
+    repeated runs of one fold. Tables of predictions (CSV) have the column id, one column with the probability of each
+    class (or `label`, the answer alone), and `target`, the true class.
     """
 
     runs: Annotated[tuple[str, ...], tyro.conf.Positional, tyro.conf.arg(metavar="[RUN...]")] = ()

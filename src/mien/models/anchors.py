@@ -84,14 +84,11 @@ class ReliabilityBalance(nn.Module):
         apart = (feature[:, None, None] - self.anchors).square().sum(-1).clamp(min=LEAST**2).sqrt()
         near = (-apart / self.delta).flatten(1).softmax(1).view(apart.shape).sum(2)
         heard = self.attend(feature, self.anchors)
-        sure, by_place, by_attention = (
-            confidence(p),
-            confidence(near)[:, None] + LEAST,
-            confidence(heard)[:, None] + LEAST,
-        )
+        by_place, by_attention = confidence(near)[:, None] + LEAST, confidence(heard)[:, None] + LEAST
         both = (by_place * near + by_attention * heard) / (by_place + by_attention)
-        corrected = sure[:, None] * p + (1 - sure[:, None]) * both
-        return Correction(p, sure, apart, near, heard, both, (1 - trust) * p + trust * corrected)
+        sure = confidence(p)
+        whole = sure[:, None] * p + (1 - sure[:, None]) * both
+        return Correction(p, sure, apart, near, heard, both, (1 - trust) * p + trust * whole)
 
 
 class AnchorAttention(nn.Module):

@@ -189,6 +189,9 @@ def _from_weights(
     zero_init: bool,
 ) -> Recognizer:
     old, record = load_weights(find_weights(start))
+    if old.balance is not None:
+        fix = "start from what they started from, or give them heads: `mien train heads`"
+        raise ConfigError("weights without anchors, which a new start would lose", start, fix)
     old.requires_grad_(True)
     has: Any = old.net.config
     begun: Any = config or has
