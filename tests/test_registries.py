@@ -214,15 +214,15 @@ def test_a_term_of_the_loss_has_a_gradient(name: str) -> None:
     term = TERMS[name](Setting(LABELS, 4, torch.tensor([5, 3, 2])))
     logits = torch.randn(6, 3, generator=torch.Generator().manual_seed(0)).requires_grad_(True)
     attention = torch.rand(6, 1, 4, 4, generator=torch.Generator().manual_seed(1)).requires_grad_(True)
-    answer = Answer(logits, torch.randn(6, 4), attention=attention)
+    feature = torch.randn(6, 4, generator=torch.Generator().manual_seed(2)).requires_grad_(True)
+    answer = Answer(logits, feature, attention=attention)
     targets = torch.eye(3)[torch.arange(6) % 3]
     points = torch.from_numpy(MEAN_FACE.copy()).float().expand(6, 1, -1, -1)
     loss = term(answer, Step(torch.rand(6, 1, 1, 8, 8), targets, targets.argmax(1), 0, lambda: answer, {}, points))
     loss.backward()
     assert loss.ndim == 0
-    read = attention if term.reads_attention else logits
-    assert read.grad is not None
-    assert read.grad.abs().sum() > 0
+    read = [attention] if term.reads_attention else [logits, feature]
+    assert sum(part.grad.abs().sum() for part in read if part.grad is not None) > 0
 
 
 @pytest.mark.parametrize("name", RECIPES)

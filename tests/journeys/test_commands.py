@@ -43,6 +43,7 @@ ELSEWHERE = {
     "mien train heads": "tests/training/test_masked.py::test_the_commands_train_and_measure",
     "mien train poster": "tests/parity/test_poster.py::test_the_recipe_learns_with_what_it_says",
     "mien train points": "tests/models/test_points.py::test_the_recipe_trains_and_a_film_is_analysed",
+    "mien relabel": "tests/models/test_text_head.py::test_the_commands_train_relabel_and_tell",
     "mien train landmarks": "tests/training/test_recipes.py::test_train_write_load_evaluate",
     "mien train signals": "tests/training/test_facial.py::test_a_run_adds_signals_and_changes_nothing_else",
     "mien train smoke --kind static --recipe.terms": "tests/parity/test_cues.py::test_a_recipe_takes_it_by_flag",

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from mien.evaluation.folds import Table
     from mien.evaluation.forgotten import Forgotten
     from mien.evaluation.groups import Groups
+    from mien.evaluation.open_words import WordReport
     from mien.evaluation.predictions import Predictions
     from mien.evaluation.report import Report
     from mien.evaluation.robustness import Robustness
@@ -34,7 +35,9 @@ if TYPE_CHECKING:
     from mien.evaluation.signals import SignalReport
     from mien.evaluation.world import World
 
-    Outcome = Report | Groups | Forgotten | Table | Comparison | Robustness | World | BoxReport | SignalReport
+    Outcome = (
+        Report | Groups | Forgotten | Table | Comparison | Robustness | World | BoxReport | WordReport | SignalReport
+    )
 
 
 Spoilt = Literal["usual", "covers", "display"]
@@ -42,12 +45,11 @@ Spoilt = Literal["usual", "covers", "display"]
 
 @dataclass(frozen=True)
 class Evaluate:
-    """Measure models on a labelled split: UAR, WAR, macro-F1, recalls, intervals, calibration; and what both model and
-    set say beside the expression.
+    """Measure models on a labelled split: UAR, WAR, macro-F1, recalls, intervals, calibration.
 
-    Several runs give a table with their mean: one run a fold, or repeated runs of one fold. Tables of predictions (CSV)
-    have the column id, one column with the probability of each class (or `label`, the answer alone), and `target`, the
-    true class.
+    And what both model and set say beside the expression. Several runs give a table with their mean: one run a fold, or
+    repeated runs of one fold. Tables of predictions (CSV) have the column id, one column with the probability of each
+    class (or `label`, the answer alone), and `target`, the true class.
     """
 
     runs: Annotated[tuple[str, ...], tyro.conf.Positional, tyro.conf.arg(metavar="[RUN...]")] = ()
@@ -82,6 +84,9 @@ class Evaluate:
     against unseen items of --split. Needs --data."""
     groups: Path | None = None
     """A CSV table with the column id and those of --by and --centre."""
+    open_words: Annotated[tuple[Path, Path] | None, tyro.conf.arg(metavar="TRUTH ANSWERS")] = None
+    """Instead of runs: CSV tables of free words, the true ones and the answers (columns id and words, between ;), for
+    precision, recall and F of the words, of groups of near words, and of classes."""
     out: Annotated[Path | None, tyro.conf.arg(aliases=["-o"])] = None
     """Folder for report.json, report.md, predictions.csv, confusion.csv and .png, reliability.png."""
     device: str = "auto"
@@ -123,6 +128,9 @@ class Evaluate:
             raise ConfigError("--predictions alone", "a run or --keep beside it", "leave one of them out")
         if self.boxes and (self.runs or self.compare or self.robustness or self.world or self.predictions or self.keep):
             raise ConfigError("--boxes alone", "a run or another task beside it", "leave one of them out")
+        tasks = (self.runs, self.compare, self.robustness, self.world, self.predictions, self.boxes, self.keep)
+        if self.open_words and any(tasks):
+            raise ConfigError("--open-words alone", "a run or another task beside it", "leave one of them out")
         if self.keep and (self.compare or self.ground.map or any(map(_is_table, self.runs))):
             raise ConfigError("--keep with weights on all their classes", "--compare, --map or a table", "leave it out")
         if self.keep and (self.backend != "torch" or any(map(is_exported, self.runs))):
@@ -184,6 +192,8 @@ def _outcome(options: Evaluate) -> Outcome:
 
     if options.boxes is not None:
         return _boxes(*options.boxes)
+    if options.open_words is not None:
+        return _words(*options.open_words)
     if options.predictions is not None:
         return _reported(_centred(_from_tables(*options.predictions, options.ground), options), options)
     if options.robustness:
@@ -315,6 +325,12 @@ def _boxes(true: Path, found: Path) -> BoxReport:
     from mien.evaluation.boxes import load_boxes, measure_boxes
 
     return measure_boxes(load_boxes(true, scored=False), load_boxes(found, scored=True))
+
+
+def _words(true: Path, said: Path) -> WordReport:
+    from mien.evaluation.open_words import load_words, measure_words
+
+    return measure_words(load_words(true), load_words(said))
 
 
 def _stated(predictions: Predictions, ground: Ground) -> Predictions:

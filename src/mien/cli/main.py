@@ -33,6 +33,7 @@ VERBS = {
     "study": "Films, people and events to the tables, curves, contrasts and pictures of a paper.",
     "sweep": "Films by the million, from any store, on this machine, an array of jobs or a Ray cluster: a row each.",
     "models": "The models that come with mien: labels, licence, training data, scores.",
+    "relabel": "Other labels for a head of text vectors, without training; they are marked as not measured.",
     "doctor": "Check that this machine has what mien needs, and say what to do where it does not.",
     "prepare": "Check a data set's release, crop its faces, and write a manifest to train and evaluate by.",
     "pretrain": "Pre-train a backbone on face crops without labels: a masked autoencoder.",

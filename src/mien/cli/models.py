@@ -81,6 +81,8 @@ def _print_one(record: ModelRecord, as_json: bool) -> None:
     facts = {
         "labels": ", ".join(record.labels.labels),
         **({"says beside": ", ".join(one.name for one in record.signals)} if record.signals else {}),
+        **({"anchors": f"{record.anchors} a class correct the answer"} if record.anchors else {}),
+        **{f"labels of {name}": _words(record, name) for name in record.texts},
         "trained on": record.trained_on,
         "licence": record.licence,
         **readable(record.scores),
@@ -94,6 +96,15 @@ def _print_one(record: ModelRecord, as_json: bool) -> None:
         "file": record.source,
     }
     print_table(record.name, ("", ""), list(facts.items()))
+
+
+def _words(record: ModelRecord, name: str) -> str:
+    """What is known of labels that can be exchanged, and from what they come."""
+    texts = record.texts[name]
+    new = texts.unmeasured(next(one.labels for one in record.signals if one.name == name))
+    parts = {"measured": texts.measured, "not measured": new}
+    said = "; ".join(f"{part}: {', '.join(labels)}" for part, labels in parts.items() if labels)
+    return f"{said} (vectors: {texts.source})"
 
 
 def readable(scores: dict[str, float]) -> dict[str, str]:

@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
+from mien.models.anchors import corrected
 from mien.models.heads import answer_for, reads_tail, torch_values, with_heads
 from mien.models.landmarks import LANDMARK_SIZE, MAP_SIDE, tail_of
 from mien.models.preprocess import normalise, to_colour
@@ -37,6 +38,7 @@ class ClipGraph(nn.Module):
         self.signals = model.record.signals
         says = [signal.name for signal in self.signals]
         self.heads = nn.ModuleDict({name: head for name, head in model.network.heads.items() if name in says})
+        self.balance = model.network.balance
         self.tail = model.network.tail if reads_tail(self.heads.values()) else None
         self.to_input = Resize(given.crop_size, given.input_size, antialias=given.crop_size > given.input_size)
         self.to_landmarks = Resize(given.input_size, LANDMARK_SIZE, align_corners=True)
@@ -54,7 +56,7 @@ class ClipGraph(nn.Module):
             whole = self.landmarks.landmark_map(self.to_landmarks(frames))
             landmark_map, tail = self.to_grid(whole), tail_of(self.tail, whole, b)
         given = answer_for(self.heads.values(), self.net, frames.view(b, t, *frames.shape[1:]), landmark_map)
-        answer = with_heads(given, self.heads, tail)
+        answer = corrected(self.balance, with_heads(given, self.heads, tail))
         logits, said = answer.logits, ((one, answer.signals[one.name]) for one in self.signals)
         beside = [part for one, raw in said for part in (torch_values(one, raw), raw)]
         return (logits / self.temperature + self.shift).softmax(-1), logits, *beside

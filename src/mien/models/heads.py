@@ -17,6 +17,7 @@ from mien.core.signals import Signal
 from mien.models.landmarks import TAIL
 from mien.models.net import Answer
 from mien.models.nets import HEADS
+from mien.models.texts import Texts
 
 COSINE_SCALE = 16.0
 LEAST_GAP = 1e-3
@@ -43,6 +44,8 @@ class Head(nn.Module, ABC):
     """Whether it reads :attr:`mien.models.net.Answer.tokens`, (b, t, l, d), in the feature's place."""
     says_edges: ClassVar[bool] = False
     """Whether it has a method ``with_edges``, which in training says of every two columns, flags, which are there."""
+    reads_texts: ClassVar[bool] = False
+    """Whether it is built of :class:`mien.models.texts.Texts` too."""
 
     def __init__(self, dim: int, signal: Signal) -> None:
         super().__init__()
@@ -127,14 +130,22 @@ class Level(Head):
         return torch.cat([left[:, :1], middle, reached[:, -1:]], 1)
 
 
-def build_heads(kinds: Mapping[str, str], signals: tuple[Signal, ...], dim: int) -> dict[str, Head]:
-    """Fresh heads, by signal, of the kinds that a record names. Raises ConfigError for a kind that there is not, or
-    that cannot say such a signal."""
+def build_heads(
+    kinds: Mapping[str, str], signals: tuple[Signal, ...], dim: int, texts: Mapping[str, Texts] | None = None
+) -> dict[str, Head]:
+    """Fresh heads, by signal, of the kinds that a record names; ``texts`` are the record's. Raises ConfigError for a
+    kind that there is not, or that cannot say such a signal."""
+    built: dict[str, Head] = {}
     for one in signals:
-        if one.name in kinds and one.kind not in (fit := HEADS[kinds[one.name]].says):
-            expected = f"a signal of {' or '.join(fit)} for a head {kinds[one.name]}"
+        if one.name not in kinds:
+            continue
+        entry = HEADS[kinds[one.name]]
+        if one.kind not in entry.says:
+            expected = f"a signal of {' or '.join(entry.says)} for a head {kinds[one.name]}"
             raise ConfigError(expected, f"{one.name}, {one.kind}", "choose another kind of head")
-    return {one.name: HEADS[kinds[one.name]].head.found()(dim, one) for one in signals if one.name in kinds}
+        head = entry.head.found()
+        built[one.name] = head(dim, one, (texts or {}).get(one.name)) if head.reads_texts else head(dim, one)
+    return built
 
 
 def reads_tail(heads: Iterable[nn.Module]) -> bool:

@@ -110,6 +110,7 @@ HEADS: Registry[HeadEntry] = Registry(
         "queries": HeadEntry(Place("mien.models.queries:Queries"), linear=True),
         "plane": HeadEntry(Place("mien.models.heads:Plane"), linear=False, says=("scale",)),
         "level": HeadEntry(Place("mien.models.heads:Level"), linear=False, says=("classes",)),
+        "text": HeadEntry(Place("mien.models.text_head:Text"), linear=False, says=("classes",)),
     },
 )
 """What may say a signal beside the expression, by the name that records have."""

@@ -29,11 +29,14 @@ from mien.core.signals import Signal, distinct, parse_signals, width
 from mien.models.calibration import TRAINED, Calibration, parse_calibration
 from mien.models.figures import figures_of
 from mien.models.nets import HEADS, MOST_SIDE, config_of
+from mien.models.texts import Texts, parse_texts
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 FORMAT = 1
 SHIPPED = Path(__file__).parents[1] / "weights"
+MOST_ANCHORS = 1024
+"""Of a class."""
 MOST_CLIP_FRAMES, MOST_CLIP_BYTES = 1024, 1 << 29
 """Of the crops of one clip, which are in memory for every face in sight."""
 LEAST_STD, MOST_PIXEL = 1e-3, 1e3
@@ -100,6 +103,8 @@ class ModelRecord:
         network: which it is, by its name in :data:`mien.models.nets.NETS`.
         signals: what the model says beside the expression, in the order of its outputs after the logits.
         heads: of its signals those that a head says, with the kind, by its name in :data:`mien.models.nets.HEADS`.
+        texts: of its signals those whose labels are vectors (:mod:`mien.models.text_head`), with what these are.
+        anchors: of a class, which correct the logits (:mod:`mien.models.anchors`); 0: nothing does.
     """
 
     name: str
@@ -121,6 +126,8 @@ class ModelRecord:
     network: str = "s2d"
     signals: tuple[Signal, ...] = ()
     heads: dict[str, str] = field(default_factory=dict)
+    texts: dict[str, Texts] = field(default_factory=dict)
+    anchors: int = 0
     bias: tuple[float, ...] = ()
     calibrations: dict[str, Calibration] = field(default_factory=dict)
     prior: str = TRAINED
@@ -144,6 +151,7 @@ class ModelRecord:
         for name, value in self.scores.items():
             checks.text("name of a score", name, 3 * checks.MOST_LABEL)
             checks.real(f"score {name}", value, -1e12, 1e12)
+        checks.whole("anchors", self.anchors, 0, MOST_ANCHORS)
         checks.whole("parameters", self.parameters, 0, 10**13)
         hashed = isinstance(self.sha256, str) and re.fullmatch("[0-9a-f]{64}|", self.sha256) is not None
         checks.demand(hashed, "sha256", "64 hexadecimal digits", self.sha256)
@@ -155,6 +163,8 @@ class ModelRecord:
             checks.demand(known, f"head of {name}", f"for a signal, one of {', '.join(HEADS)}", kind)
             fits = said[0] in HEADS[kind].says
             checks.demand(fits, f"head of {name}", f"for a signal of {' or '.join(HEADS[kind].says)}", said[0])
+        worded = isinstance(self.texts, dict) and all(self.heads.get(name) == "text" for name in self.texts)
+        checks.demand(worded, "texts", "those of signals with a head text", self.texts)
 
     @property
     def readings(self) -> dict[str, Calibration]:
@@ -170,7 +180,8 @@ class ModelRecord:
         """The same weights, of whose signals only those among ``names`` are asked for."""
         kept = tuple(signal for signal in self.signals if signal.name in names)
         heads = {name: kind for name, kind in self.heads.items() if name in names}
-        return self if kept == self.signals else dataclasses.replace(self, signals=kept, heads=heads)
+        texts = {name: of for name, of in self.texts.items() if name in heads}
+        return self if kept == self.signals else dataclasses.replace(self, signals=kept, heads=heads, texts=texts)
 
     def read_as(self, prior: str | None) -> ModelRecord:
         """The same weights, read in another way; None: as the file says. Raises ConfigError for an unknown name."""
@@ -182,14 +193,16 @@ class ModelRecord:
 
     @property
     def is_image_model(self) -> bool:
-        """Whether a clip's logits are exactly the mean of its frames' logits (no temporal parts)."""
+        """Whether a clip's feature is exactly the mean of its frames' features (no temporal parts), and so are its
+        logits unless anchors correct them."""
         return bool(self.config) and self.config.get("frames") is None
 
     @property
     def averages(self) -> bool:
         """Whether all that the network says of a clip is the mean of what it says of its frames, before calibration."""
         own = [signal.name for signal in self.signals if not signal.derived_from]
-        return self.is_image_model and all(name in self.heads and HEADS[self.heads[name]].linear for name in own)
+        linear = self.is_image_model and not self.anchors
+        return linear and all(name in self.heads and HEADS[self.heads[name]].linear for name in own)
 
     def to_json(self) -> str:
         """The header's text; hash and path are facts about a file and stay out."""
@@ -198,7 +211,7 @@ class ModelRecord:
         if self.network == "s2d":
             del body["network"]  # as always: what read such a file still does
         body["signals"] = [signal.to_dict() for signal in self.signals]
-        for name in ("signals", "heads"):
+        for name in ("signals", "heads", "texts", "anchors"):
             if not body[name]:
                 del body[name]  # likewise
         if not self.calibrations:
@@ -227,6 +240,8 @@ def parse_record(text: str, source: str, sha256: str) -> ModelRecord:
             body["bias"] = tuple(body["bias"])
         if "calibrations" in body:
             body["calibrations"] = {name: parse_calibration(value) for name, value in body["calibrations"].items()}
+        if "texts" in body:
+            body["texts"] = {name: parse_texts(value) for name, value in body["texts"].items()}
         signals = parse_signals(body.pop("signals", []))
         record = ModelRecord(
             labels=LabelSpace(labels["name"], tuple(labels["labels"])),

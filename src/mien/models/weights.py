@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from mien.core.errors import ConfigError, WeightsError
 from mien.core.files import whole_file
+from mien.models.anchors import ReliabilityBalance, corrected
 from mien.models.heads import Head, answer_for, build_heads, reads_tail, reads_tokens, with_heads
 from mien.models.landmarks import LandmarkTail, MobileFaceNet, landmark_input, tail_of
 from mien.models.net import Answer, Net
@@ -40,6 +41,7 @@ class Recognizer(nn.Module):
         preprocessing: how crops become input.
         heads: on its feature, by the signal they say.
         says: signals in the order of :meth:`outputs`; empty: the heads'.
+        balance: corrects the logits by the feature, the last step of all; None: they are the network's.
     """
 
     def __init__(
@@ -49,11 +51,12 @@ class Recognizer(nn.Module):
         preprocessing: Preprocessing,
         heads: Mapping[str, Head] | None = None,
         says: Sequence[str] = (),
+        balance: ReliabilityBalance | None = None,
     ) -> None:
         super().__init__()
         self.network: str = net.config.network
         self.put(net)
-        self.landmarks, self.preprocessing = landmarks, preprocessing
+        self.landmarks, self.preprocessing, self.balance = landmarks, preprocessing, balance
         self.heads, self.says = nn.ModuleDict(dict(heads or {})), tuple(says or heads or ())
         self.tail = LandmarkTail() if reads_tail(self.heads.values()) else None
         if self.tail is not None and landmarks is None:
@@ -95,15 +98,16 @@ class Recognizer(nn.Module):
 
     def logits(self, frames: Float[Tensor, "b t 3 s s"]) -> Float[Tensor, "b c"]:
         """Logits of frames that are already normalised (training comes in here, after its augmentation)."""
-        logits: Tensor = self.net(frames, self.landmark_map(frames.flatten(0, 1)))[0]
-        return logits
+        answer = Answer(*self.net(frames, self.landmark_map(frames.flatten(0, 1))))
+        return corrected(self.balance, answer).logits
 
     def answer(self, frames: Float[Tensor, "b t 3 s s"], says: Sequence[str] | None = None) -> Answer:
         """What is said of frames that are already normalised; of the heads' signals only ``says``, None: all."""
         heads = self.heads if says is None else {name: self.heads[name] for name in says if name in self.heads}
         landmark_map = self.landmark_map(frames.flatten(0, 1))
         tail = tail_of(self.tail, landmark_map, len(frames)) if reads_tail(heads.values()) else None
-        return with_heads(answer_for(heads.values(), self.net, frames, landmark_map), heads, tail)
+        answer = with_heads(answer_for(heads.values(), self.net, frames, landmark_map), heads, tail)
+        return corrected(self.balance, answer)
 
     def landmark_map(self, images: Float[Tensor, "n 3 s s"]) -> Float[Tensor, "n 128 14 14"] | None:
         """The frozen landmark net's map of normalised images; None for a model without prompts."""
@@ -145,6 +149,7 @@ def save_weights(
         network=recognizer.network,
         config=recognizer.net.config.recorded(),
         preprocessing=recognizer.preprocessing,
+        anchors=recognizer.balance.count if recognizer.balance is not None else 0,
         parameters=sum(p.numel() for p in recognizer.parameters()),
     )
     state = {
@@ -200,10 +205,12 @@ def load_weights(path: Path) -> tuple[Recognizer, ModelRecord]:
     state = read_tensors(path)
     with torch.device("meta"):  # no random numbers are drawn only to be overwritten
         net: Net = build(config_of(record.network, record.config))
-        heads = build_heads(record.heads, record.signals, net.config.dim)
+        heads = build_heads(record.heads, record.signals, net.config.dim, record.texts)
         landmarks = MobileFaceNet() if "landmark_map" in net.needs or reads_tail(heads.values()) else None
         says = [signal.name for signal in record.signals]
-        recognizer = Recognizer(net, landmarks, record.preprocessing, heads, says)
+        classes = len(record.labels)
+        balance = ReliabilityBalance(classes, record.anchors, net.config.dim) if record.anchors else None
+        recognizer = Recognizer(net, landmarks, record.preprocessing, heads, says, balance)
     if unsaid := set(says) - set(heads) - set(net.says):
         raise WeightsError("a network or a head for every signal", f"{path}: none for {', '.join(unsaid)}", GET_AGAIN)
     wanted = recognizer.state_dict()

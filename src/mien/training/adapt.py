@@ -40,6 +40,7 @@ from mien.training.labelled import LabelledTask
 from mien.training.learner import net_state
 from mien.training.loop import FitPlan, Report, fit
 from mien.training.recipe import ClipRecipe
+from mien.training.start import demand_no_anchors
 from mien.training.unlabelled import PictureFiles, open_crops
 
 Learns = Literal["head", "norm", "all"]
@@ -134,6 +135,7 @@ class AdaptRun:
         torch.set_num_threads(thread_count())
         torch.manual_seed(self.fit.seed)
         recognizer, record = load_weights(find_weights(self.model))
+        demand_no_anchors(record, self.model)
         if self.learn != "head" and record.heads:
             got = f"--learn {self.learn} and {', '.join(record.heads)}"
             raise ConfigError("--learn head with weights whose other heads read the feature", got, "leave --learn out")

@@ -40,6 +40,7 @@ from mien.training.labelled import LabelledTask
 from mien.training.learner import Learner, net_state
 from mien.training.loop import FitPlan, Report, fit
 from mien.training.recipe import FaceRecipe
+from mien.training.start import demand_no_anchors
 from mien.training.terms import SoftLabels, Step, Term
 
 FORGET = "forget"
@@ -150,6 +151,7 @@ class ForgetRun:
         torch.set_num_threads(thread_count())
         torch.manual_seed(self.fit.seed)
         recognizer, record = load_weights(find_weights(self.model))
+        demand_no_anchors(record, self.model)
         if record.heads or not record.is_image_model:
             # Heads of signals would read a feature that moved under them; clips are read from files.
             got = f"{record.name} with {', '.join(record.heads) or 'temporal parts'}"

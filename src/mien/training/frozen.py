@@ -31,12 +31,12 @@ from mien.models.torch_file import read_torch
 from mien.models.weights import Recognizer, load_weights, save_weights
 from mien.models.zoo import LoadedModel
 from mien.training.finish import write_facts
-from mien.training.heads import HeadSpec, built_heads, numbers_of, parse_heads
+from mien.training.heads import HeadSpec, built_heads, numbers_of, parse_heads, texts_of
 from mien.training.loop import FitPlan, Report, fit
 from mien.training.masked import HeadLosses, loss_for
 from mien.training.task import Task, device_of, matrices_decay
 
-KINDS = ("linear", "plane", "level")
+KINDS = ("linear", "plane", "level", "text")
 """Those that begin with one linear layer on the feature, which what they learn on can be folded into."""
 LEAST_SPREAD = 1e-2
 """Of a feature's number, as a share of all numbers' mean spread: one that never moves must not weigh without bounds."""
@@ -50,13 +50,15 @@ class HeadRecipe:
 
     Attributes:
         heads: of signals that the data have, as signal=kind or signal=kind:weight; kinds that read the feature: linear,
-            plane, level.
+            plane, level, text.
         head_losses: what they learn by.
+        texts: JSON file of vectors for the labels of heads of kind text; None: the labels' action units.
         views: stretches of a clip whose features are averaged.
     """
 
     heads: tuple[str, ...] = ()
     head_losses: HeadLosses = field(default_factory=HeadLosses)
+    texts: Path | None = None
     views: int = 2
 
 
@@ -206,7 +208,7 @@ class HeadRun:
 
     def specs(self, rows: Manifest) -> list[HeadSpec]:
         """The heads that are named. Raises ConfigError for none, or for one that is not to be had here."""
-        specs = parse_heads(self.recipe.heads, rows.signals)
+        specs = parse_heads(self.recipe.heads, rows.signals, self.recipe.texts)
         if not specs:
             known = ", ".join(one.name for one in rows.signals) or "none"
             raise ConfigError(f"--recipe.heads for signals of {rows.name} ({known})", "none", "say affect=plane, e.g.")
@@ -229,6 +231,7 @@ class HeadRun:
             name=self.name,
             signals=distinct((*kept, *(spec.signal for spec in specs))),
             heads={**record.heads, **{spec.signal.name: spec.kind for spec in specs}},
+            texts={**{name: of for name, of in record.texts.items() if name not in taken}, **texts_of(specs)},
             scores={**record.scores, **{name: round(value, 4) for name, value in scores.items()}},
             trained_on=f"{begun}{LEARNT}{', '.join(sorted(taken))} from {len(rows)} items of {rows.name}",
         )
@@ -255,7 +258,9 @@ def with_new_heads(recognizer: Recognizer, heads: Mapping[str, Any], record: Mod
     """The same networks with more heads, or others for a signal that they say already."""
     old = {name: head for name, head in recognizer.heads.items() if isinstance(head, Head)}
     says = [signal.name for signal in record.signals]
-    whole = Recognizer(recognizer.net, recognizer.landmarks, recognizer.preprocessing, {**old, **heads}, says)
+    whole = Recognizer(
+        recognizer.net, recognizer.landmarks, recognizer.preprocessing, {**old, **heads}, says, recognizer.balance
+    )
     whole.tail = recognizer.tail if whole.tail is not None else None
     return whole.eval()
 

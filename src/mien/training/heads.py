@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 from jaxtyping import Float
@@ -16,6 +17,8 @@ from mien.data.manifest import Manifest
 from mien.models.heads import Head, build_heads, with_edges
 from mien.models.net import Answer, Net
 from mien.models.nets import HEADS
+from mien.models.text_head import Text
+from mien.models.texts import Texts, Vocabulary, from_units, read_vocabulary
 from mien.training.masked import HeadLosses, SignalLoss, edge_loss, loss_for
 from mien.training.terms import Step, Term
 
@@ -36,11 +39,13 @@ class HeadSpec:
         signal: what it says.
         kind: in :data:`mien.models.nets.HEADS`.
         weight: of its loss.
+        words: the labels' vectors, of a head that reads texts.
     """
 
     signal: Signal
     kind: str
     weight: float
+    words: Vocabulary | None = None
 
     @property
     def shown(self) -> bool:
@@ -48,12 +53,17 @@ class HeadSpec:
         return not self.signal.words & NOT_SHOWN
 
 
-def parse_heads(words: Sequence[str], signals: tuple[Signal, ...]) -> list[HeadSpec]:
+def parse_heads(words: Sequence[str], signals: tuple[Signal, ...], texts: Path | None = None) -> list[HeadSpec]:
     """``("affect=plane", "states=linear:0.5")`` for signals that the data have.
+
+    Args:
+        words: what the recipe says.
+        signals: of the data.
+        texts: file of vectors for labels (:func:`mien.models.texts.read_vocabulary`); None: their action units.
 
     Raises:
         ConfigError: a signal that the data do not have, one named twice, no such kind of head or one that cannot say
-            it, a weight that is no number above 0.
+            it, a weight that is no number above 0, a label without a vector, vectors that no head reads.
     """
     by_name = {signal.name: signal for signal in signals}
     found: dict[str, HeadSpec] = {}
@@ -75,8 +85,21 @@ def parse_heads(words: Sequence[str], signals: tuple[Signal, ...]) -> list[HeadS
         if signal.kind not in entry.says or entry.head.found().reads_tail:
             fits = [one for one in HEADS if signal.kind in HEADS[one].says and not HEADS[one].head.found().reads_tail]
             raise ConfigError(f"a head for {signal.kind}: {', '.join(fits)}", word, "change --recipe.heads")
-        found[name] = HeadSpec(signal, kind, value)
+        worded = entry.head.found().reads_texts
+        found[name] = HeadSpec(signal, kind, value, vocabulary(signal.labels, texts) if worded else None)
+    if texts is not None and not any(spec.words for spec in found.values()):
+        raise ConfigError("--recipe.texts for a head such as words=text", ", ".join(words) or "none", "leave it out")
     return list(found.values())
+
+
+def vocabulary(labels: Sequence[str], texts: Path | None) -> Vocabulary:
+    """Vectors of labels from a file, or of their action units. Raises ConfigError for a label without one."""
+    return from_units(labels) if texts is None else read_vocabulary(texts).of(labels)
+
+
+def texts_of(specs: Sequence[HeadSpec]) -> dict[str, Texts]:
+    """What a record says of the vectors, by signal: all labels that were learned are measured."""
+    return {spec.signal.name: spec.words.texts(spec.signal.labels) for spec in specs if spec.words is not None}
 
 
 def signals_of(sets: Collection[Manifest]) -> tuple[Signal, ...]:
@@ -177,4 +200,10 @@ def trained_heads(specs: Sequence[HeadSpec], state: Mapping[str, Tensor], dim: i
 
 def built_heads(specs: Sequence[HeadSpec], dim: int) -> dict[str, Head]:
     """Fresh heads, by signal."""
-    return build_heads({spec.signal.name: spec.kind for spec in specs}, tuple(spec.signal for spec in specs), dim)
+    kinds, signals = {spec.signal.name: spec.kind for spec in specs}, tuple(spec.signal for spec in specs)
+    heads = build_heads(kinds, signals, dim, texts_of(specs))
+    for spec in specs:
+        head = heads[spec.signal.name]
+        if spec.words is not None and isinstance(head, Text):
+            head.take(spec.words)
+    return heads

@@ -24,6 +24,7 @@ from mien.data.manifest import Manifest, load_manifest
 from mien.data.mixing import mix
 from mien.data.splits import hold_out
 from mien.evaluation.signals import measure_signals
+from mien.models.anchors import ReliabilityBalance
 from mien.models.find import find_weights
 from mien.models.heads import Head
 from mien.models.landmarks import fold
@@ -33,9 +34,18 @@ from mien.models.record import ModelRecord, read_record
 from mien.models.torch_file import read_torch
 from mien.models.weights import Recognizer, save_weights
 from mien.models.zoo import LoadedModel
+from mien.training.anchored import balance_of, trained_balance
 from mien.training.features import see
 from mien.training.finish import calibrate, figures, uncalibrated, write_facts
-from mien.training.heads import demand_unmirrored, head_terms, heads_of, parse_heads, signals_of, trained_heads
+from mien.training.heads import (
+    demand_unmirrored,
+    head_terms,
+    heads_of,
+    parse_heads,
+    signals_of,
+    texts_of,
+    trained_heads,
+)
 from mien.training.identity import person_probe
 from mien.training.learner import Inputs, Learner, net_state
 from mien.training.loop import FitPlan, Report, fit
@@ -95,7 +105,7 @@ class LabelledTask(Task):
             raise ConfigError(expected, ", ".join(sorted(taken)), "change --beside")
         parts |= {style: (share, StyleLabels(style, net.head)) for style, share in self.styles.items()}
         sets = [train, *(rows for _, rows in beside)]
-        self.heads = parse_heads(recipe.heads, signals_of(sets) if recipe.heads else ())
+        self.heads = parse_heads(recipe.heads, signals_of(sets) if recipe.heads else (), recipe.texts)
         demand_unmirrored(self.heads, recipe.mirrors)
         parts |= head_terms(self.heads, net, sets, recipe.head_losses)
         identity = recipe.identity
@@ -149,15 +159,17 @@ class LabelledTask(Task):
                 points = eyes.landmarks.points(found).view(*frames.shape[:2], -1, 2)
         return Inputs(frames, found, points)
 
-    def judge(self, net: nn.Module) -> Judged:
-        """A network's answers to the held-out items."""
-        judged = Recognizer(net, self._eyes.landmarks, self.preprocessing).to(device_of(net)).eval()  # type: ignore[arg-type]
+    def judge(self, net: nn.Module, balance: ReliabilityBalance | None = None) -> Judged:
+        """A network's answers to the held-out items, corrected by the anchors that it learned with."""
+        eyes = self._eyes
+        judged = Recognizer(net, eyes.landmarks, eyes.preprocessing, balance=balance)  # type: ignore[arg-type]
+        judged = judged.to(device_of(net)).eval()
         return self.recipe.judge(judged, self.held_out)
 
     def validate(self, module: nn.Module) -> dict[str, float]:
         """WAR, UAR and loss on the held-out items."""
         assert isinstance(module, Learner)
-        judged = self.judge(module.net)
+        judged = self.judge(module.net, balance_of(module.terms))
         probabilities = softmax(judged.logits)
         loss = float(-(judged.targets * np.log(probabilities.clip(1e-12))).sum(1).mean())
         found = {**figures(probabilities, judged.labels), "loss": loss}
@@ -178,6 +190,7 @@ class LabelledTask(Task):
             self.recipe.frames,
             signals=tuple(spec.signal for spec in self.heads),
             heads={spec.signal.name: spec.kind for spec in self.heads},
+            texts=texts_of(self.heads),
         )
         found = measure_signals(LoadedModel(judged, record), self.held_out, self.recipe.views, sweep=True)
         return {} if found is None else found.scores()
@@ -314,10 +327,12 @@ class LabelledRun:
         chosen = read_torch(best)
         state = chosen["module"]
         net.load_state_dict(net_state(state))
-        judged = task.judge(net.to(device_of(task.recognizer.net)))
+        balance = trained_balance(task.learner.terms, state)
+        judged = task.judge(net.to(device_of(task.recognizer.net)), balance)
         shown = [spec for spec in task.heads if spec.shown]
         heads = trained_heads(shown, state, net.config.dim)
-        recognizer = Recognizer(net, task.recognizer.landmarks, task.preprocessing, heads).cpu().eval()
+        eyes = task.recognizer.landmarks
+        recognizer = Recognizer(net, eyes, task.preprocessing, heads, balance=balance).cpu().eval()
         if self.protocol == "clean":
             calibrated, split = calibrate(judged.logits, judged.labels), "valid"
         else:
@@ -351,9 +366,11 @@ class LabelledRun:
             scores={name: round(value, 4) for name, value in scores.items()},
             signals=tuple(spec.signal for spec in shown),
             heads={spec.signal.name: spec.kind for spec in shown},
+            texts=texts_of(shown),
         )
         path = self.out / f"{self.name}.safetensors"
         save_weights(recognizer, record, path, torch.float16)
+        recognizer.balance = None  # the anchors are of these labels alone
         for style in task.styles:
             net.head.load_state_dict({name: state[f"terms.{style}.head.{name}"] for name in ("weight", "bias")})
             other = replace(record, name=f"{self.name}-{style}", scores={}, temperature=1.0, threshold=0.0, bias=())

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -71,6 +72,7 @@ class Recipe(ABC):
             ``mien.models.nets.HEADS``. They learn with the network from the items whose number is known, and stand in
             its weights. See docs/train-your-own.md.
         head_losses: what those learn by.
+        texts: JSON file of vectors for the labels of heads of kind text; None: the labels' action units.
         identity: what is done about who somebody is, see :class:`mien.training.identity.IdentitySettings`.
         teacher: weights of mien (name or file) whose answers to the same clips are learned too; empty: none.
         teacher_share: of the loss that is the teacher's; the other terms have the rest.
@@ -95,6 +97,7 @@ class Recipe(ABC):
     sdl: SdlSettings = field(default_factory=SdlSettings)
     heads: tuple[str, ...] = ()
     head_losses: HeadLosses = field(default_factory=HeadLosses)
+    texts: Path | None = None
     identity: IdentitySettings = field(default_factory=IdentitySettings)
     teacher: str = ""
     teacher_share: float = 0.5

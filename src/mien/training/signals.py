@@ -267,7 +267,13 @@ class SignalRun:
         saying.load_state_dict(best["module"])
         assert isinstance(saying, Saying)
         heads = {name: head for name, head in saying.heads.items() if isinstance(head, Head)}
-        whole = Recognizer(recognizer.net.cpu(), recognizer.landmarks.cpu(), recognizer.preprocessing, heads)
+        whole = Recognizer(
+            recognizer.net.cpu(),
+            recognizer.landmarks.cpu(),
+            recognizer.preprocessing,
+            heads,
+            balance=recognizer.balance,
+        )
         whole.tail = saying.tail
         scores = {f"signals_{name}": round(value, 4) for name, value in best["figures"].items() if name != "score"}
         begun, *_ = record.trained_on.partition(LEARNT)

@@ -19,7 +19,7 @@ from mien.models.find import find_weights
 from mien.models.landmarks import MobileFaceNet
 from mien.models.net import Net
 from mien.models.nets import NetConfig, build
-from mien.models.record import Preprocessing
+from mien.models.record import ModelRecord, Preprocessing
 from mien.models.s2d import S2D, to_video
 from mien.models.shape import S2DConfig
 from mien.models.vit import resize_positions
@@ -189,6 +189,13 @@ FREE = ("dropout", "drop_path", "input_size", "depth", "frames", "classes", "ada
 """Fields of a shape in which weights may differ from the model that begins with them."""
 
 
+def demand_no_anchors(record: ModelRecord, start: str) -> None:
+    """Raise ConfigError for weights whose answers anchors correct: they were learned with the head as it is."""
+    if record.anchors:
+        fix = "use what they started from, or give them heads: `mien train heads`"
+        raise ConfigError("weights without anchors, which a new start would lose", start, fix)
+
+
 def _from_weights(
     config: NetConfig | None,
     changes: dict[str, Any],
@@ -198,6 +205,7 @@ def _from_weights(
     zero_init: bool,
 ) -> Recognizer:
     old, record = load_weights(find_weights(start))
+    demand_no_anchors(record, start)
     old.requires_grad_(True)
     has: Any = old.net.config
     begun: Any = config or has

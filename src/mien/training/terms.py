@@ -167,6 +167,8 @@ TERMS: Registry[Callable[[Setting], Term]] = Registry(
     {
         "labels": SoftLabels,
         "adjusted": Place("mien.training.adjusted:AdjustedLabels"),
+        "anchors": Place("mien.training.anchored:AnchoredLabels"),
+        "contrastive": Place("mien.training.contrastive:Contrastive"),
         "cues": Place("mien.training.cued:Cues"),
         "cues-mean": Place("mien.training.cued:CuesOfTheMeanFace"),
         "cues-wrong": Place("mien.training.cued:WrongCues"),
