@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 from jaxtyping import Float, UInt8
 
+from mien.analysis.covers import REASON, demand_known, too_covered, warnings
 from mien.analysis.current import Now, follow_live
 from mien.analysis.filters import filtered
 from mien.analysis.live import LiveSpans
@@ -154,6 +155,7 @@ class ExpressionModel:
         settings = settings or AnalysisSettings()
         if settings.compounds is not None:
             places_of(self.record.labels.labels, settings.compounds.pairs)  # or it is refused, before the work
+        demand_known(self.record.signals, settings.covered)
         state = state_of(source)
         if bgr:
             from mien.media.arrays import Pictures
@@ -180,7 +182,7 @@ class ExpressionModel:
             labels=self.record.labels,
             spans=spans,
             frames=FrameTable(notes.table, spans, self.record.labels.labels),
-            provenance={**facts, "problems": problems},
+            provenance={**facts, "problems": [*problems, *warnings(notes.table)]},
             compound=settings.compounds,
             origin=source,
             selection=settings.selection,
@@ -254,8 +256,10 @@ class ExpressionModel:
 def _for_live(settings: AnalysisSettings | None) -> AnalysisSettings:
     """Settings that can be followed while the source runs."""
     settings = settings or AnalysisSettings()
-    if settings.filter != "none" or settings.compound:
-        got = "--compound" if settings.compound else f"--filter {settings.filter}"
+    asked = {"--compound": settings.compound, "--covered": settings.covered is not None}
+    asked[f"--filter {settings.filter}"] = settings.filter != "none"
+    if any(asked.values()):
+        got = next(name for name, given in asked.items() if given)
         fix = "leave it out, or record it and use `mien analyze`"
         raise ConfigError("settings that need no more than what was seen so far", got, fix)
     return settings
@@ -325,16 +329,21 @@ class _Notes:
         spans: list[Span] = []
         for rows in rows_of_tracks:
             track, readable = int(tracks[rows[0]]), codes[rows] == 0
-            probabilities = np.full((len(rows), self.table.classes), np.nan)
+            probabilities, out = np.full((len(rows), self.table.classes), np.nan), np.zeros(len(rows), np.bool_)
             if readable.any():
                 asked = rows[readable]
                 probabilities[readable] = frame_probabilities(starts[asked], ends[asked], self._predictions[track])
                 signals = frame_signals(starts[asked], ends[asked], self._predictions[track])
                 signals = leaning(self.table.signals, signals, points[asked])
-            reasons = [self.table.reasons[code] for code in codes[rows]]
+                out[readable] = too_covered(self.table.signals, signals, settings.covered)
+                probabilities[out] = np.nan
+            reasons = [
+                REASON if late else self.table.reasons[code] for late, code in zip(out, codes[rows], strict=True)
+            ]
             seen = TrackReadings(track, starts[rows], ends[rows], probabilities, reasons, places[rows])
             seen = filtered(seen, rule, settings.filter, settings.filter_width)
             if readable.any():
                 self.table.set_probabilities(asked, seen.probabilities[readable], signals)
+                self.table.set_reason(rows[out], REASON)
             spans += track_spans(seen, rule)
         return tuple(sorted(spans, key=lambda span: (span.start, span.track)))

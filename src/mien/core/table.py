@@ -122,6 +122,12 @@ class FaceTable:
             if signals is not None:
                 self._chunks[chunk]["signals"][at[inside]] = signals[inside]
 
+    def set_reason(self, rows: Int[np.ndarray, " n"], reason: str) -> None:
+        """Say of ``rows`` (row numbers) why the face is not read; what was said of it before is gone."""
+        for row in rows.tolist():
+            record = self._chunks[row // CHUNK_ROWS][row % CHUNK_ROWS : row % CHUNK_ROWS + 1]
+            record["reason"], record["probabilities"], record["signals"] = self._code(reason), np.nan, np.nan
+
     def signal(self, name: str) -> Float[np.ndarray, "n k"]:
         """A copy of a signal's columns over all rows; NaN where the face could not be read. KeyError for a stranger."""
         return self.column("signals")[:, places(self._signals)[name]]

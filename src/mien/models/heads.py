@@ -35,6 +35,8 @@ class Head(nn.Module, ABC):
     """Whether it reads the landmark net's tail (:class:`mien.models.landmarks.LandmarkTail`) after the feature."""
     reads_tokens: ClassVar[bool] = False
     """Whether it reads :attr:`mien.models.net.Answer.tokens`, (b, t, l, d), in the feature's place."""
+    reads_middle: ClassVar[bool] = False
+    """Likewise :attr:`mien.models.net.Answer.middle`."""
 
     def __init__(self, dim: int, signal: Signal) -> None:
         super().__init__()
@@ -92,6 +94,11 @@ def reads_tokens(heads: Iterable[nn.Module]) -> bool:
     return any(isinstance(head, Head) and head.reads_tokens for head in heads)
 
 
+def reads_middle(heads: Iterable[nn.Module]) -> bool:
+    """Whether one of them does."""
+    return any(isinstance(head, Head) and head.reads_middle for head in heads)
+
+
 def answer_for(
     heads: Iterable[nn.Module],
     net: nn.Module,
@@ -100,6 +107,8 @@ def answer_for(
 ) -> Answer:
     """The network's answer to normalised frames, with tokens where one of the heads reads them."""
     asked = {"tokens": True} if reads_tokens(heads) else {}
+    if reads_middle(heads):
+        asked["middle"] = True
     return Answer(*net(frames, landmark_map, **asked))
 
 
@@ -108,12 +117,14 @@ def with_heads(
 ) -> Answer:
     """The answer with what ``heads`` say of its feature, or its tokens, and of the landmark net's tail, where read."""
     whole = answer.feature if tail is None else torch.cat([answer.feature, tail.to(answer.feature.dtype)], 1)
-    reads = {
-        name: answer.tokens if head.reads_tokens else whole if head.reads_tail else answer.feature
-        for name, head in heads.items()
-    }
-    said = {name: head(reads[name]) for name, head in heads.items()}
+    said = {name: head(_read_by(head, answer, whole)) for name, head in heads.items()}
     return answer._replace(signals={**answer.signals, **said})
+
+
+def _read_by(head: Any, answer: Answer, whole: Float[Tensor, "b n"]) -> Tensor | None:
+    if head.reads_middle:
+        return answer.middle
+    return answer.tokens if head.reads_tokens else whole if head.reads_tail else answer.feature
 
 
 def torch_values(signal: Signal, raw: Float[Tensor, "b k"]) -> Float[Tensor, "b k"]:

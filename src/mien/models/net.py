@@ -26,6 +26,7 @@ class Answer(NamedTuple):
         feature: what the heads read, before dropout: the mean over the frames. Logits are linear in it.
         signals: what else it says, by signal, before softmax and sigmoid.
         tokens: of the last block, or places of the last map, in reading order; None unless a head asks for them.
+        middle: likewise, of the block in the middle, before any norm.
         attention: how much of the answer rests on each place of the last map, >= 0, see :meth:`Net.attention`; None
             unless a term of the loss asks for it.
     """
@@ -35,6 +36,7 @@ class Answer(NamedTuple):
     signals: Mapping[str, Tensor] = {}
     tokens: Float[Tensor, "b t l d"] | None = None
     attention: Float[Tensor, "b t g g"] | None = None
+    middle: Float[Tensor, "b t l d"] | None = None
 
 
 class Net(nn.Module, ABC):
@@ -45,6 +47,7 @@ class Net(nn.Module, ABC):
         needs: what it wants beside the frames, by the name of :meth:`forward`'s argument; only that is made.
         gives_tokens: whether :meth:`forward`, and that of its quicker form, take ``tokens=True`` and then give
             :attr:`Answer.tokens`, ``dim`` wide.
+        gives_middle: likewise for ``middle=True`` and :attr:`Answer.middle`.
         says: names of the signals that its answers have beside the logits; others come from heads on its feature.
         decayed: numbers of dimensions of the parameters that weight decay is for.
         head: the last layer, from the feature to the logits: its rows are the classes.
@@ -55,6 +58,7 @@ class Net(nn.Module, ABC):
     config: Any
     needs: frozenset[str] = frozenset()
     gives_tokens: ClassVar[bool] = False
+    gives_middle: ClassVar[bool] = False
     says: tuple[str, ...] = ()
     decayed: ClassVar[tuple[int, ...]] = (2,)
     head: nn.Linear

@@ -97,6 +97,7 @@ HEADS: Registry[HeadEntry] = Registry(
         "landmark": HeadEntry(Place("mien.models.heads:Landmark"), linear=True),
         "cosine": HeadEntry(Place("mien.models.heads:Cosine"), linear=False),
         "graph": HeadEntry(Place("mien.models.unit_graph:Graph"), linear=True),
+        "covered": HeadEntry(Place("mien.models.covered:Covered"), linear=True),
     },
 )
 """What may say a signal beside the expression, by the name that records have."""

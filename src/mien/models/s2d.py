@@ -35,7 +35,7 @@ class S2D(Net):
 
     """
 
-    gives_tokens = True
+    gives_tokens = gives_middle = True
 
     def __init__(self, config: S2DConfig, zero_init: bool = True) -> None:
         super().__init__()
@@ -62,6 +62,7 @@ class S2D(Net):
         frames: Float[Tensor, "b t 3 h w"],
         landmark_map: Float[Tensor, "bt 128 u v"] | None = None,
         tokens: bool = False,
+        middle: bool = False,
     ) -> Answer:
         """Logits and feature of b clips.
 
@@ -69,14 +70,17 @@ class S2D(Net):
             frames: normalised as the weights demand; h = w = a multiple of the patch.
             landmark_map: conv_4 of the landmark net for the b x t frames, frames fastest; None without prompts.
             tokens: give those of the patches too, normed; the last block then computes them all.
+            middle: give those of the patches after the block in the middle too.
         """
         b, t, _, h, w = frames.shape
         if h != w or h % self.config.patch:
             raise ConfigError(f"square frames, side a multiple of {self.config.patch}", f"{h}x{w}", "resize them")
-        x = self.tokens(frames.flatten(0, 1), landmark_map, t, last=None if tokens else 1)
+        between: list[Tensor] | None = [] if middle else None
+        x = self.tokens(frames.flatten(0, 1), landmark_map, t, last=None if tokens else 1, between=between)
         feature = self.backbone.norm(x[:, 0]).view(b, t, -1).mean(1)
         places = self.backbone.norm(x[:, 1:]).unflatten(0, (b, t)) if tokens else None
-        return Answer(self.head(self.dropout(feature)), feature, tokens=places)
+        half = between[self.config.middle][:, 1:].unflatten(0, (b, t)) if between else None
+        return Answer(self.head(self.dropout(feature)), feature, tokens=places, middle=half)
 
     def tokens(
         self,
@@ -84,10 +88,12 @@ class S2D(Net):
         landmark_map: Float[Tensor, "bt 128 u v"] | None,
         frames: int,
         last: int | None = None,
+        between: list[Tensor] | None = None,
     ) -> Float[Tensor, "bt m d"]:
         """The tokens after the last block, class token first, before the last norm.
 
         With ``last=1`` the last block computes the class token alone: all the head reads, an eighth of a block's work.
+        ``between`` gets the tokens after every block.
         """
         patches = self.backbone.patch_embed(images)
         prompt = None
@@ -104,6 +110,8 @@ class S2D(Net):
                 x, prompt = checkpoint(self._step, i, x, prompt, frames, queries, use_reentrant=False)
             else:
                 x, prompt = self._step(i, x, prompt, frames, queries)
+            if between is not None:
+                between.append(x)
         return x
 
     def _step(

@@ -83,6 +83,11 @@ class S2DConfig(NetConfig):
         """Patches along a side."""
         return self.input_size // self.patch
 
+    @property
+    def middle(self) -> int:
+        """Number of the block in the middle, from 0: the last of the first half."""
+        return max(self.depth // 2 - 1, 0)
+
     @classmethod
     def tiny(cls, classes: int) -> S2DConfig:
         """A small one with all parts of the image model, for tests."""

@@ -20,6 +20,10 @@ _ENTRIES = {
         f"{_HERE}.shipped:SIGNALS",
         "action units, pose, gaze, closed eyes: heads on weights that stay as they are",
     ),
+    "covered": (
+        f"{_HERE}.shipped:COVERED",
+        "what covers a face, found patch by patch: fitted to weights that stay as they are",
+    ),
     "cnn": (f"{_HERE}.floor:CNN", "the floor: a plain convolutional network from nothing, FERPlus at 48 px"),
     "ferplus-video": (f"{_HERE}.shipped:FERPLUS_VIDEO", "a video model of it: temporal adapters, on faces that move"),
     "images": (f"{_HERE}.yours:IMAGES", "fine-tune the shipped image model on your own labelled faces"),
