@@ -176,9 +176,9 @@ def _robustness(options: Evaluate) -> Robustness:
 
 
 def _changes(spoilt: Spoilt, run: Run) -> Mapping[str, Corruption]:
+    from mien.data.covers import covers
+    from mien.data.display import displays
     from mien.evaluation.corruptions import CORRUPTIONS
-    from mien.evaluation.covers import covers
-    from mien.evaluation.display import displays
     from mien.models.zoo import LoadedModel
 
     if spoilt == "usual":

@@ -48,6 +48,8 @@ class Net(nn.Module, ABC):
         gives_tokens: whether :meth:`forward`, and that of its quicker form, take ``tokens=True`` and then give
             :attr:`Answer.tokens`, ``dim`` wide.
         gives_middle: likewise for ``middle=True`` and :attr:`Answer.middle`.
+        hides_patches: whether :meth:`forward` takes ``heard``, (b, l): of each clip the patches that attention may
+            read; its configuration then has ``patch``, their side in pixels.
         says: names of the signals that its answers have beside the logits; others come from heads on its feature.
         decayed: numbers of dimensions of the parameters that weight decay is for.
         head: the last layer, from the feature to the logits: its rows are the classes.
@@ -59,6 +61,7 @@ class Net(nn.Module, ABC):
     needs: frozenset[str] = frozenset()
     gives_tokens: ClassVar[bool] = False
     gives_middle: ClassVar[bool] = False
+    hides_patches: ClassVar[bool] = False
     says: tuple[str, ...] = ()
     decayed: ClassVar[tuple[int, ...]] = (2,)
     head: nn.Linear

@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import cast
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
@@ -35,7 +35,7 @@ class S2D(Net):
 
     """
 
-    gives_tokens = gives_middle = True
+    gives_tokens = gives_middle = hides_patches = True
 
     def __init__(self, config: S2DConfig, zero_init: bool = True) -> None:
         super().__init__()
@@ -63,6 +63,7 @@ class S2D(Net):
         landmark_map: Float[Tensor, "bt 128 u v"] | None = None,
         tokens: bool = False,
         middle: bool = False,
+        heard: Bool[Tensor, "b l"] | None = None,
     ) -> Answer:
         """Logits and feature of b clips.
 
@@ -71,12 +72,13 @@ class S2D(Net):
             landmark_map: conv_4 of the landmark net for the b x t frames, frames fastest; None without prompts.
             tokens: give those of the patches too, normed; the last block then computes them all.
             middle: give those of the patches after the block in the middle too.
+            heard: of each clip the patches that attention may read, for training with some that are missing; None: all.
         """
         b, t, _, h, w = frames.shape
         if h != w or h % self.config.patch:
             raise ConfigError(f"square frames, side a multiple of {self.config.patch}", f"{h}x{w}", "resize them")
         between: list[Tensor] | None = [] if middle else None
-        x = self.tokens(frames.flatten(0, 1), landmark_map, t, last=None if tokens else 1, between=between)
+        x = self.tokens(frames.flatten(0, 1), landmark_map, t, None if tokens else 1, between, heard)
         feature = self.backbone.norm(x[:, 0]).view(b, t, -1).mean(1)
         places = self.backbone.norm(x[:, 1:]).unflatten(0, (b, t)) if tokens else None
         half = between[self.config.middle][:, 1:].unflatten(0, (b, t)) if between else None
@@ -89,11 +91,13 @@ class S2D(Net):
         frames: int,
         last: int | None = None,
         between: list[Tensor] | None = None,
+        heard: Bool[Tensor, "b l"] | None = None,
     ) -> Float[Tensor, "bt m d"]:
         """The tokens after the last block, class token first, before the last norm.
 
         With ``last=1`` the last block computes the class token alone: all the head reads, an eighth of a block's work.
-        ``between`` gets the tokens after every block.
+        ``between`` gets the tokens after every block. Patches that are not ``heard`` are keys of no query: their tokens
+        go on, but in the blocks nobody reads them.
         """
         patches = self.backbone.patch_embed(images)
         prompt = None
@@ -104,24 +108,27 @@ class S2D(Net):
         x = self.backbone.with_class_token(patches)
         if self.config.frames is not None:
             x = self._with_time(x, frames)
+        keys = None
+        if heard is not None:  # the class token always is
+            keys = torch.cat([heard.new_ones(len(heard), 1), heard], 1).repeat_interleave(frames, 0)
         for i in range(len(self.backbone.blocks)):
             queries = last if i == len(self.backbone.blocks) - 1 else None
             if self.checkpoint_blocks and torch.is_grad_enabled():
-                x, prompt = checkpoint(self._step, i, x, prompt, frames, queries, use_reentrant=False)
+                x, prompt = checkpoint(self._step, i, x, prompt, frames, queries, keys, use_reentrant=False)
             else:
-                x, prompt = self._step(i, x, prompt, frames, queries)
+                x, prompt = self._step(i, x, prompt, frames, queries, keys)
             if between is not None:
                 between.append(x)
         return x
 
     def _step(
-        self, i: int, x: Tensor, prompt: Tensor | None, frames: int, queries: int | None
+        self, i: int, x: Tensor, prompt: Tensor | None, frames: int, queries: int | None, keys: Tensor | None
     ) -> tuple[Tensor, Tensor | None]:
         """Block i with what S2D puts before it; block 0's prompt was added before the positions."""
         if i and prompt is not None:
             patches, prompt = self._prompted(i, x[:, 1:], prompt, frames)
             x = torch.cat([x[:, :1], patches], dim=1)
-        return self.backbone.blocks[i](x, queries), prompt
+        return self.backbone.blocks[i](x, queries, keys), prompt
 
     def _prompted(self, i: int, patches: Tensor, prompt: Tensor, frames: int) -> tuple[Tensor, Tensor]:
         """Patch tokens with block i's prompt (and adapter) added, and the prompt for the next block."""

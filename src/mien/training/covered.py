@@ -111,7 +111,8 @@ class CoveredRun:
 
     def _faces(self, rows: Manifest) -> list[Image]:
         """So many of a split, drawn at random."""
-        order = np.random.default_rng(self.seed).permutation(len(rows))[: self.faces].tolist()
+        rng = np.random.default_rng(self.seed)
+        order = rng.permutation(len(rows))[: self.faces].tolist()
         chosen = [rows.rows[place] for place in order]
         return [read_clip(rows, row, np.array([frame_count(rows, row) // 2]))[0] for row in chosen]
 

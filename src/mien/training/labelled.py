@@ -30,6 +30,7 @@ from mien.models.nets import build, config_of
 from mien.models.record import ModelRecord, read_record
 from mien.models.torch_file import read_torch
 from mien.models.weights import Recognizer, save_weights
+from mien.training.dropped import heard_patches
 from mien.training.finish import calibrate, figures, uncalibrated, write_facts
 from mien.training.learner import Inputs, Learner, net_state
 from mien.training.loop import FitPlan, Report, fit
@@ -86,6 +87,9 @@ class LabelledTask(Task):
             expected = f"styles called otherwise than the loss' own terms, {', '.join(parts)}"
             raise ConfigError(expected, ", ".join(sorted(taken)), "change --beside")
         parts |= {style: (share, StyleLabels(style, net.head)) for style, share in self.styles.items()}
+        if recipe.drop_patches and not net.hides_patches:
+            got = f"--recipe.drop-patches with {net.config.network}"
+            raise ConfigError("a network whose attention can leave patches out", got, "leave it out")
         self.learner = Learner(net, parts)
         if self.learner.wants_points:
             _demand_points(landmarks is not None, recipe)
@@ -115,7 +119,13 @@ class LabelledTask(Task):
         mixed = clips is not given.clips and self.recipe.mixing.changes_clips
         plain = self.inputs(given.clips.to(device)) if mixed and self.learner.wants_plain(self.epoch) else None
         styles = {style: there.to(device) for style, there in given.styles.items()}
-        parts: dict[str, Tensor] = module(self.inputs(clips), clips, targets, labels, self.epoch, plain, styles)
+        inputs = self.inputs(clips)
+        if self.recipe.drop_patches:
+            heard = heard_patches(
+                len(clips), self.size // self.recognizer.net.config.patch, self.recipe.drop_patches, rng
+            )
+            inputs = inputs._replace(heard=heard.to(device))
+        parts: dict[str, Tensor] = module(inputs, clips, targets, labels, self.epoch, plain, styles)
         return parts
 
     def inputs(self, clips: Tensor) -> Inputs:
