@@ -33,4 +33,5 @@ def heard_patches(clips: int, grid: int, share: float, rng: torch.Generator) -> 
     rows = (place >= top[:, None]) & (place < (top + high)[:, None])
     columns = (place >= left[:, None]) & (place < (left + wide)[:, None])
     inside = rows[:, :, None] & columns[:, None, :] & (hit < share)[:, None, None]
-    return ~inside.flatten(1)
+    heard: Bool[Tensor, "b l"] = ~inside.flatten(1)
+    return heard

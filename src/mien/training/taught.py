@@ -4,7 +4,8 @@ Distillation-Based Neural Networks", Fard and Mahoor, arXiv 2111.07047).
 A teacher T errs by r = |T - y| at a coordinate. Mirrored to the side on which the prediction x lies it is at
 x_T = y + sign(x - y) r. Beyond x_T the prediction is drawn to it by alpha+; between x_T and b = y + 0.15 (x_T - y) it
 is pushed on towards the truth by alpha- < 0; nearer, nothing. The tolerant teacher's error also bounds where the main
-loss is linear: an error it makes itself is not squared. Checked against the figures of the released code (aliprf/KD-Loss).
+loss is linear: an error it makes itself is not squared. Checked against the released
+code's figures (aliprf/KD-Loss).
 """
 
 from __future__ import annotations
