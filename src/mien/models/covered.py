@@ -8,7 +8,7 @@ evidence. Ours is a Gaussian a place p, in directions P that are fitted over all
     score_p = |W_p (P (x - m) - mu_p)|^2,   W_p' W_p the inverse of p's shrunk covariance
 
 which is Mahalanobis' distance squared. A place is covered where the score passes a cut, by default that of the
-highest 0.5 % of clean faces. Around the cut it is covered by a share, not at a stroke: a number that is rounded
+highest 5 % of clean faces. Around the cut it is covered by a share, not at a stroke: a number that is rounded
 elsewhere moves it little.
 """
 

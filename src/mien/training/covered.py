@@ -59,7 +59,7 @@ class CoveredRun:
     start: str = "s2d-small"
     out: Path = Path("runs/covered")
     faces: int = 3000
-    clean: float = 0.995
+    clean: float = 0.95
     seed: int = 0
 
     def __post_init__(self) -> None:
