@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from mien.evaluation.corruptions import Corruption
     from mien.evaluation.folds import Table
     from mien.evaluation.predictions import Predictions
+    from mien.evaluation.probe import Probe
     from mien.evaluation.report import Report
     from mien.evaluation.robustness import Robustness
     from mien.evaluation.runs import Run
@@ -58,6 +59,9 @@ class Evaluate:
     world: Annotated[Path | None, tyro.conf.arg(metavar="FOLDER")] = None
     """Every set in FOLDER instead: held-out and spoilt FERPlus faces, labelled pictures by group, rendered people by
     strength, turn and tone, films. See docs/world.md."""
+    probe: str | None = None
+    """Instead of its own answers: how good a fresh head on the frozen feature gets from so many training faces of each
+    class, such as 1,5,10,100; mean and interval of ten draws. For weights of any labels."""
     predictions: tuple[Path, Path] | None = None
     """Instead of runs: a CSV table of predictions and one of labels (columns id and label)."""
     boxes: Annotated[tuple[Path, Path] | None, tyro.conf.arg(metavar="TRUTH FOUND")] = None
@@ -89,6 +93,9 @@ class Evaluate:
             raise ConfigError("--robustness with --spoilt", f"--spoilt {self.spoilt} alone", "add --robustness")
         if self.world and (self.compare or self.robustness or self.predictions or self.keep or len(self.runs) > 1):
             raise ConfigError("--world with one model, alone", "another task or model beside it", "leave it out")
+        other = self.compare or self.robustness or self.world or self.predictions or self.boxes or self.keep
+        if self.probe is not None and (other or len(self.runs) > 1):
+            raise ConfigError("--probe with one model, alone", "another task or model beside it", "leave it out")
         if self.predictions and (self.runs or self.keep):
             raise ConfigError("--predictions alone", "a run or --keep beside it", "leave one of them out")
         if self.boxes and (self.runs or self.compare or self.robustness or self.world or self.predictions or self.keep):
@@ -116,7 +123,7 @@ def main(args: Sequence[str]) -> int:
     return 0
 
 
-def _outcome(options: Evaluate) -> Report | Table | Comparison | Robustness | World | BoxReport:
+def _outcome(options: Evaluate) -> Report | Table | Comparison | Robustness | World | Probe | BoxReport:
     from mien.evaluation.compare import compare
     from mien.evaluation.folds import Table, same_ground
     from mien.evaluation.report import make_report
@@ -129,6 +136,8 @@ def _outcome(options: Evaluate) -> Report | Table | Comparison | Robustness | Wo
         return _robustness(options)
     if options.world is not None:
         return _world(options, options.world)
+    if options.probe is not None:
+        return _probe(options, options.probe)
     found = [_predictions(name, options) for name in options.runs or (None,)]
     if options.compare:
         return compare(*found)
@@ -200,6 +209,16 @@ def _world(options: Evaluate, folder: Path) -> World:
         return measure_world(run, ExpressionModel(run.model), folder, progress)
 
 
+def _probe(options: Evaluate, shots: str) -> Probe:
+    from mien.evaluation.probe import measure_probe, parse_shots
+    from mien.evaluation.runs import open_run
+
+    counts = parse_shots(shots)
+    run = open_run(options.runs[0] if options.runs else None, options.device, options.backend, options.prior)
+    with progress_of(run.model.record.name) as progress:
+        return measure_probe(run, options.ground, counts, progress)
+
+
 def _from_tables(table: Path, labels: Path, ground: Ground) -> Predictions:
     from mien.evaluation.predictions import load_labels, load_predictions
 
@@ -225,7 +244,7 @@ def _is_table(name: str) -> bool:
     return name.endswith(".csv")
 
 
-def _draw(outcome: Report | Table | Comparison | Robustness | World | BoxReport, folder: Path) -> None:
+def _draw(outcome: Report | Table | Comparison | Robustness | World | Probe | BoxReport, folder: Path) -> None:
     """Pictures come last: without matplotlib everything else is there."""
     from mien.evaluation.folds import Table
     from mien.evaluation.pictures import write_pictures

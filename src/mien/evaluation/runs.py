@@ -147,6 +147,20 @@ def predict_run(
     """
     from mien.evaluation.views import predict_clips
 
+    manifest, protocol = find_rows(run, ground)
+    predictions = predict_clips(
+        run.model, manifest.select(ground.split), ground.views, progress=progress, shared=ground.map, change=change
+    )
+    return dataclasses.replace(predictions, protocol=protocol)
+
+
+def find_rows(run: Run, ground: Ground) -> tuple[Manifest, str]:
+    """All rows of the fold on which a run is measured, in their splits, and the protocol.
+
+    Raises:
+        ConfigError: no data set is named, or a protocol other than the run's.
+        DataError: as :func:`predict_run`.
+    """
     named = ground.data or (Path(data) if (data := run.facts.get("data")) else None)
     if named is None:
         raise ConfigError("--data for a model without run.json", "none", "name a prepared set or the FERPlus .npz")
@@ -165,10 +179,7 @@ def predict_run(
             got = f"{run.model.record.name} without it"
             raise DataError("run.json beside the weights: it says what training held out", got, "name the run's folder")
         manifest = drawn
-    predictions = predict_clips(
-        run.model, manifest.select(ground.split), ground.views, progress=progress, shared=ground.map, change=change
-    )
-    return dataclasses.replace(predictions, protocol=protocol)
+    return manifest, protocol
 
 
 def _fold(manifest: Manifest, trained: int, asked: int | None, split: Split) -> int:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from jaxtyping import Float, Float64, UInt8
+from jaxtyping import Float, Float32, Float64, UInt8
 
 from mien.core.errors import ConfigError, WeightsError
 from mien.core.forks import library_work
@@ -25,7 +25,7 @@ from mien.media.quiet import quiet_opencv
 STEPS, SIDES = (8, 16, 32), ((16, 32), (64, 128), (256, 512))
 """Pixels from anchor to anchor on every scale, and the sides of the two that are there."""
 VARIANCES = (0.1, 0.2)
-MEAN_BGR = (104.0, 117.0, 123.0)
+MEAN_BGR: Float32[np.ndarray, " 3"] = np.array([104, 117, 123], np.float32)
 OVERLAP = 0.4
 """Of two boxes, from which on the less certain one is the same face."""
 LEAST_SIDE = 32
@@ -62,7 +62,7 @@ class RetinaFace:
         """Faces of an RGB image in its own pixels, most certain first. Raises WeightsError for other answers."""
         height, width = (max(ceil(side / LEAST_SIDE), 1) * LEAST_SIDE for side in image.shape[:2])
         padded = np.zeros((height, width, 3), np.float32)
-        padded[: image.shape[0], : image.shape[1]] = image[:, :, ::-1] - np.float32(MEAN_BGR)
+        padded[: image.shape[0], : image.shape[1]] = image[:, :, ::-1] - MEAN_BGR
         with library_work, self._turn:
             self._network.setInput(cv2.dnn.blobFromImage(padded))
             answers = self._network.forward(self._network.getUnconnectedOutLayersNames())
