@@ -34,7 +34,7 @@ COVERED = Signal(
     "covered",
     ("face", *REGIONS),
     "scale",
-    note="share of what lies there that no clean face looks like; finds part of what is covered",
+    note="share of what lies there that few clean faces look like; finds part of what is covered",
 )
 """How much of the face, and of every region, something covers, 0 to 1. Not of the weights that ship."""
 FACIAL = (ACTION_UNITS, POSE, GAZE, EYES_CLOSED)
