@@ -177,6 +177,8 @@ def test_too_few_faces_are_refused(faces: Path, fitted: tuple[Path, Path], tmp_p
     np.savez(tmp_path / "few.npz", **{name: value[:150] for name, value in held.items()})
     with pytest.raises(DataError, match="larger set"):
         CoveredRun(tmp_path / "few.npz", str(fitted[0]), tmp_path / "run").run()
+    with pytest.raises(ConfigError, match="--clean"):
+        CoveredRun(faces, clean=1.0)
 
 
 def test_a_planted_cover_says_where_it_lies() -> None:

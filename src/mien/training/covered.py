@@ -80,7 +80,8 @@ class CoveredRun:
         if not recognizer.net.gives_middle:
             raise ConfigError("a network that gives its middle tokens", recognizer.network, "choose another --start")
         whole = read_archive(self.data) if self.data.suffix == ".npz" else load_manifest(self.data)
-        whole = hold_out(whole, seed=self.seed)
+        # One fold: another one holds out what this one learns.
+        whole = hold_out(whole.select(fold=whole.folds[0]), seed=self.seed)
         train, valid = (self._faces(whole.select(split)) for split in ("train", "valid"))
         cut_by, judged = valid[::2], valid[1::2]
         if len(train) < LEAST_FACES or len(cut_by) < LEAST_CUT:
@@ -114,7 +115,11 @@ class CoveredRun:
         rng = np.random.default_rng(self.seed)
         order = rng.permutation(len(rows))[: self.faces].tolist()
         chosen = [rows.rows[place] for place in order]
-        return [read_clip(rows, row, np.array([frame_count(rows, row) // 2]))[0] for row in chosen]
+        faces = [read_clip(rows, row, np.array([frame_count(rows, row) // 2]))[0] for row in chosen]
+        if len(sizes := {face.shape[1:] for face in faces}) > 1 or any(high != wide for high, wide in sizes):
+            got = f"{', '.join(map(str, sorted(sizes)[:3]))} in {rows.name}"
+            raise DataError("square faces of one size", got, "crop them with `mien prepare`")
+        return faces
 
 
 @torch.no_grad()
