@@ -15,11 +15,11 @@ import pytest
 import torch
 
 from mien.core.labels import LABEL_SPACES
+from mien.data.covers import covers
+from mien.data.display import displays
 from mien.data.manifest import Manifest, Row
 from mien.data.splits import hold_out
 from mien.evaluation.corruptions import CORRUPTIONS
-from mien.evaluation.covers import covers
-from mien.evaluation.display import displays
 from mien.evaluation.runs import predict_run
 from mien.models.record import ModelRecord, Preprocessing, read_record
 from mien.models.s2d import S2D, S2DConfig

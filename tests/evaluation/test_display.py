@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 from mien.cli.main import main
+from mien.data.covers import PARTS, Part, cover, covered_pixels, covers
+from mien.data.display import GAINS, STRENGTHS, Display, displays, kernel, through_display
 from mien.data.synthetic import make_clips
 from mien.evaluation.corruptions import CORRUPTIONS, GREY
-from mien.evaluation.covers import PARTS, Part, cover, covered_pixels, covers
-from mien.evaluation.display import GAINS, STRENGTHS, Display, displays, kernel, through_display
 from mien.faces.mean_face import MEAN_FACE
 
 SIDE = 96

@@ -21,8 +21,8 @@ from mien.data.manifest import Manifest, load_manifest
 from mien.data.synthetic import write_synthetic
 from mien.explain.base import Method
 from mien.explain.mean import SIDE, mean_maps, picture_of
-from mien.explain.regions import region_masks
 from mien.faces.mean_face import MEAN_FACE
+from mien.faces.regions import region_masks
 from mien.models.landmarks import MobileFaceNet
 from mien.models.record import ModelRecord, Preprocessing
 from mien.models.s2d import S2D, S2DConfig

@@ -5,7 +5,8 @@ import pytest
 from planted import face_points
 
 from mien.core.action_units import ACTION_UNITS, EXPECTATIONS, REGIONS, expectation
-from mien.explain.regions import overlap, region_masks, region_scores
+from mien.explain.regions import overlap, region_scores
+from mien.faces.regions import region_masks
 
 SIDE = 64
 

@@ -21,8 +21,8 @@ def test_an_unknown_option_is_the_users_error():
         make_detector("mtcnn", nonsense=1)
 
 
-def test_all_three_detectors_are_known():
-    assert set(DETECTORS) == {"mtcnn", "yunet", "given"}
+def test_all_detectors_are_known():
+    assert set(DETECTORS) == {"mtcnn", "yunet", "retinaface", "given"}
 
 
 def test_yunet_without_its_file_says_where_to_put_it_and_what_needs_none(tmp_path, monkeypatch):

@@ -11,6 +11,7 @@ import pytest
 import torch
 from drawn_people import CLASSES, as_set, draw_people
 
+from mien.data.transforms import Augmentation
 from mien.models.shape import S2DConfig
 from mien.models.weights import read_tensors
 from mien.training.identity import IdentitySettings
@@ -43,6 +44,8 @@ OPTIONS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
         {"model": replace(SHAPE, fusion="none")},
         {"model": replace(SHAPE, fusion="none", squeeze=4)},
     ),
+    "dropped patches": ({"drop_patches": 0.0}, {"drop_patches": 0.9}),
+    "covers": ({"augmentation": replace(RECIPE.augmentation, cover=0.0)}, {"augmentation": Augmentation(cover=0.9)}),
     "sharpness": ({"fit": replace(FIT, sharpness=0.0)}, {"fit": replace(FIT, sharpness=0.05)}),
 }
 """What is off, with other fields of it changed; and what is on, where this can be seen in three steps."""

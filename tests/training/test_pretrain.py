@@ -17,7 +17,7 @@ from mien.data.manifest import Manifest, Row
 from mien.models.pretrain import MaskedAutoencoder, MaskedAutoencoderConfig
 from mien.models.s2d import S2D, S2DConfig
 from mien.training.loop import FitPlan
-from mien.training.pretrain import FIT, CropItems, PretrainRecipe, PretrainRun, PretrainTask
+from mien.training.pretrain import FIT, CropItems, PretrainRecipe, PretrainRun, PretrainTask, region_patches
 from mien.training.start import load_backbone
 from mien.training.unlabelled import open_crops
 
@@ -177,3 +177,28 @@ def test_loading_workers_change_nothing(folder: Path, tmp_path: Path) -> None:
         run = PretrainRun(folder, tmp_path / str(workers), fit=replace(QUICK, workers=workers), recipe=RECIPE)
         weights.append(run.run().read_bytes())
     assert weights[0] == weights[1]
+
+
+def test_masks_by_parts_hide_whole_regions_and_as_many_patches(folder: Path) -> None:
+    model = MaskedAutoencoderConfig(112, 14, 48, 1, 4, decoder_dim=32, decoder_depth=1, decoder_heads=2)
+    plain = PretrainRecipe(model, ClipAugmentation())
+    crops = open_crops(folder, 0, silent)
+    items = {way: CropItems(crops, [0], replace(plain, masking=way), 0) for way in ("random", "parts")}
+    regions, net = region_patches(model.grid), MaskedAutoencoder(model).eval()
+    whole = {"random": 0.0, "parts": 0.0}
+    for way, one in items.items():
+        noise = torch.stack([one[0, draw][1] for draw in range(40)])
+        with torch.no_grad():
+            hidden = net(torch.zeros(40, 3, 112, 112), noise)[1]
+        assert (hidden.sum(1) == model.grid**2 - model.visible).all()
+        whole[way] = (hidden[:, None] | ~regions).all(2).float().mean().item()
+        assert torch.equal(noise, torch.stack([one[0, draw][1] for draw in range(40)])), "seeded by the draw"
+    assert whole["parts"] > whole["random"] + 0.15
+    assert torch.equal(items["random"][0, 3][1], CropItems(crops, [0], plain, 0)[0, 3][1])
+
+
+def test_regions_of_patches_lie_where_the_face_has_them() -> None:
+    rows = torch.arange(8.0).repeat_interleave(8)
+    brows, eyes, nose, cheeks, mouth, chin = ((one * rows).sum() / one.sum() for one in region_patches(8))
+    assert brows < eyes < nose < mouth < chin
+    assert eyes < cheeks < chin

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 from jaxtyping import Float, UInt8
 
+from mien.analysis.covers import REASON, demand_known, too_covered, warnings
 from mien.analysis.current import Now, follow_live
 from mien.analysis.filters import filtered
 from mien.analysis.live import LiveSpans
@@ -181,6 +182,7 @@ class ExpressionModel:
             places_of(self.record.labels.labels, settings.compounds.pairs)  # or it is refused, before the work
         if settings.most_yaw is not None:
             demand_pose(self.record.signals)
+        demand_known(self.record.signals, settings.covered)
         state = state_of(source)
         if bgr:
             from mien.media.arrays import Pictures
@@ -208,7 +210,7 @@ class ExpressionModel:
             labels=self.record.labels,
             spans=spans,
             frames=FrameTable(notes.table, spans, self.record.labels.labels),
-            provenance={**facts, **heard, "problems": problems + notes.problems},
+            provenance={**facts, **heard, "problems": [*problems, *notes.problems, *warnings(notes.table)]},
             compound=settings.compounds,
             origin=source,
             selection=settings.selection,
@@ -286,6 +288,7 @@ class ExpressionModel:
             "--compound": settings.compound,
             f"--filter {settings.filter}": settings.filter != "none",
             "--most-yaw": settings.most_yaw is not None,
+            "--covered": settings.covered is not None,
         }
         if any(late.values()):
             got = next(name for name, on in late.items() if on)
@@ -377,11 +380,17 @@ class _Notes:
                 probabilities[readable] = frame_probabilities(starts[asked], ends[asked], self._predictions[track])
                 signals = frame_signals(starts[asked], ends[asked], self._predictions[track])
                 signals = leaning(self.table.signals, signals, points[asked])
-                away = turned(self.table.signals, signals, settings.most_yaw)
-                for place in np.flatnonzero(readable)[away]:
-                    probabilities[place], readable[place], reasons[place] = np.nan, False, TURNED
-                self.table.leave(asked[away], TURNED)
-                asked, signals = asked[~away], signals[~away]
+                gates = {
+                    TURNED: turned(self.table.signals, signals, settings.most_yaw),
+                    REASON: too_covered(self.table.signals, signals, settings.covered),
+                }
+                there, gone = np.flatnonzero(readable), np.zeros(len(asked), np.bool_)
+                for reason, away in gates.items():
+                    for place in there[away]:
+                        probabilities[place], readable[place], reasons[place] = np.nan, False, reason
+                    self.table.leave(asked[away], reason)
+                    gone |= away
+                asked, signals = asked[~gone], signals[~gone]
             seen = TrackReadings(track, starts[rows], ends[rows], probabilities, reasons, places[rows])
             seen = filtered(seen, rule, settings.filter, settings.filter_width)
             if readable.any():

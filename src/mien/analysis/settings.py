@@ -68,6 +68,9 @@ class AnalysisSettings:
     """seven: the pairs of the C-EXPR-DB challenge. twelve: all of Du, Tao and Martinez (2014)."""
     compound_least: float = LEAST
     """Probability that the lesser of the two must have, 0 to 0.5."""
+    covered: float | None = None
+    """Share of the face, 0 to 1, above which a face that something covers is abstained from, for weights that know
+    (`mien train covered`). None: it is said, where they do, and nobody is abstained from for it."""
     batch: int = 2
     """Windows per call of the network. Changes speed and memory, not the answer."""
     hash_source: bool = False
@@ -85,6 +88,8 @@ class AnalysisSettings:
         self._demand(self.most_yaw is None or 0 <= self.most_yaw <= 90, "a most_yaw from 0 to 90", self.most_yaw)
         self._demand(self.filter in get_args(FilterKind), f"a filter of {', '.join(get_args(FilterKind))}", self.filter)
         self._demand(0 < self.filter_width <= MOST_WIDTH, f"a filter_width up to {MOST_WIDTH} s", self.filter_width)
+        shares = self.covered is None or 0 <= self.covered <= 1
+        self._demand(shares, "a covered share from 0 to 1", self.covered)
         _ = self.selection, self.compounds  # which refuse what does not fit
 
     @staticmethod

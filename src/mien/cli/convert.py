@@ -16,7 +16,7 @@ from mien.cli.parsing import parse
 
 @dataclass(frozen=True)
 class Convert:
-    """Turn a checkpoint of the released code of S2D or POSTER++ into weights for mien.
+    """Turn a released checkpoint of S2D or POSTER++ into weights for mien.
 
     Strict: a tensor that is missing, left over or of another shape is an error. The file is read as data only.
     """

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from mien.evaluation.groups import Groups
     from mien.evaluation.open_words import WordReport
     from mien.evaluation.predictions import Predictions
+    from mien.evaluation.probe import Probe
     from mien.evaluation.report import Report
     from mien.evaluation.robustness import Robustness
     from mien.evaluation.runs import Run
@@ -36,7 +37,17 @@ if TYPE_CHECKING:
     from mien.evaluation.world import World
 
     Outcome = (
-        Report | Groups | Forgotten | Table | Comparison | Robustness | World | BoxReport | WordReport | SignalReport
+        Report
+        | Groups
+        | Forgotten
+        | Table
+        | Comparison
+        | Robustness
+        | World
+        | Probe
+        | BoxReport
+        | WordReport
+        | SignalReport
     )
 
 
@@ -67,6 +78,9 @@ class Evaluate:
     world: Annotated[Path | None, tyro.conf.arg(metavar="FOLDER")] = None
     """Every set in FOLDER instead: held-out and spoilt FERPlus faces, labelled pictures by group, rendered people by
     strength, turn and tone, films. See docs/world.md."""
+    probe: str | None = None
+    """Instead of its own answers: how good a fresh head on the frozen feature gets from so many training faces of each
+    class, such as 1,5,10,100; mean and interval of ten draws. For weights of any labels."""
     predictions: tuple[Path, Path] | None = None
     """Instead of runs: a CSV table of predictions and one of labels (columns id and label)."""
     boxes: Annotated[tuple[Path, Path] | None, tyro.conf.arg(metavar="TRUTH FOUND")] = None
@@ -124,6 +138,9 @@ class Evaluate:
             raise ConfigError("--by or --centre with --groups", "neither", "name a column")
         if self.world and (self.compare or self.robustness or self.predictions or self.keep or len(self.runs) > 1):
             raise ConfigError("--world with one model, alone", "another task or model beside it", "leave it out")
+        other = self.compare or self.robustness or self.world or self.predictions or self.boxes or self.keep
+        if self.probe is not None and (other or len(self.runs) > 1):
+            raise ConfigError("--probe with one model, alone", "another task or model beside it", "leave it out")
         if self.predictions and (self.runs or self.keep):
             raise ConfigError("--predictions alone", "a run or --keep beside it", "leave one of them out")
         if self.boxes and (self.runs or self.compare or self.robustness or self.world or self.predictions or self.keep):
@@ -202,6 +219,8 @@ def _outcome(options: Evaluate) -> Outcome:
         return _forgotten(options, options.forgotten)
     if options.world is not None:
         return _world(options, options.world)
+    if options.probe is not None:
+        return _probe(options, options.probe)
     names = options.runs or (None,)
     if options.compare:
         return compare(*(_centred(_predictions(name, options), options) for name in names))
@@ -280,9 +299,9 @@ def _robustness(options: Evaluate) -> Robustness:
 
 
 def _changes(spoilt: Spoilt, run: Run) -> Mapping[str, Corruption]:
+    from mien.data.covers import covers
+    from mien.data.display import displays
     from mien.evaluation.corruptions import CORRUPTIONS
-    from mien.evaluation.covers import covers
-    from mien.evaluation.display import displays
     from mien.models.zoo import LoadedModel
 
     if spoilt == "usual":
@@ -312,6 +331,16 @@ def _forgotten(options: Evaluate, names: Path) -> Forgotten:
     run = open_run(options.runs[0], options.device, options.backend, options.prior)
     with progress_of(run.model.record.name) as progress:
         return measure_forgotten(run, options.ground, options.ground.data, read_names(names), progress)
+
+
+def _probe(options: Evaluate, shots: str) -> Probe:
+    from mien.evaluation.probe import measure_probe, parse_shots
+    from mien.evaluation.runs import open_run
+
+    counts = parse_shots(shots)
+    run = open_run(options.runs[0] if options.runs else None, options.device, options.backend, options.prior)
+    with progress_of(run.model.record.name) as progress:
+        return measure_probe(run, options.ground, counts, progress)
 
 
 def _from_tables(table: Path, labels: Path, ground: Ground) -> Predictions:

@@ -6,6 +6,7 @@ Left and right are the person's own. Directions are those of the picture: across
 from __future__ import annotations
 
 from mien.core.action_units import ACTION_UNITS as KNOWN
+from mien.core.action_units import REGIONS
 from mien.core.signals import Signal
 
 UNITS = {f"AU{number}": unit.name for number, unit in KNOWN.items()}
@@ -29,4 +30,11 @@ GAZE = Signal("gaze", ("across", "up"), "scale", -45.0, 45.0, note=f"degrees fro
 """Degrees of the eyes, the mean of both, from where the head points."""
 EYES_CLOSED = Signal("eyes_closed", SIDES, "flags", note=f"how far each eye is shut, {LEARNT}")
 """How far each eye is shut."""
+COVERED = Signal(
+    "covered",
+    ("face", *REGIONS),
+    "scale",
+    note="share of what lies there that few clean faces look like; finds part of what is covered",
+)
+"""How much of the face, and of every region, something covers, 0 to 1. Not of the weights that ship."""
 FACIAL = (ACTION_UNITS, POSE, GAZE, EYES_CLOSED)

@@ -188,7 +188,8 @@ class Span:
         score: mean probability of the label over the span's readable frames (of the likeliest label when unclear);
             0.0 when no frame could be read.
         abstained: True where mien declines to name an expression.
-        reason: why it abstained (``"low confidence"``, ``"too small"``, ``"blurred"``, ``"turned away"``), else None.
+        reason: why it abstained (``"low confidence"``, ``"too small"``, ``"blurred"``, ``"turned away"``,
+            ``"covered"``), else None.
         intensity: how far from neutral: 1 - P(neutral), the mean over the readable frames, in [0, 1]; None when no
             frame could be read, or the model does not know neutral.
     """

@@ -1,6 +1,7 @@
 """Random changes of one clip, drawn once for all its frames, and the plain resize of evaluation.
 
 The order is that of the S2D recipe: RandAugment, (colour, place and size), random resized crop, mirror, resize, erase.
+Covers and displays, which it has not, come first.
 Clips stay uint8 until the resize, so that a worker moves few bytes.
 
 :mod:`mien.data.transforms` is the batch of single images of the FERPlus recipe, with a draw for each.
@@ -19,6 +20,7 @@ from torch import Tensor
 
 from mien.core.errors import ConfigError
 from mien.data import randaugment
+from mien.data.spoilt import spoilt_clip
 from mien.models.record import IMAGENET_MEAN, IMAGENET_STD
 
 Clip = UInt8[Tensor, "t 3 h w"]
@@ -47,6 +49,9 @@ class ClipAugmentation:
         flip: probability of mirroring.
         erase: probability of overwriting a rectangle, the same in all frames.
         erase_area: least and largest share of the area it takes.
+        cover: probability of a mask, glasses, a headset or a hand over an ordinary face's place, before all else, the
+            same in all frames (:mod:`mien.data.covers`).
+        display: probability of a look through a display, likewise (:mod:`mien.data.display`).
         erase_with: ``noise``, another for each pixel and frame, or the ImageNet ``mean`` colour.
     """
 
@@ -64,9 +69,11 @@ class ClipAugmentation:
     erase: float = 0.0
     erase_area: tuple[float, float] = (0.02, 1 / 3)
     erase_with: Literal["noise", "mean"] = "noise"
+    cover: float = 0.0
+    display: float = 0.0
 
     def __post_init__(self) -> None:
-        for name in ("vary", "flip", "erase"):
+        for name in ("vary", "flip", "erase", "cover", "display"):
             _check(name, 0 <= getattr(self, name) <= 1, "a probability in [0, 1]", getattr(self, name))
         for name in ("crop_scale", "erase_area"):
             low, high = getattr(self, name)
@@ -110,6 +117,7 @@ def augment_clip(clip: Clip, size: int, changes: ClipAugmentation, rng: Generato
     Returns:
         Values in [0, 1], not normalised.
     """
+    clip = spoilt_clip(clip, changes.cover, changes.display, rng)
     clip = randaugment.apply(clip, randaugment.draw(changes.layers, changes.magnitude, changes.magnitude_std, rng))
     if _happens(changes.vary, rng):
         clip = move(jitter(clip, changes.jitter, changes.hue, rng), changes.shift, changes.zoom, rng)

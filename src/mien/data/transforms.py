@@ -13,6 +13,8 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from mien.data.spoilt import random_spoilt
+
 
 @dataclass(frozen=True)
 class Augmentation:
@@ -34,6 +36,9 @@ class Augmentation:
         darkest: smallest share of the light that is left then; shares are drawn evenly in logarithm.
         erase: probability of overwriting a rectangle with noise.
         erase_area: largest share of the area the rectangle takes.
+        cover: probability of a mask, glasses, a headset or a hand over an ordinary face's place, before all else
+            (:mod:`mien.data.covers`).
+        display: probability of a look through a display, likewise (:mod:`mien.data.display`).
     """
 
     rotation: float = 0.0
@@ -51,6 +56,8 @@ class Augmentation:
     darkest: float = 0.15
     erase: float = 0.0
     erase_area: float = 0.2
+    cover: float = 0.0
+    display: float = 0.0
 
 
 Generator = torch.Generator
@@ -147,18 +154,19 @@ def random_erase(images: Float[Tensor, "n c h w"], changes: Augmentation, rng: G
 def augment(
     images: Float[Tensor, "n c h w"], size: int, changes: Augmentation, rng: Generator
 ) -> Float[Tensor, "n c s s"]:
-    """Light, then geometry and resize, then erasing. Values in [0, 1] in and out."""
+    """Covers, light, then geometry and resize, then erasing. Values in [0, 1] in and out."""
     with torch.autocast("cpu", enabled=False):  # the arithmetic of pixels stays in float32
-        lit = random_light(images, changes, rng)
+        lit = random_light(random_spoilt(images, changes.cover, changes.display, rng), changes, rng)
         return random_erase(warp(lit, random_affine(len(images), changes, rng), size), changes, rng)
 
 
 def augment_with_maps(
     images: Float[Tensor, "n c h w"], size: int, changes: Augmentation, rng: Generator
 ) -> tuple[Float[Tensor, "n c s s"], Float[Tensor, "n 2 3"]]:
-    """Light and erasing, then geometry and resize; with the maps of :func:`warp`, for what must go along with it."""
+    """Covers, light and erasing, then geometry and resize; with the maps of :func:`warp`, for what goes along."""
     with torch.autocast("cpu", enabled=False):
-        spoilt = random_erase(random_light(images, changes, rng), changes, rng)
+        covered = random_spoilt(images, changes.cover, changes.display, rng)
+        spoilt = random_erase(random_light(covered, changes, rng), changes, rng)
         maps = random_affine(len(images), changes, rng)
         return warp(spoilt, maps, size), maps
 

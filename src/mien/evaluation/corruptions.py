@@ -14,11 +14,10 @@ import numpy as np
 from jaxtyping import UInt8
 
 from mien.core.registry import Registry
+from mien.data.covers import GREY, Clip, Corruption
 
-Clip = UInt8[np.ndarray, "t 3 h w"]
-Corruption = Callable[[Clip, int], Clip]
+__all__ = ["CORRUPTIONS", "EYES", "GREY", "MOUTH", "Clip", "Corruption"]
 
-GREY = 127
 EYES, MOUTH = (0.22, 0.48), (0.62, 0.90)
 """Top and bottom of the bands that hide them, as shares of an aligned crop's height."""
 

@@ -165,6 +165,16 @@ def rows_of(run: Run, ground: Ground) -> tuple[Manifest, str]:
         DataError: a data set, split or fold that is not there; a fold whose test items the run was trained on; a split
             that training drew, without the run.json that says how.
     """
+    manifest, protocol = find_rows(run, ground)
+    return manifest.select(ground.split), protocol
+
+
+def find_rows(run: Run, ground: Ground) -> tuple[Manifest, str]:
+    """All rows of the fold on which a run is measured, in their splits, and the protocol.
+
+    Raises:
+        ConfigError, DataError: as :func:`rows_of`.
+    """
     named = ground.data or (Path(data) if (data := run.facts.get("data")) else None)
     if named is None:
         raise ConfigError("--data for a model without run.json", "none", "name a prepared set or the FERPlus .npz")
@@ -183,7 +193,7 @@ def rows_of(run: Run, ground: Ground) -> tuple[Manifest, str]:
             got = f"{run.model.record.name} without it"
             raise DataError("run.json beside the weights: it says what training held out", got, "name the run's folder")
         manifest = drawn
-    return manifest.select(ground.split), protocol
+    return manifest, protocol
 
 
 def _fold(manifest: Manifest, trained: int, asked: int | None, split: Split) -> int:

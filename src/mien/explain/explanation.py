@@ -18,8 +18,9 @@ from mien.explain.fovea import Fovea
 from mien.explain.gradcam import GradCam
 from mien.explain.moments import time_importance
 from mien.explain.occlusion import Occlusion
-from mien.explain.regions import Overlap, RegionScore, overlap, region_masks, region_scores
+from mien.explain.regions import Overlap, RegionScore, overlap, region_scores
 from mien.explain.rollout import Rollout
+from mien.faces.regions import region_masks
 
 if TYPE_CHECKING:
     from mien.models.zoo import LoadedModel

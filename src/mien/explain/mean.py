@@ -25,10 +25,11 @@ from mien.data.manifest import Manifest, Row
 from mien.data.pixels import frame_count, read_clip
 from mien.explain.base import Method
 from mien.explain.explanation import significant
-from mien.explain.regions import Overlap, RegionScore, overlap, region_masks, region_scores
+from mien.explain.regions import Overlap, RegionScore, overlap, region_scores
 from mien.faces.align import similarity
 from mien.faces.cues import CODEBOOK, cue_map
 from mien.faces.mean_face import MEAN_FACE
+from mien.faces.regions import region_masks
 
 if TYPE_CHECKING:
     from mien.models.zoo import LoadedModel

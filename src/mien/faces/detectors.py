@@ -60,6 +60,7 @@ DETECTORS: Registry[Callable[..., Detector]] = Registry(
     {
         "mtcnn": Place("mien.faces.mtcnn:Mtcnn"),
         "yunet": Place("mien.faces.yunet:YuNet"),
+        "retinaface": Place("mien.faces.retinaface:RetinaFace"),
         "given": Place("mien.faces.given:GivenBoxes"),
     },
 )

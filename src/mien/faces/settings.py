@@ -19,9 +19,10 @@ class FaceSettings:
     """
 
     detector: str = "mtcnn"
-    """Which detector: mtcnn (needs no file), yunet (faster, needs its ONNX file) or given (boxes from a CSV)."""
+    """Which detector: mtcnn (needs no file), yunet (faster) and retinaface (both need their ONNX file), or given (boxes
+    from a CSV)."""
     detector_file: Path | None = None
-    """The ONNX file of yunet, or the CSV of given."""
+    """The ONNX file of yunet or retinaface, or the CSV of given."""
     detect_every: int = 5
     """Frames from one detection to the next; between them boxes follow the picture's motion. Frames more than 0.15 s
     apart each get one."""

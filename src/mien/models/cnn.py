@@ -78,7 +78,7 @@ class Cnn(Net):
     """
 
     decayed = (2, 4)
-    gives_tokens = True
+    gives_tokens = gives_middle = True
 
     def __init__(self, config: CnnConfig) -> None:
         super().__init__()
@@ -93,14 +93,16 @@ class Cnn(Net):
         frames: Float[Tensor, "b t 3 h w"],
         landmark_map: Float[Tensor, "bt 128 u v"] | None = None,
         tokens: bool = False,
+        middle: bool = False,
     ) -> Answer:
-        """See :class:`mien.models.net.Net`."""
+        """See :class:`mien.models.net.Net`; its one map as wide as the feature, the last, is its middle, too."""
         x = frames.flatten(0, 1)
         for stage in self.stages:
             x = stage(x)
         feature = x.mean((2, 3)).view(*frames.shape[:2], -1).mean(1)
-        places = x.flatten(2).transpose(1, 2).view(*frames.shape[:2], -1, x.shape[1]) if tokens else None
-        return Answer(self.head(self.dropout(feature)), feature, tokens=places)
+        places = x.flatten(2).transpose(1, 2).view(*frames.shape[:2], -1, x.shape[1]) if tokens or middle else None
+        logits = self.head(self.dropout(feature))
+        return Answer(logits, feature, tokens=places if tokens else None, middle=places if middle else None)
 
     def layers(self) -> list[list[nn.Parameter]]:
         """A stage a layer."""

@@ -83,6 +83,7 @@ class FoldedS2D(nn.Module):
         video: Float[Tensor, "b t 3 h w"],
         landmark_map: Float[Tensor, "bt 128 u v"] | None = None,
         tokens: bool = False,
+        middle: bool = False,
     ) -> Answer:
         """Logits and feature of b clips; arguments and errors of :meth:`S2D.forward`."""
         b, t, _, h, w = video.shape
@@ -100,6 +101,7 @@ class FoldedS2D(nn.Module):
         x += resize_positions(self.positions, grid)
         if self.config.frames is not None:
             x.view(b, t, *x.shape[1:]).add_(resize_time(self.times, t)[:, :, None])
+        half = None
         for i, block in enumerate(self.blocks):
             if i in self.config.fused_at:
                 self.fusions[self.config.fused_at.index(i)](x[:, 1:], narrow)
@@ -107,9 +109,11 @@ class FoldedS2D(nn.Module):
                 narrow = self.prompts[i](x, narrow, t, first=1)
             for part in _passes(x):
                 block(part, tokens)
+            if middle and i == self.config.middle:
+                half = x[:, 1:].float().clone().view(b, t, -1, x.shape[-1])  # for x goes on in place
         feature = self.squeeze(self.norm(x[:, 0].float())).view(b, t, -1).mean(1)
         places = self.norm(x[:, 1:].float()).unflatten(0, (b, t)) if tokens else None
-        return Answer(self.head(feature), feature, tokens=places)
+        return Answer(self.head(feature), feature, tokens=places, middle=half)
 
 
 class LinearGelu(nn.Linear):

@@ -46,6 +46,8 @@ class Head(nn.Module, ABC):
     """Whether it has a method ``with_edges``, which in training says of every two columns, flags, which are there."""
     reads_texts: ClassVar[bool] = False
     """Whether it is built of :class:`mien.models.texts.Texts` too."""
+    reads_middle: ClassVar[bool] = False
+    """Likewise :attr:`mien.models.net.Answer.middle`."""
 
     def __init__(self, dim: int, signal: Signal) -> None:
         super().__init__()
@@ -158,6 +160,11 @@ def reads_tokens(heads: Iterable[nn.Module]) -> bool:
     return any(isinstance(head, Head) and head.reads_tokens for head in heads)
 
 
+def reads_middle(heads: Iterable[nn.Module]) -> bool:
+    """Whether one of them does."""
+    return any(isinstance(head, Head) and head.reads_middle for head in heads)
+
+
 def answer_for(
     heads: Iterable[nn.Module],
     net: nn.Module,
@@ -166,6 +173,8 @@ def answer_for(
 ) -> Answer:
     """The network's answer to normalised frames, with tokens where one of the heads reads them."""
     asked = {"tokens": True} if reads_tokens(heads) else {}
+    if reads_middle(heads):
+        asked["middle"] = True
     return Answer(*net(frames, landmark_map, **asked))
 
 
@@ -195,10 +204,13 @@ def reads_of(
 ) -> dict[str, Any]:
     """What each head reads of an answer and of the landmark net's tail."""
     whole = answer.feature if tail is None else torch.cat([answer.feature, tail.to(answer.feature.dtype)], 1)
-    return {
-        name: answer.tokens if head.reads_tokens else whole if head.reads_tail else answer.feature
-        for name, head in heads.items()
-    }
+    return {name: _read_by(head, answer, whole) for name, head in heads.items()}
+
+
+def _read_by(head: Any, answer: Answer, whole: Float[Tensor, "b n"]) -> Tensor | None:
+    if head.reads_middle:
+        return answer.middle
+    return answer.tokens if head.reads_tokens else whole if head.reads_tail else answer.feature
 
 
 def torch_values(signal: Signal, raw: Float[Tensor, "b k"]) -> Float[Tensor, "b k"]:

@@ -27,6 +27,7 @@ class Answer(NamedTuple):
         feature: what the heads read, before dropout: the mean over the frames. Logits are linear in it.
         signals: what else it says, by signal, before softmax and sigmoid.
         tokens: of the last block, or places of the last map, in reading order; None unless a head asks for them.
+        middle: likewise, of the block in the middle, before any norm.
         attention: how much of the answer rests on each place of the last map, >= 0, see :meth:`Net.attention`; None
             unless a term of the loss asks for it.
     """
@@ -36,6 +37,7 @@ class Answer(NamedTuple):
     signals: Mapping[str, Tensor] = {}
     tokens: Float[Tensor, "b t l d"] | None = None
     attention: Float[Tensor, "b t g g"] | None = None
+    middle: Float[Tensor, "b t l d"] | None = None
 
 
 class Net(nn.Module, ABC):
@@ -46,6 +48,9 @@ class Net(nn.Module, ABC):
         needs: what it wants beside the frames, by the name of :meth:`forward`'s argument; only that is made.
         gives_tokens: whether :meth:`forward`, and that of its quicker form, take ``tokens=True`` and then give
             :attr:`Answer.tokens`, ``dim`` wide.
+        gives_middle: likewise for ``middle=True`` and :attr:`Answer.middle`.
+        hides_patches: whether :meth:`forward` takes ``heard``, (b, l): of each clip the patches that attention may
+            read; its configuration then has ``patch``, their side in pixels.
         says: names of the signals that its answers have beside the logits; others come from heads on its feature.
         not_exported: why :mod:`mien.engines.export` cannot write it; empty: it can.
         fixed: names of its parts that never learn and are always in eval mode: a landmark net inside.
@@ -58,6 +63,8 @@ class Net(nn.Module, ABC):
     config: Any
     needs: frozenset[str] = frozenset()
     gives_tokens: ClassVar[bool] = False
+    gives_middle: ClassVar[bool] = False
+    hides_patches: ClassVar[bool] = False
     says: tuple[str, ...] = ()
     not_exported: ClassVar[str] = ""
     fixed: ClassVar[tuple[str, ...]] = ()

@@ -111,6 +111,7 @@ HEADS: Registry[HeadEntry] = Registry(
         "plane": HeadEntry(Place("mien.models.heads:Plane"), linear=False, says=("scale",)),
         "level": HeadEntry(Place("mien.models.heads:Level"), linear=False, says=("classes",)),
         "text": HeadEntry(Place("mien.models.text_head:Text"), linear=False, says=("classes",)),
+        "covered": HeadEntry(Place("mien.models.covered:Covered"), linear=True),
     },
 )
 """What may say a signal beside the expression, by the name that records have."""

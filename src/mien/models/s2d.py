@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import cast
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
@@ -37,7 +37,7 @@ class S2D(Net):
 
     """
 
-    gives_tokens = True
+    gives_tokens = gives_middle = hides_patches = True
 
     def __init__(self, config: S2DConfig, zero_init: bool = True) -> None:
         super().__init__()
@@ -67,6 +67,8 @@ class S2D(Net):
         frames: Float[Tensor, "b t 3 h w"],
         landmark_map: Float[Tensor, "bt 128 u v"] | None = None,
         tokens: bool = False,
+        middle: bool = False,
+        heard: Bool[Tensor, "b l"] | None = None,
     ) -> Answer:
         """Logits and feature of b clips.
 
@@ -74,14 +76,18 @@ class S2D(Net):
             frames: normalised as the weights demand; h = w = a multiple of the patch.
             landmark_map: conv_4 of the landmark net for the b x t frames, frames fastest; None without prompts.
             tokens: give those of the patches too, normed; the last block then computes them all.
+            middle: give those of the patches after the block in the middle too.
+            heard: of each clip the patches that attention may read, for training with some that are missing; None: all.
         """
         b, t, _, h, w = frames.shape
         if h != w or h % self.config.patch:
             raise ConfigError(f"square frames, side a multiple of {self.config.patch}", f"{h}x{w}", "resize them")
-        x = self.tokens(frames.flatten(0, 1), landmark_map, t, last=None if tokens else 1)
+        between: list[Tensor] | None = [] if middle else None
+        x = self.tokens(frames.flatten(0, 1), landmark_map, t, None if tokens else 1, between, heard)
         feature = self.squeeze(self.backbone.norm(x[:, 0])).view(b, t, -1).mean(1)
         places = self.backbone.norm(x[:, 1:]).unflatten(0, (b, t)) if tokens else None
-        return Answer(self.head(self.dropout(feature)), feature, tokens=places)
+        half = between[self.config.middle][:, 1:].unflatten(0, (b, t)) if between else None
+        return Answer(self.head(self.dropout(feature)), feature, tokens=places, middle=half)
 
     def tokens(
         self,
@@ -89,12 +95,16 @@ class S2D(Net):
         landmark_map: Float[Tensor, "bt 128 u v"] | None,
         frames: int,
         last: int | None = None,
+        between: list[Tensor] | None = None,
+        heard: Bool[Tensor, "b l"] | None = None,
         after: Callable[[int, Tensor], Tensor] | None = None,
     ) -> Float[Tensor, "bt m d"]:
         """The tokens after the last block, class token first, before the last norm.
 
         With ``last=1`` the last block computes the class token alone: all the head reads, an eighth of a block's work.
         What ``after`` makes of a block's number and its tokens takes their place (:mod:`mien.models.bottleneck`).
+        ``between`` gets the tokens after every block. Patches that are not ``heard`` are keys of no query: their tokens
+        go on, but in the blocks nobody reads them.
         """
         patches = self.backbone.patch_embed(images)
         prompt = None
@@ -108,17 +118,22 @@ class S2D(Net):
         x = self.backbone.with_class_token(patches)
         if self.config.frames is not None:
             x = self._with_time(x, frames)
+        keys = None
+        if heard is not None:  # the class token always is
+            keys = torch.cat([heard.new_ones(len(heard), 1), heard], 1).repeat_interleave(frames, 0)
         for i in range(len(self.backbone.blocks)):
             queries = last if i == len(self.backbone.blocks) - 1 else None
             if self.checkpoint_blocks and torch.is_grad_enabled():
-                x, prompt = checkpoint(self._step, i, x, prompt, frames, queries, use_reentrant=False)
+                x, prompt = checkpoint(self._step, i, x, prompt, frames, queries, keys, use_reentrant=False)
             else:
-                x, prompt = self._step(i, x, prompt, frames, queries)
+                x, prompt = self._step(i, x, prompt, frames, queries, keys)
             x = x if after is None else after(i, x)
+            if between is not None:
+                between.append(x)
         return x
 
     def _step(
-        self, i: int, x: Tensor, prompt: Tensor | None, frames: int, queries: int | None
+        self, i: int, x: Tensor, prompt: Tensor | None, frames: int, queries: int | None, keys: Tensor | None
     ) -> tuple[Tensor, Tensor | None]:
         """Block i with what stands before it: fusion, or S2D's prompter; block 0's was added before the positions."""
         if i in self.config.fused_at:
@@ -127,7 +142,7 @@ class S2D(Net):
         elif i and prompt is not None and self.config.fused == "mcp":
             patches, prompt = self._prompted(i, x[:, 1:], prompt, frames)
             x = torch.cat([x[:, :1], patches], dim=1)
-        return self.backbone.blocks[i](x, queries), prompt
+        return self.backbone.blocks[i](x, queries, keys), prompt
 
     def _prompted(self, i: int, patches: Tensor, prompt: Tensor, frames: int) -> tuple[Tensor, Tensor]:
         """Patch tokens with block i's prompt (and adapter) added, and the prompt for the next block."""

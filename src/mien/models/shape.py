@@ -120,6 +120,11 @@ class S2DConfig(NetConfig):
             return ()
         return tuple(sorted(self.fusion_at or {third * self.depth // 3 for third in range(3)}))
 
+    @property
+    def middle(self) -> int:
+        """Number of the block in the middle, from 0: the last of the first half."""
+        return max(self.depth // 2 - 1, 0)
+
     @classmethod
     def tiny(cls, classes: int) -> S2DConfig:
         """A small one with all parts of the image model, for tests."""

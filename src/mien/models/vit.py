@@ -8,24 +8,29 @@ from __future__ import annotations
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 NORM_EPS = 1e-6
 
 
 def attend(
-    q: Float[Tensor, "b n q d"], k: Float[Tensor, "b n l d"], v: Float[Tensor, "b n l d"]
+    q: Float[Tensor, "b n q d"],
+    k: Float[Tensor, "b n l d"],
+    v: Float[Tensor, "b n l d"],
+    heard: Bool[Tensor, "b l"] | None = None,
 ) -> Float[Tensor, "b n q d"]:
-    """Scaled dot-product attention of n heads: q tokens ask, l tokens answer.
+    """Scaled dot-product attention of n heads: q tokens ask, l tokens answer, or those of them that are ``heard``.
 
     Training in bfloat16 on a CPU takes the explicit form: there the fused kernel's backward is the slower one.
     """
     if q.requires_grad and q.device.type == "cpu" and q.dtype == torch.bfloat16:
         weights = (q * q.shape[-1] ** -0.5) @ k.transpose(-2, -1)
+        if heard is not None:
+            weights = weights.masked_fill(~heard[:, None, None], -torch.inf)
         mixed: Tensor = weights.softmax(-1) @ v
         return mixed
-    return F.scaled_dot_product_attention(q, k, v)
+    return F.scaled_dot_product_attention(q, k, v, None if heard is None else heard[:, None, None])
 
 
 class Attention(nn.Module):
@@ -43,11 +48,13 @@ class Attention(nn.Module):
         self.qkv = nn.Linear(dim, 3 * dim, bias=qkv_bias)
         self.proj = nn.Linear(dim, dim)
 
-    def forward(self, x: Float[Tensor, "b l d"], queries: int | None = None) -> Float[Tensor, "b q d"]:
-        """Mix the l tokens of each of b sequences; with ``queries`` only the first q tokens are answered."""
+    def forward(
+        self, x: Float[Tensor, "b l d"], queries: int | None = None, heard: Bool[Tensor, "b l"] | None = None
+    ) -> Float[Tensor, "b q d"]:
+        """Mix the l tokens of each of b sequences, or those ``heard``; with ``queries`` the first q are answered."""
         b, tokens, d = x.shape
         q, k, v = self.qkv(x).view(b, tokens, 3, self.heads, d // self.heads).permute(2, 0, 3, 1, 4).unbind(0)
-        mixed: Tensor = self.proj(attend(q[:, :, :queries], k, v).transpose(1, 2).reshape(b, -1, d))
+        mixed: Tensor = self.proj(attend(q[:, :, :queries], k, v, heard).transpose(1, 2).reshape(b, -1, d))
         return mixed
 
     def weights(self, x: Float[Tensor, "b l d"], queries: int | None = None) -> Float[Tensor, "b n q l"]:
@@ -83,9 +90,11 @@ class Block(nn.Module):
         self.mlp = Mlp(dim)
         self.drop_path = drop_path
 
-    def forward(self, x: Float[Tensor, "b l d"], queries: int | None = None) -> Float[Tensor, "b q d"]:
+    def forward(
+        self, x: Float[Tensor, "b l d"], queries: int | None = None, heard: Bool[Tensor, "b l"] | None = None
+    ) -> Float[Tensor, "b q d"]:
         """x + attention(norm x), then x + mlp(norm x); with ``queries`` only for the first q tokens."""
-        x = x[:, :queries] + self._dropped(self.attn(self.norm1(x), queries))
+        x = x[:, :queries] + self._dropped(self.attn(self.norm1(x), queries, heard))
         return x + self._dropped(self.mlp(self.norm2(x)))
 
     def _dropped(self, branch: Tensor) -> Tensor:

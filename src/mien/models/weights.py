@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from mien.core.errors import ConfigError, WeightsError
 from mien.core.files import whole_file
 from mien.models.anchors import ReliabilityBalance, corrected
-from mien.models.heads import Head, answer_for, build_heads, reads_tail, reads_tokens, with_heads
+from mien.models.heads import Head, answer_for, build_heads, reads_middle, reads_tail, reads_tokens, with_heads
 from mien.models.landmarks import LandmarkTail, MobileFaceNet, landmark_input, tail_of
 from mien.models.net import Answer, Net
 from mien.models.nets import build, config_of
@@ -61,7 +61,8 @@ class Recognizer(nn.Module):
         self.tail = LandmarkTail() if reads_tail(self.heads.values()) else None
         if self.tail is not None and landmarks is None:
             raise ConfigError("a network with a landmark net for such a head", "none", "choose another kind of head")
-        if reads_tokens(self.heads.values()) and not net.gives_tokens:
+        lacks = reads_tokens(self.heads.values()) and not net.gives_tokens
+        if lacks or (reads_middle(self.heads.values()) and not net.gives_middle):
             raise ConfigError("a network with tokens for such a head", self.network, "choose another kind of head")
 
     @property

@@ -35,6 +35,7 @@ from mien.models.torch_file import read_torch
 from mien.models.weights import Recognizer, save_weights
 from mien.models.zoo import LoadedModel
 from mien.training.anchored import balance_of, trained_balance
+from mien.training.dropped import heard_patches
 from mien.training.features import see
 from mien.training.finish import calibrate, figures, uncalibrated, write_facts
 from mien.training.heads import (
@@ -111,6 +112,9 @@ class LabelledTask(Task):
         identity = recipe.identity
         if identity.by_person:
             self.together = self.source.subjects, identity.together
+        if recipe.drop_patches and not net.hides_patches:
+            got = f"--recipe.drop-patches with {net.config.network}"
+            raise ConfigError("a network whose attention can leave patches out", got, "leave it out")
         self.learner = Learner(net, parts, identity.centre)
         if self.learner.wants_points:
             _demand_points(landmarks is not None, recipe)
@@ -143,6 +147,9 @@ class LabelledTask(Task):
         known = {spec.signal.name: given.signals[spec.signal.name].to(device) for spec in self.heads}
         who = None if given.subjects is None or not self.recipe.identity.on else given.subjects.to(device)
         inputs, progress = self.inputs(clips), self.progress
+        if self.recipe.drop_patches:
+            grid = self.size // self.recognizer.net.config.patch
+            inputs = inputs._replace(heard=heard_patches(len(clips), grid, self.recipe.drop_patches, rng).to(device))
         parts: dict[str, Tensor] = module(
             inputs, clips, targets, labels, self.epoch, plain, styles, known, who, progress
         )

@@ -17,16 +17,19 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from mien.core.errors import ConfigError
 from mien.core.settings import thread_count
 from mien.data.transforms import Augmentation, augment_with_points
-from mien.models.landmarks import LANDMARK_SIZE, MobileFaceNet
+from mien.models.landmarks import LANDMARK_SIZE, MobileFaceNet, fold
 from mien.models.preprocess import normalise
 from mien.models.record import Preprocessing
 from mien.models.torch_file import read_torch
 from mien.models.weights import write_tensors
 from mien.training.loop import FitPlan, Report, fit
 from mien.training.pointed import SIDE, PointedFaces, real_faces, rendered_faces
+from mien.training.start import load_landmarks
 from mien.training.task import Task, device_of, matrices_decay
+from mien.training.taught import taught_loss
 
 EYE_CORNERS = (36, 45)  # outer corners in iBUG's 68 points: their distance normalises the error (inter-ocular NME)
 AS_THEY_ARE = Augmentation()
@@ -72,10 +75,18 @@ class LandmarkTask(Task):
         faces: to learn from.
         held_out: by name, what is measured after every epoch; the score is the mean over them.
         recipe: what the net is shown.
+        teachers: a tough and a tolerant one (:mod:`mien.training.taught`); None: the points alone.
     """
 
-    def __init__(self, faces: PointedFaces, held_out: dict[str, PointedFaces], recipe: LandmarkRecipe) -> None:
+    def __init__(
+        self,
+        faces: PointedFaces,
+        held_out: dict[str, PointedFaces],
+        recipe: LandmarkRecipe,
+        teachers: tuple[MobileFaceNet, MobileFaceNet] | None = None,
+    ) -> None:
         self.faces, self.held_out, self.recipe = faces, held_out, recipe
+        self.teachers = [fold(teacher).requires_grad_(False) for teacher in teachers or ()]
         self.plan = Preprocessing(crop_size=SIDE, input_size=LANDMARK_SIZE, colour="grey")
         self.items = len(faces)
         net = MobileFaceNet()
@@ -90,10 +101,14 @@ class LandmarkTask(Task):
         return matrices_decay(self.module, weight_decay)
 
     def loss(self, module: nn.Module, batch: Tensor, rng: torch.Generator) -> dict[str, Tensor]:
-        """L1 on the points in percent of the side, smooth below one percent."""
+        """L1 on the points in percent of the side, smooth below one percent; with teachers, their three parts."""
         images, points = self.faces.images[batch].float() / 255, self.faces.points[batch]
         grey, points = augment_with_points(images, points, LANDMARK_SIZE, self.recipe.augmentation, rng)
         ours = self._points(module, grey)
+        if self.teachers:
+            with torch.no_grad():
+                said = [self._points(teacher.to(ours.device), grey).float() for teacher in self.teachers]
+            return taught_loss(ours.float(), points.to(ours.device), *said)
         return {"points": F.smooth_l1_loss(ours.float() * 100, points.to(ours.device) * 100)}
 
     def validate(self, module: nn.Module) -> dict[str, float]:
@@ -129,6 +144,9 @@ class LandmarkRun:
         data: the FERPlus .npz.
         points: the teacher's points of its faces (.npz, tools/face_points.py).
         people: folders of `mien prepare people`; their test persons are held out.
+        tough: landmarks.safetensors of a landmark run, or weights of mien, whose errors are small: a teacher beside the
+            points (Fard and Mahoor, arXiv 2111.07047); with ``tolerant``, whose errors are larger, or neither.
+        tolerant: see ``tough``.
         out: folder of the run; gets landmarks.safetensors.
         resume: go on from the last checkpoint.
         fit: optimisation.
@@ -138,6 +156,8 @@ class LandmarkRun:
     data: Path
     points: Path
     people: tuple[Path, ...] = ()
+    tough: str = ""
+    tolerant: str = ""
     out: Path = Path("runs/landmarks")
     resume: bool = False
     # Not bf16: between 1/2 and 1 its numbers lie 0.4 % of the side apart, and points come out in them.
@@ -150,13 +170,17 @@ class LandmarkRun:
         """Train; the path of the net's weights comes back."""
         torch.set_num_threads(thread_count())
         torch.manual_seed(self.fit.seed)
+        if bool(self.tough) != bool(self.tolerant):
+            raise ConfigError("a tough and a tolerant teacher, or none", "one of them", "name the other, too")
+        teachers = (load_landmarks(self.tough), load_landmarks(self.tolerant)) if self.tough else None
         parts = (real_faces(self.data, self.points, "train"), rendered_faces(self.people, "train"))
         faces = PointedFaces(torch.cat([part.images for part in parts]), torch.cat([part.points for part in parts]))
         held_out = {
             "real": real_faces(self.data, self.points, "valid"),
             "rendered": rendered_faces(self.people, "test"),
         }
-        task = LandmarkTask(faces, {name: part for name, part in held_out.items() if len(part)}, self.recipe)
+        judged = {name: part for name, part in held_out.items() if len(part)}
+        task = LandmarkTask(faces, judged, self.recipe, teachers)
         best = read_torch(fit(task, self.fit, self.out, self.resume, report))
         path = self.out / "landmarks.safetensors"
         state = {k: v.contiguous() for k, v in best["module"].items() if not k.endswith("num_batches_tracked")}

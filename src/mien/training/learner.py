@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import NamedTuple
 
 import torch
-from jaxtyping import Float, Int64
+from jaxtyping import Bool, Float, Int64
 from torch import Tensor, nn
 
 from mien.core.errors import ConfigError
@@ -26,11 +26,13 @@ class Inputs(NamedTuple):
         frames: normalised.
         landmark_map: of all frames; None for a network without prompts.
         points: see :class:`mien.training.terms.Step`.
+        heard: of each clip the patches that the network's attention may read; None: all.
     """
 
     frames: Float[Tensor, "b t 3 s s"]
     landmark_map: Float[Tensor, "bt 128 u v"] | None
     points: Float[Tensor, "b t 68 2"] | None = None
+    heard: Bool[Tensor, "b l"] | None = None
 
 
 class Learner(nn.Module):
@@ -77,7 +79,8 @@ class Learner(nn.Module):
         """
         asked = {"tokens": True} if self._reads("reads_tokens") else {}
         with watching(self.net, self._reads("reads_attention")) as seen:
-            said = self.net(mixed.frames, mixed.landmark_map, **asked)
+            beside = {} if mixed.heard is None else {"heard": mixed.heard}
+            said = self.net(mixed.frames, mixed.landmark_map, **asked, **beside)
         if not isinstance(said, tuple):
             raise ConfigError("an Answer of logits and feature", type(said).__name__, "correct the network's forward")
         answer = Answer(*said)

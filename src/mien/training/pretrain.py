@@ -10,11 +10,13 @@ from __future__ import annotations
 import dataclasses
 import json
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
+import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
@@ -23,6 +25,8 @@ from mien.core.files import whole_file
 from mien.core.settings import thread_count
 from mien.data.clip_transforms import ClipAugmentation, augment_clip, plain_clip
 from mien.data.sampling import item_generator
+from mien.faces.mean_face import MEAN_FACE
+from mien.faces.regions import region_masks
 from mien.models.preprocess import normalise
 from mien.models.pretrain import MaskedAutoencoder, MaskedAutoencoderConfig, reconstruction_loss
 from mien.models.record import Preprocessing
@@ -34,6 +38,8 @@ from mien.training.unlabelled import Crops, open_crops
 
 SHARE_HELD_OUT = 0.1
 VALIDATION_BATCH = 64
+FINE, LEAST_SHARE = 16, 0.25
+"""Pixels of a patch where regions are drawn, and how much of one a region must take."""
 FIT = FitPlan(
     epochs=300, batch=256, lr=1.5e-4, lr_batch=256, min_lr=0.0, warmup=40 / 300,
     weight_decay=0.05, beta2=0.95, ema=0.0, workers=2,
@@ -48,11 +54,14 @@ class PretrainRecipe:
         model: its shape; encoder and patch must be those of the model that will start from it.
         augmentation: changes of the crops.
         held_out: crops that every epoch is judged by, at most a tenth of all.
+        masking: which patches are hidden: random, as published; parts: first those of one to three whole regions of
+            the face, then random ones (after MARLIN, arXiv 2211.06627). As many either way.
     """
 
     model: MaskedAutoencoderConfig = MaskedAutoencoderConfig()
     augmentation: ClipAugmentation = ClipAugmentation(crop_scale=(0.2, 1.0), flip=0.5)
     held_out: int = 512
+    masking: Literal["random", "parts"] = "random"
 
 
 class CropItems(Dataset[tuple[Tensor, Tensor]]):
@@ -78,7 +87,30 @@ class CropItems(Dataset[tuple[Tensor, Tensor]]):
         crop = torch.from_numpy(self.crops.read(self.numbers[item], share))
         model = self.recipe.model
         image = augment_clip(crop[None], model.input_size, self.recipe.augmentation, rng)[0]
-        return image, torch.rand(model.grid**2, generator=rng)
+        noise = torch.rand(model.grid**2, generator=rng)
+        if self.recipe.masking == "parts":
+            noise = noise + parts_first(model.grid, rng)
+        return image, noise
+
+
+@cache
+def region_patches(grid: int) -> Bool[Tensor, "r l"]:
+    """Which patches each region of an ordinary face takes a quarter of, or more; regions without one are left out."""
+    masks = np.stack([mask[0] for mask in region_masks(MEAN_FACE[None], grid * FINE).values()])
+    shares = masks.reshape(len(masks), grid, FINE, grid, FINE).mean((2, 4)).reshape(len(masks), -1)
+    taken = torch.from_numpy(shares >= LEAST_SHARE)
+    return taken[taken.any(1)]
+
+
+def parts_first(grid: int, rng: torch.Generator) -> Float[Tensor, " l"]:
+    """What to add to the noise of patches, in [0, 1), so that some regions, one to half of them, are hidden whole.
+
+    Crops are taken to be whole, aligned faces: with ``augmentation.crop-scale`` far below 1 regions lie elsewhere.
+    """
+    regions = region_patches(grid)
+    order = torch.randperm(len(regions), generator=rng)
+    count = int(torch.randint(1, max(len(regions) // 2, 1) + 1, (), generator=rng))
+    return regions[order[:count]].any(0).float()
 
 
 class PretrainTask(Task):

@@ -77,6 +77,8 @@ class Recipe(ABC):
         teacher: weights of mien (name or file) whose answers to the same clips are learned too; empty: none.
         teacher_share: of the loss that is the teacher's; the other terms have the rest.
         mixing: of the clips of a batch.
+        drop_patches: probability for a clip that a block of its patches, up to two fifths of them, is missing from
+            attention while training, for S2D: what is covered in use may be missing as well (Latent-OFER).
         layer_decay: the learning rate falls by this factor per block from the head down.
         prompt_rate: share of the learning rate that prompters and adapters get; their output must not outgrow the
             trunk's tokens.
@@ -102,6 +104,7 @@ class Recipe(ABC):
     teacher: str = ""
     teacher_share: float = 0.5
     mixing: Mixing = mixing.NONE
+    drop_patches: float = 0.0
     layer_decay: float = 1.0
     prompt_rate: float = 1.0
     frozen: int = 0
@@ -114,6 +117,8 @@ class Recipe(ABC):
     def __post_init__(self) -> None:
         if not 0 <= self.teacher_share <= 1:
             raise ConfigError("--recipe.teacher-share from 0 to 1", str(self.teacher_share), "change it")
+        if not 0 <= self.drop_patches <= 1:
+            raise ConfigError("--recipe.drop-patches from 0 to 1", str(self.drop_patches), "change it")
         if not 0 < self.beside <= 10:
             raise ConfigError("--recipe.beside above 0, up to 10", str(self.beside), "change it")
         if self.heads and self.mixing.changes_clips:

@@ -28,6 +28,10 @@ _ENTRIES = {
         "mien.training.frozen:HeadRun",
         "heads for what your set knows beside the expression, on weights that stay as they are",
     ),
+    "covered": (
+        f"{_HERE}.shipped:COVERED",
+        "what covers a face, found patch by patch: fitted to weights that stay as they are",
+    ),
     "cnn": (f"{_HERE}.floor:CNN", "the floor: a plain convolutional network from nothing, FERPlus at 48 px"),
     "poster": (f"{_HERE}.nets:POSTER", "POSTER++, the whole network from nothing, as published for RAF-DB"),
     "points": (f"{_HERE}.nets:POINTS", "68 points over time on your own labelled clips: small, and sees no pixels"),

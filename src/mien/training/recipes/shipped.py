@@ -6,6 +6,7 @@ from pathlib import Path
 
 from mien.data.transforms import Augmentation
 from mien.models.shape import S2DConfig
+from mien.training.covered import CoveredRun
 from mien.training.labelled import LabelledRun
 from mien.training.landmarks import LandmarkRun
 from mien.training.plan import FitPlan
@@ -13,7 +14,7 @@ from mien.training.recipe import FaceRecipe, MovingRecipe
 from mien.training.signals import SignalRun
 from mien.training.smoke import SmokeRun
 
-LANDMARKS, SIGNALS, SMOKE = LandmarkRun, SignalRun, SmokeRun
+LANDMARKS, SIGNALS, SMOKE, COVERED = LandmarkRun, SignalRun, SmokeRun, CoveredRun
 
 FACES = FaceRecipe(
     model=S2DConfig(98, 14, 384, 8, 6, classes=8, dropout=0.0, drop_path=0.05),

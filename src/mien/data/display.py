@@ -20,7 +20,7 @@ import cv2
 import numpy as np
 from jaxtyping import Float64
 
-from mien.evaluation.corruptions import Clip, Corruption
+from mien.data.covers import Clip, Corruption
 
 WIDTHS, GAINS = (1.0, 0.9, 1.1), (0.95, 0.9, 0.8)
 """Of red, green and blue: the bell against its usual width, and how much light comes through."""

@@ -1,7 +1,7 @@
 """Parts of a face covered as things in the world cover it, drawn from its 68 points: mask, glasses, headset, hand.
 
 Whoever wears a headset or a mask, or holds a hand before the mouth, is read worse; a grey band
-(:func:`mien.evaluation.corruptions.hide`) is a coarse stand-in for it. Points are shares of the crop's side in the
+(``mien.evaluation.corruptions``) is a coarse stand-in for it. Points are shares of the crop's side in the
 order of iBUG 300-W: a landmark net's, found on the face before it is covered, or those of an ordinary face.
 """
 
@@ -15,9 +15,12 @@ import cv2
 import numpy as np
 from jaxtyping import Bool, Float, UInt8
 
-from mien.evaluation.corruptions import GREY, Clip, Corruption
 from mien.faces.mean_face import MEAN_FACE
 
+Clip = UInt8[np.ndarray, "t 3 h w"]
+Corruption = Callable[[Clip, int], Clip]
+"""What spoils the aligned crops of a clip; the number seeds whatever is random."""
+GREY = 127
 Part = Literal["mask", "glasses", "headset", "hand"]
 Texture = Literal["grey", "skin", "noise"]
 PARTS: tuple[Part, ...] = ("mask", "glasses", "headset", "hand")
