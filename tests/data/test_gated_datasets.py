@@ -130,7 +130,15 @@ def test_bah_has_a_class_and_a_flag_of_every_film_and_keeps_people_apart(tmp_pat
 
 
 @pytest.mark.parametrize(
-    "line", ["Videos/1/V/a.mp4,2,x", "Videos/1/V/a.mp4", "a.mp4,1,x", "Frames/1/V/a.mp4,1,x", "video_path,labels,text"]
+    "line",
+    [
+        "Videos/1/V/a.mp4,2,x",
+        "Videos/1/V/a.mp4",
+        "a.mp4,1,x",
+        "Frames/1/V/a.mp4,1,x",
+        "Videos/1/../a.mp4,1,x",
+        "video_path,labels,text",
+    ],
 )
 def test_bah_refuses_a_line_of_another_list(tmp_path: Path, line: str) -> None:
     path = bah_tree(tmp_path) / "data" / "split" / "val.txt"
@@ -246,7 +254,9 @@ def test_infer_reads_the_table_of_its_user_and_leaves_groups_in_it(tmp_path: Pat
     assert not any(word in written for word in ("young", "east", "ethnicity"))
 
 
-@pytest.mark.parametrize("line", ["posed/1.txt,happy,P1,,", "/posed/1.jpg,happy,P1,,", "posed/1.jpg,moved,P1,,"])
+@pytest.mark.parametrize(
+    "line", ["posed/1.txt,happy,P1,,", "/posed/1.jpg,happy,P1,,", "../1.jpg,happy,P1,,", "posed/1.jpg,moved,P1,,"]
+)
 def test_infer_refuses_a_line_without_a_picture_or_an_expression(tmp_path: Path, line: str) -> None:
     path = infer_tree(tmp_path) / "labels.csv"
     path.write_text(f"{path.read_text().rstrip()}\n{line}\n")

@@ -83,6 +83,7 @@ def test_a_sweep_of_a_folder_and_its_tables(furnished) -> None:
 VERBS = (
     *("train videos", "train dfew", "train ferplus", "train landmarks", "train smoke"),
     *("evaluate", "prepare", "prepare people", "analyze", "convert", "study", "export-result", "agree", "validate"),
+    "relabel",
 )
 
 

@@ -171,7 +171,7 @@ def test_s2d_is_exported_with_it(tmp_path: Path) -> None:
 
 
 def test_too_few_faces_are_refused(faces: Path, fitted: tuple[Path, Path], tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="128"):
+    with pytest.raises(ConfigError, match="200"):
         CoveredRun(faces, faces=50)
     held = dict(np.load(faces))
     np.savez(tmp_path / "few.npz", **{name: value[:150] for name, value in held.items()})

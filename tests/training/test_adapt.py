@@ -123,6 +123,8 @@ def test_a_stopped_run_goes_on_to_the_same_weights(world: World, tmp_path: Path)
     dataclasses.replace(stopped, fit=dataclasses.replace(short, max_steps=5)).run()
     one, other = (load_weights(run.run())[0].state_dict() for run in (whole, dataclasses.replace(stopped, resume=True)))
     assert all(torch.equal(one[name], other[name]) for name in one)
+    with pytest.raises(ConfigError, match="begun with"):
+        dataclasses.replace(stopped, resume=True, soft=True).run()
 
 
 def test_clusters_of_noise_are_refused(world: World, tmp_path: Path) -> None:
@@ -174,3 +176,9 @@ def test_what_does_not_fit_is_said_before_the_work(world: World, tmp_path: Path)
         run_of(world, tmp_path, share=0.0)
     with pytest.raises(ConfigError, match="--learn"):
         AdaptRun("s2d-tiny", world.data, tmp_path, features="own", learn="norm").run()
+    with pytest.raises(DataError, match="faces to learn from"):
+        run_of(world, tmp_path, share=1e-6, anyway=True).run()
+    torn = tmp_path / "torn.npz"
+    torn.write_bytes(world.features.read_bytes()[:-100])
+    with pytest.raises(DataError, match="write it again"):
+        dataclasses.replace(run_of(world, tmp_path), features=str(torn)).run()

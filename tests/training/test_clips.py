@@ -99,7 +99,7 @@ def test_an_item_depends_on_seed_and_draw_alone(rows: Manifest) -> None:
     assert torch.equal(one[5, 17][0], same[5, 17][0])
     assert not torch.equal(one[5, 17][0], one[5, 18][0])
     assert not torch.equal(one[5, 17][0], other[5, 17][0])
-    images, target, label, _ = one[5, 17]
+    images, target, label, *_ = one[5, 17]
     assert images.shape == (2, 3, 48, 48)
     assert target.argmax() == label
 

@@ -59,7 +59,13 @@ def test_what_was_learnt_is_found_and_less_so_when_it_is_forgotten(
     names = names_of(tmp_path, range(60))
     before = measured(model, data, names, capsys)
     assert before["attack_auc"]["low"] > 0.5
-    path = dataclasses.replace(ForgetRun(str(model), names, data, tmp_path / "run", strength=2.0), fit=FIT).run()
+    run = dataclasses.replace(ForgetRun(str(model), names, data, tmp_path / "run", strength=2.0), fit=FIT)
+    path = run.run()
+    others = names_of(tmp_path, range(61, 70))
+    for other in (dataclasses.replace(run, strength=3.0), dataclasses.replace(run, forget=others)):
+        with pytest.raises(ConfigError, match="begun with"):
+            dataclasses.replace(other, resume=True).run()
+    names = names_of(tmp_path, range(60))
     after = measured(path, data, names, capsys)
     print(before, after)
     assert after["attack_auc"]["value"] < before["attack_auc"]["value"] - 0.05
@@ -122,5 +128,7 @@ def test_what_cannot_be_forgotten_is_said(world: tuple[Path, Path], tmp_path: Pa
     assert len(listed(rows, {"p1"})) == 5
     with pytest.raises(DataError, match="nobody"):
         listed(rows, {"p1", "nobody"})
+    (tmp_path / "notepad.txt").write_bytes(b"\xef\xbb\xbfp1\r\n")
+    assert read_names(tmp_path / "notepad.txt") == {"p1"}
     assert main(["adapt", str(model), "--forget", str(tmp_path / "none.txt")]) == 1
     assert main(["evaluate", str(model), "--forgotten", str(tmp_path / "none.txt")]) == 1

@@ -210,6 +210,8 @@ def test_what_cannot_be_done_is_said(people: list[tuple[Path, Pictures]], tmp_pa
         dataclasses.replace(RECIPE, identity=IdentitySettings(0.5), mixing=Mixing())
     with pytest.raises(ConfigError, match="strength"):
         IdentitySettings(-1.0)
+    with pytest.raises(ConfigError, match=r"with --recipe\.identity\.given-label"):
+        IdentitySettings(given_label=True)
     nobody = as_set(tmp_path / "nobody", people[0][1], named=False)
     run = run_of(nobody.root, tmp_path / "run", 0, IdentitySettings(0.5))
     with pytest.raises(ConfigError, match="subjects"):

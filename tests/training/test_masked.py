@@ -297,6 +297,7 @@ def test_heads_that_make_no_sense_are_refused(faces: Manifest, plain: Path, tmp_
         (("afect=plane",), "affect"),
         (("units=plane",), "linear, cosine, graph, graph-edges, queries"),
         (("affect=landmark",), "a head for scale"),
+        (("affect=covered",), "a head for scale: linear, cosine, graph, queries, plane, got"),
     ):
         with pytest.raises(ConfigError, match=told):
             parse_heads(heads, SIGNALS)

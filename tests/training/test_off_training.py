@@ -27,10 +27,7 @@ FIT = FitPlan(epochs=1, batch=16, max_steps=3, lr=1e-2, precision="fp32", ema=0.
 EVERYBODY = np.full((6, CLASSES), 1 / CLASSES)
 
 OPTIONS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
-    "identity": (
-        {"identity": IdentitySettings(given_label=True, together=4)},
-        {"identity": IdentitySettings(strength=0.5)},
-    ),
+    "identity": ({"identity": IdentitySettings(together=4)}, {"identity": IdentitySettings(strength=0.5)}),
     "matching": ({"identity": IdentitySettings(together=3)}, {"identity": IdentitySettings(match="item", together=4)}),
     "self-distillation": (
         {"sdl": SdlSettings(queue=8, top_k=1, start_epoch=0, schedule=((0, 3.0),))},

@@ -20,8 +20,8 @@ WARNED = 0.2
 def demand_known(signals: Iterable[Signal], limit: float | None) -> None:
     """Raise ConfigError where a limit is asked of a model that does not say what is covered."""
     if limit is not None and COVERED.name not in (signal.name for signal in signals):
-        fix = "give them a detector with `mien train covered`, or leave --covered out"
-        raise ConfigError("weights that say what is covered, for --covered", "a model that does not", fix)
+        fix = "add --signals covered if the weights have it; else `mien train covered` gives it, or leave --covered out"
+        raise ConfigError("a model that says what is covered, for --covered", "one that does not", fix)
 
 
 def too_covered(

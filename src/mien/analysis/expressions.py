@@ -180,8 +180,7 @@ class ExpressionModel:
         settings = settings or AnalysisSettings()
         if settings.compounds is not None:
             places_of(self.record.labels.labels, settings.compounds.pairs)  # or it is refused, before the work
-        if settings.most_yaw is not None:
-            demand_pose(self.record.signals)
+        demand_pose(self.record.signals, settings.most_yaw)
         demand_known(self.record.signals, settings.covered)
         state = state_of(source)
         if bgr:
@@ -354,7 +353,8 @@ class _Notes:
         every = [one for track in self._predictions.values() for one in track]
         sounds = ears.hear(source, self._info, [(one.start, one.end) for one in every], stream)
         self._predictions, facts = ears.fused(self._predictions, sounds)
-        why = sounds.facts.get("why")
+        alone = every and not facts["windows"]["fused"]
+        why = sounds.facts.get("why") or (alone and "no window with a single face and a sound")
         self.problems += [*sounds.problems, *([f"the picture alone answers: {why}"] if why else [])]
         return {"sound": facts}
 

@@ -66,7 +66,8 @@ class Ears:
     def __init__(self, model: SoundModel, record: ModelRecord) -> None:
         known = model.record
         if known.picture_sha256 != record.sha256 or known.picture_prior != record.prior:
-            expected = f"the model that {known.name} was fitted to: {known.picture}, prior {known.picture_prior}"
+            looks = f"{known.picture} ({known.picture_sha256[:12]}), prior {known.picture_prior}"
+            expected = f"the model that {known.name} was fitted to: {looks}"
             fix = "choose that with --model and --prior, or fit the sound anew with `mien train sound --picture`"
             raise ConfigError(expected, f"{record.name} ({record.sha256[:12]}), prior {record.prior}", fix)
         place = {canonical(name): number for number, name in enumerate(known.labels.labels)}

@@ -19,11 +19,13 @@ TURNED = "turned away"
 """The reason of both gates."""
 
 
-def demand_pose(signals: Sequence[Signal]) -> None:
-    """Raise ConfigError where the model does not say how the head is turned."""
-    if POSE not in signals:
-        fix = "add --signals pose if the weights have it, or leave most_yaw out: max_yaw goes by the detector's points"
-        raise ConfigError("a model that says pose, for most_yaw", ", ".join(one.name for one in signals) or "none", fix)
+def demand_pose(signals: Sequence[Signal], most: float | None) -> None:
+    """Raise ConfigError where a limit is asked of a model that does not say how the head is turned."""
+    if most is not None and POSE not in signals:
+        fix = "add --signals pose if the weights have it, or use --max-yaw, which goes by the detector's points"
+        raise ConfigError(
+            "a model that says pose, for --most-yaw", ", ".join(one.name for one in signals) or "none", fix
+        )
 
 
 def turned(signals: Sequence[Signal], values: Float64[np.ndarray, "n k"], most: float | None) -> Bool[np.ndarray, " n"]:

@@ -36,19 +36,8 @@ if TYPE_CHECKING:
     from mien.evaluation.signals import SignalReport
     from mien.evaluation.world import World
 
-    Outcome = (
-        Report
-        | Groups
-        | Forgotten
-        | Table
-        | Comparison
-        | Robustness
-        | World
-        | Probe
-        | BoxReport
-        | WordReport
-        | SignalReport
-    )
+    Measured = Report | Groups | SignalReport | Probe | Forgotten
+    Outcome = Measured | Table | Comparison | Robustness | World | BoxReport | WordReport
 
 
 Spoilt = Literal["usual", "covers", "display"]
@@ -117,41 +106,49 @@ class Evaluate:
     """Print JSON."""
 
     def __post_init__(self) -> None:
+        self._demand_one_task()
+        one = "--by" if self.by else "--probe" if self.probe is not None else "--world" if self.world else ""
+        if one and len(self.runs) > 1:
+            raise ConfigError(f"{one} with one model", f"{len(self.runs)}", "name one")
         if self.compare and len(self.runs) != 2:
             raise ConfigError("two runs with --compare", f"{len(self.runs)}", "name A and B")
-        if self.robustness and (self.compare or self.predictions or self.keep or any(map(_is_table, self.runs))):
-            got = "--compare, --predictions, --keep or a table"
-            raise ConfigError("--robustness with weights alone", got, "leave out the other one")
+        if self.robustness and any(map(_is_table, self.runs)):
+            raise ConfigError("--robustness with weights", "a table", "name the model that answered")
         if self.spoilt != "usual" and not self.robustness:
             raise ConfigError("--robustness with --spoilt", f"--spoilt {self.spoilt} alone", "add --robustness")
-        if (self.by or self.centre) and (self.robustness or self.world or self.boxes or self.keep):
-            raise ConfigError("--by and --centre with models or tables of predictions", "another task", "leave it out")
-        if self.by and (self.compare or len(self.runs) > 1):
-            raise ConfigError("--by with one model", f"{len(self.runs)}", "name one")
         if self.forgotten and (len(self.runs) != 1 or self.ground.data is None or _is_table(self.runs[0])):
             raise ConfigError(
                 "--forgotten with one model and --data", "another number of models, or no data", "name it"
             )
-        if self.forgotten and (self.compare or self.robustness or self.world or self.boxes or self.by or self.keep):
-            raise ConfigError("--forgotten alone", "another task beside it", "leave one of them out")
+        if self.forgotten and self.ground.split == "train":
+            raise ConfigError("a split that the model has not seen, for --forgotten", "train", "use valid or test")
         if self.groups and not (self.by or self.centre):
             raise ConfigError("--by or --centre with --groups", "neither", "name a column")
-        if self.world and (self.compare or self.robustness or self.predictions or self.keep or len(self.runs) > 1):
-            raise ConfigError("--world with one model, alone", "another task or model beside it", "leave it out")
-        other = self.compare or self.robustness or self.world or self.predictions or self.boxes or self.keep
-        if self.probe is not None and (other or len(self.runs) > 1):
-            raise ConfigError("--probe with one model, alone", "another task or model beside it", "leave it out")
-        if self.predictions and (self.runs or self.keep):
-            raise ConfigError("--predictions alone", "a run or --keep beside it", "leave one of them out")
-        if self.boxes and (self.runs or self.compare or self.robustness or self.world or self.predictions or self.keep):
-            raise ConfigError("--boxes alone", "a run or another task beside it", "leave one of them out")
-        tasks = (self.runs, self.compare, self.robustness, self.world, self.predictions, self.boxes, self.keep)
-        if self.open_words and any(tasks):
-            raise ConfigError("--open-words alone", "a run or another task beside it", "leave one of them out")
-        if self.keep and (self.compare or self.ground.map or any(map(_is_table, self.runs))):
-            raise ConfigError("--keep with weights on all their classes", "--compare, --map or a table", "leave it out")
+        if self.keep and (self.ground.map or any(map(_is_table, self.runs))):
+            raise ConfigError("--keep with weights on all their classes", "--map or a table", "leave it out")
         if self.keep and (self.backend != "torch" or any(map(is_exported, self.runs))):
             raise ConfigError("--keep with the answers of PyTorch", "another engine's", "leave out one of them")
+
+    def _demand_one_task(self) -> None:
+        """Raise ConfigError for tasks that would each have the command to themselves."""
+        alone = {
+            "--robustness": self.robustness,
+            "--world": self.world,
+            "--probe": self.probe is not None,
+            "--forgotten": self.forgotten,
+            "--boxes": self.boxes,
+            "--open-words": self.open_words,
+            "--predictions": self.predictions,
+            "--compare": self.compare,
+            "--keep": self.keep,
+        }
+        asked = [name for name, on in alone.items() if on]
+        grouped = [name for name, on in (("--by", self.by), ("--centre", self.centre)) if on]
+        bears = {"--predictions": {"--by", "--centre"}, "--compare": {"--centre"}}
+        if len(asked) > 1 or (asked and set(grouped) - bears.get(asked[0], set())):
+            raise ConfigError("one task at a time", " and ".join(asked + grouped), "leave the others out")
+        if self.runs and (self.boxes or self.open_words or self.predictions):
+            raise ConfigError(f"{asked[0]} alone", f"the run {self.runs[0]} beside it", "leave one of them out")
 
 
 def main(args: Sequence[str]) -> int:

@@ -26,9 +26,9 @@ class CropSettings:
     keep_uncropped: bool = False
     """Take the middle of a picture in which no face is found; such items are left out otherwise."""
     detector: str = _FACES.detector
-    """Which detector: mtcnn (needs no file) or yunet (faster, needs its ONNX file)."""
+    """Which detector: mtcnn (needs no file), yunet (faster) or retinaface (both need their ONNX file)."""
     detector_file: Path | None = None
-    """The ONNX file of yunet."""
+    """The ONNX file of yunet or retinaface."""
     detect_every: int = _FACES.detect_every
     """Frames from one detection to the next; between them boxes follow the picture's motion."""
     detect_height: int = _FACES.detect_height

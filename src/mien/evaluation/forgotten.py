@@ -89,7 +89,7 @@ class Forgotten:
 def read_names(path: Path) -> frozenset[str]:
     """Ids or subjects, one a line. Raises DataError for a file that has none."""
     try:
-        names = frozenset(line.strip() for line in path.read_text("utf-8").splitlines()) - {""}
+        names = frozenset(line.strip() for line in path.read_text("utf-8-sig").splitlines()) - {""}
     except (OSError, UnicodeDecodeError) as error:
         raise DataError("a list of ids or subjects, one a line", f"{path}: {error}", "check the path") from error
     if not names:
@@ -103,7 +103,8 @@ def listed(rows: Manifest, names: Collection[str]) -> tuple[Row, ...]:
     there = {row.id for row in found} | {row.subject for row in found}
     missing = sorted(set(names) - there)
     if missing:
-        got = f"{missing[0]}, and {len(missing) - 1} others, which are none of them"
+        others = f", and {len(missing) - 1} others, which are" if missing[1:] else ", which is"
+        got = f"{missing[0]!r}{others} none of them"
         raise DataError(f"ids or subjects of the training split of {rows.name}", got, "take them off the list")
     return found
 

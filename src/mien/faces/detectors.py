@@ -78,6 +78,9 @@ def make_detector(name: str, **options: object) -> Detector:
     try:
         return build(**options)
     except TypeError as error:
+        if "path" in options and "'path'" in str(error):
+            fix = "choose --detector yunet or retinaface, or leave --detector-file out"
+            raise ConfigError("a detector that reads a file, for --detector-file", name, fix) from error
         raise ConfigError(f"options of the detector {name}", str(error), "see its class in mien.faces") from error
 
 

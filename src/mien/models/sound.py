@@ -148,7 +148,8 @@ def read_sound_record(path: Path) -> SoundRecord:
     """
     expected, fix = "weights of a sound net", "make them with `mien train sound`"
     if not path.is_file():
-        raise WeightsError(expected, f"no file at {path}", fix)
+        got = f"{path}, a folder" if path.is_dir() else f"no file at {path}"
+        raise WeightsError(expected, got, "name the .safetensors in it" if path.is_dir() else fix)
     try:
         with safe_open(path, "numpy") as file:
             text = (file.metadata() or {}).get(KEY)

@@ -29,7 +29,8 @@ def read_torch(path: Path) -> Any:
             _demand_whole(path)
         return torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # damaged archives and pickles raise a dozen kinds, all of them "cannot be read"
-        reason = (str(error).splitlines() or [""])[0][:200] or type(error).__name__
+        reason = (str(error).splitlines() or [""])[0][:200]
+        reason = type(error).__name__ if not reason or reason.isdecimal() else reason
         raise WeightsError(expected, f"{path}: {reason}", "it is torn or no such file: take another copy") from error
 
 

@@ -36,6 +36,7 @@ from mien.models.torch_file import read_torch
 from mien.models.weights import Recognizer, load_weights, save_weights
 from mien.training.clusters import Clustered, cluster, cluster_labels, purest
 from mien.training.features import features_from, see
+from mien.training.finish import demand_same
 from mien.training.labelled import LabelledTask
 from mien.training.learner import net_state
 from mien.training.loop import FitPlan, Report, fit
@@ -150,10 +151,13 @@ class AdaptRun:
         found = cluster_labels(clusters, answers, len(record.labels))
         kept = purest(found.labels, found.purity, self.share)
         facts = self._facts(record, found, kept, answers, int(clusters.max()) + 1)
+        demand_same(self.out / "adapt.json", self)
         self._keep(facts)
         if facts["refused"] and not self.anyway:
             fix = "better features (`mien pretrain` for longer), more faces, or leave the model as it is"
             raise DataError("clusters that agree with the model", "; ".join(facts["refused"]), fix)
+        if not len(kept):
+            raise DataError("faces to learn from", f"none of {len(rows)}", "use a larger --share, or more faces")
         for text in facts["refused"]:
             say({"warning": f"learnt all the same: {text}"})
         say({name: facts[name] for name in ("items", "clusters", "purity", "purity_kept")})

@@ -63,8 +63,8 @@ class CoveredRun:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if self.faces < LEAST_FACES:
-            raise ConfigError(f"--faces of at least {LEAST_FACES}", str(self.faces), "raise it")
+        if self.faces < (least := max(LEAST_FACES, 2 * LEAST_CUT)):  # so many are taken of either split
+            raise ConfigError(f"--faces of at least {least}", str(self.faces), "raise it")
         if not 0.5 <= self.clean < 1:
             raise ConfigError("--clean from 0.5 up to, not with, 1", str(self.clean), "change it")
 

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
+from zipfile import BadZipFile
 
 import numpy as np
 import torch
@@ -99,11 +100,12 @@ def _stored(path: Path, rows: Manifest) -> Float32[np.ndarray, "n d"]:
             found = dict(zip(ids.tolist(), features.astype(np.float32), strict=True))
         if features.ndim != 2:
             raise ValueError(f"features of shape {features.shape}")
-    except (ValueError, KeyError, OSError, EOFError) as error:
+    except (ValueError, KeyError, OSError, EOFError, BadZipFile) as error:
         raise DataError(NOT_ONE, f"{path}: {error}", "write it again") from error
     missing = [row.id for row in rows.rows if row.id not in found]
     if missing:
-        raise DataError("a feature for every face", f"{path}: none for {missing[0]} of {len(missing)}", "add them")
+        got = f"{path}: none for {missing[0]}" + (f" and {len(missing) - 1} others" if missing[1:] else "")
+        raise DataError("a feature for every face", got, "add them")
     return np.stack([found[row.id] for row in rows.rows])
 
 

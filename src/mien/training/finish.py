@@ -5,12 +5,14 @@ from __future__ import annotations
 import dataclasses
 import json
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Float, Int
 
 from mien.core import checks
+from mien.core.errors import ConfigError
 from mien.core.files import whole_file
 from mien.core.softmax import softmax
 from mien.evaluation.calibration import bias_helps, fit_bias, temperature_alone, threshold_for
@@ -54,6 +56,25 @@ def figures(probabilities: Float[np.ndarray, "n c"], labels: Int[np.ndarray, " n
     matrix = confusion(labels, probabilities.argmax(1), probabilities.shape[1])
     ece = expected_calibration_error(probabilities, labels)
     return {"war": war(matrix), "uar": uar(matrix), "ece": ece}
+
+
+def demand_same(told: Path, run: Any, **beside: Any) -> None:
+    """Raise ConfigError where a run that resumes has other options than what was begun in its folder.
+
+    Args:
+        told: JSON file with the ``fields`` of what was begun; none: nothing was.
+        run: whose fields count, but for its folder and how long it learns.
+        beside: what else the file must say.
+    """
+    if not run.resume or not told.is_file():
+        return
+    now = json.loads(json.dumps({**dataclasses.asdict(run), **beside}, default=str))
+    then = json.loads(told.read_text())
+    before = {**then.get("fields", {}), **{name: then.get(name) for name in beside}}
+    other = [name for name in now if name not in ("out", "resume", "fit") and before.get(name) != now[name]]
+    if other:
+        got = f"another {', '.join(other)} than in {told}"
+        raise ConfigError("--resume with the options that the run was begun with", got, "choose another --out")
 
 
 def write_facts(run: Any, dataset: str, fold: int = 0, protocol: str = "clean") -> None:

@@ -15,6 +15,7 @@ import copy
 import dataclasses
 import json
 from dataclasses import dataclass, field
+from hashlib import sha256
 from pathlib import Path
 
 import torch
@@ -36,6 +37,7 @@ from mien.models.net import Answer
 from mien.models.torch_file import read_torch
 from mien.models.weights import Recognizer, load_weights, save_weights
 from mien.training.features import see
+from mien.training.finish import demand_same
 from mien.training.labelled import LabelledTask
 from mien.training.learner import Learner, net_state
 from mien.training.loop import FitPlan, Report, fit
@@ -186,6 +188,8 @@ class ForgetRun:
             loss,
         )
         facts = {"model": record.name, "sha256": record.sha256, "forgotten": len(gone), "retained": len(kept)}
+        facts["list"] = sha256("\n".join(sorted(names)).encode()).hexdigest()
+        demand_same(self.out / "forget.json", self, list=facts["list"])
         with whole_file(self.out / "forget.json") as draft:
             body = facts | {"stranger_loss": loss, "fields": dataclasses.asdict(self)}
             draft.write_text(json.dumps(body, indent=2, default=str) + "\n")

@@ -82,14 +82,20 @@ def parse_heads(words: Sequence[str], signals: tuple[Signal, ...], texts: Path |
             fix = did_you_mean(name, list(by_name)) if by_name else "see docs/train-your-own.md, More than the class"
             raise ConfigError("--recipe.heads of signals that the data have", word, fix)
         signal, entry = by_name[name], HEADS[kind]
-        if signal.kind not in entry.says or entry.head.found().reads_tail:
-            fits = [one for one in HEADS if signal.kind in HEADS[one].says and not HEADS[one].head.found().reads_tail]
+        if signal.kind not in entry.says or not _learnt(kind):
+            fits = [one for one in HEADS if signal.kind in HEADS[one].says and _learnt(one)]
             raise ConfigError(f"a head for {signal.kind}: {', '.join(fits)}", word, "change --recipe.heads")
         worded = entry.head.found().reads_texts
         found[name] = HeadSpec(signal, kind, value, vocabulary(signal.labels, texts) if worded else None)
     if texts is not None and not any(spec.words for spec in found.values()):
         raise ConfigError("--recipe.texts for a head such as words=text", ", ".join(words) or "none", "leave it out")
     return list(found.values())
+
+
+def _learnt(kind: str) -> bool:
+    """Whether a head of this kind learns with a network; those for the landmark net's tail, and fitted ones, do not."""
+    head = HEADS[kind].head.found()
+    return not head.reads_tail and not head.reads_middle
 
 
 def vocabulary(labels: Sequence[str], texts: Path | None) -> Vocabulary:

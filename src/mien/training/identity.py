@@ -52,6 +52,8 @@ class IdentitySettings:
     def __post_init__(self) -> None:
         if not 0 <= self.strength < math.inf:
             raise ConfigError("--recipe.identity.strength of 0 or more", str(self.strength), "0.5 is usual")
+        if self.given_label and not self.strength:
+            raise ConfigError("--recipe.identity.strength with --recipe.identity.given-label", "0", "0.5 is usual")
         if self.together < 2:
             raise ConfigError("--recipe.identity.together of at least 2", str(self.together), "raise it")
 

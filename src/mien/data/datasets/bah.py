@@ -51,7 +51,7 @@ def _rows(root: Path, begun: str, split: Split, name: str) -> list[Row]:
         if number == 1 and label == "label":
             continue
         parts = film.replace("\\", "/").strip("/").split("/")
-        if len(parts) < 3 or parts[0] != FILMS or label not in ("0", "1"):
+        if len(parts) < 3 or parts[0] != FILMS or ".." in parts or label not in ("0", "1"):
             raise DataError(LAYOUT[0], f"{line[:120]!r} in {path}, line {number}", "take the release's own list")
         place = "/".join(parts)
         shown = LABELS.labels[int(label)]

@@ -45,7 +45,12 @@ def read(root: Path) -> Manifest:
 def _row(path: Path, line: int, cells: dict[str, str]) -> Row:
     place = cells["id"].strip()
     suffix = Path(place).suffix.lower()
-    if suffix not in IMAGE_SUFFIXES | VIDEO_SUFFIXES or "\\" in place or place.startswith("/"):
+    if (
+        suffix not in IMAGE_SUFFIXES | VIDEO_SUFFIXES
+        or "\\" in place
+        or place.startswith("/")
+        or ".." in place.split("/")
+    ):
         got = f"{place[:120]!r} in {path}, line {line}"
         raise DataError("a picture or film, from the folder of the table, with /", got, "mend that line")
     kind: Kind = "image" if suffix in IMAGE_SUFFIXES else "video"
