@@ -21,6 +21,7 @@ from mien.data.manifest import Manifest, Row
 from mien.evaluation.metrics import Interval
 from mien.evaluation.report import write_report
 from mien.evaluation.runs import Ground, open_data
+from mien.evaluation.signal_metrics import auc
 from mien.evaluation.views import Progress, predict_clips
 
 if TYPE_CHECKING:
@@ -176,16 +177,9 @@ def attack(
     drawn = []
     for _ in range(DRAWS):
         some = np.concatenate([rng.choice(np.flatnonzero(y == side), (y == side).sum()) for side in (0, 1)])
-        drawn.append(_auc(guess[some], y[some]))
+        drawn.append(auc(guess[some], y[some] == 1))
     low, high = np.quantile(drawn, [0.025, 0.975])
-    return Interval(_auc(guess, y), float(low), float(high)), float(((guess > 0.5) == y).mean())
-
-
-def _auc(guess: Float64[np.ndarray, " n"], y: Int64[np.ndarray, " n"]) -> float:
-    from scipy.stats import rankdata
-
-    ones = int(y.sum())
-    return float((rankdata(guess)[y == 1].sum() - ones * (ones + 1) / 2) / (ones * (len(y) - ones)))
+    return Interval(auc(guess, y == 1), float(low), float(high)), float(((guess > 0.5) == y).mean())
 
 
 class _Logistic:

@@ -12,7 +12,6 @@ import cv2
 import numpy as np
 import torch
 from jaxtyping import Float, UInt8
-from scipy.stats import rankdata
 from torch import Tensor
 
 from mien.core.action_units import REGIONS
@@ -23,6 +22,7 @@ from mien.data.datasets.ferplus import read_archive
 from mien.data.manifest import Manifest, load_manifest
 from mien.data.pixels import frame_count, read_clip
 from mien.data.splits import hold_out
+from mien.evaluation.signal_metrics import auc
 from mien.faces.mean_face import MEAN_FACE
 from mien.faces.regions import outline_mask, region_masks
 from mien.models.covered import DIRECTIONS, GRID, Covered, fit_covered, on_grid
@@ -162,7 +162,8 @@ def figures_of(head: Covered, recognizer: Recognizer, faces: Sequence[Image], se
         scores = head.scores(tokens_of(recognizer, [image for image, _ in planted])[:, None])[:, 0]
         # Against its cut: a place where clean faces differ much is not for that a covered one.
         height, share = (scores / head.cuts).numpy(), np.stack([mask for _, mask in planted])
-        figures[f"covered_auc_{texture}"] = auc(height[share > 0.5], height[share == 0])
+        sure = (share > 0.5) | (share == 0)
+        figures[f"covered_auc_{texture}"] = auc(height[sure], share[sure] > 0.5)
         figures[f"covered_found_{texture}"] = float((height[share > 0.5] > 1).mean())
     return {name: round(value, 4) for name, value in figures.items()}
 
@@ -191,9 +192,3 @@ def plant(
     else:
         covered[patch] = np.roll(other, (side // 2, side // 3), (1, 2))[patch]
     return covered, cv2.resize(there, (GRID, GRID), interpolation=cv2.INTER_AREA).ravel()
-
-
-def auc(found: Float[np.ndarray, " n"], others: Float[np.ndarray, " m"]) -> float:
-    """Chance that one of ``found`` is above one of ``others``, a tie counting half."""
-    ranks = rankdata(np.concatenate([found, others]))[: len(found)]
-    return float((ranks.sum() - len(found) * (len(found) + 1) / 2) / (len(found) * len(others)))
