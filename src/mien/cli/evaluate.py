@@ -146,7 +146,9 @@ class Evaluate:
         grouped = [name for name, on in (("--by", self.by), ("--centre", self.centre)) if on]
         bears = {"--predictions": {"--by", "--centre"}, "--compare": {"--centre"}}
         if len(asked) > 1 or (asked and set(grouped) - bears.get(asked[0], set())):
-            raise ConfigError("one task at a time", " and ".join(asked + grouped), "leave the others out")
+            raise ConfigError(
+                "one task at a time", " and ".join(asked + grouped), "leave the others out: it goes alone"
+            )
         if self.runs and (self.boxes or self.open_words or self.predictions):
             raise ConfigError(f"{asked[0]} alone", f"the run {self.runs[0]} beside it", "leave one of them out")
 
