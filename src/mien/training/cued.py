@@ -107,7 +107,9 @@ class WrongCues(Cues):
         """Any other that has a cue, each as likely."""
         known = torch.nonzero(self.cued)[:, 0]
         own = (known[None] == labels[:, None]).nonzero()[:, 1]
-        return known[(own + torch.randint(1, len(known), (len(labels),))) % len(known)]
+        with torch.random.fork_rng(devices=[]):  # the run's own numbers go on as if nothing had been drawn
+            others = torch.randint(1, len(known), (len(labels),))
+        return known[(own + others) % len(known)]
 
 
 def cosine(attention: Float[Tensor, "n t g g"], cues: Float[Tensor, "n t g g"]) -> Float[Tensor, "n t"]:
