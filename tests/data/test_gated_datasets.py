@@ -63,6 +63,7 @@ def test_veatic_in_other_spellings_and_with_frames_nobody_rated(tmp_path: Path) 
     assert [row.id for row in rows.rows] == [f"1/{n}" for n in range(0, 50, 5)]
     assert [row.split for row in rows.rows].count("train") == 9, "70 % of the film, not of what is rated"
     assert "every fifth frame of 1 films, 2 of them left out without a rating" in rows.notes
+    assert "1 films whose two files of ratings differ in length: read as far as both go" in rows.notes
 
 
 def test_veatic_trains_a_head_of_valence_and_arousal(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:

@@ -20,7 +20,7 @@ from mien.evaluation.signal_metrics import (
     rmse,
     sagr,
 )
-from mien.evaluation.signals import figures_of, shared_signals
+from mien.evaluation.signals import figures_of, misnamed, shared_signals
 
 RNG = np.random.default_rng(0)
 OFFICIAL = json.loads((Path(__file__).parents[1] / "parity" / "official_ccc.json").read_text())
@@ -119,3 +119,11 @@ def test_signals_are_shared_whatever_is_noted_of_them() -> None:
     other = Signal("affect", ("valence", "arousal"), "scale", 0.0, 1.0)
     assert shared_signals((AFFECT, STATES), (noted,)) == (AFFECT,)
     assert shared_signals((AFFECT, STATES), (other,)) == ()
+
+
+def test_a_signal_that_both_mean_differently_is_named() -> None:
+    relabelled = Signal("states", ("bored", "curious"), "flags")
+    assert misnamed((AFFECT, relabelled), (AFFECT, STATES)) == [
+        f"states is not measured: the model says bored, curious; the set knows {', '.join(STATES.labels)}"
+    ]
+    assert misnamed((AFFECT, STATES), (AFFECT,)) == []

@@ -50,6 +50,11 @@ class Reported(Protocol):
 class Beside(Protocol):
     """Figures of signals, :class:`mien.evaluation.signals.SignalReport`."""
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a reader must know, one sentence each."""
+        ...
+
     def by_signal(self) -> dict[str, object]:
         """Plain values for JSON."""
         ...
@@ -112,6 +117,11 @@ class Report:
         return len(self.predictions)
 
     @property
+    def notes(self) -> list[str]:
+        """What a reader must know, one sentence each."""
+        return [*self.predictions.notes, *(self.beside.notes if self.beside is not None else ())]
+
+    @property
     def labels(self) -> LabelSpace:
         """Names of the rows and columns of the confusion."""
         return self.predictions.labels
@@ -152,7 +162,7 @@ class Report:
             "recall": {label: number(value) for label, value in self.recall.items()},
             "labels": list(self.labels.labels),
             "confusion": self.confusion.tolist(),
-            "notes": list(about.notes),
+            "notes": self.notes,
             "mien": __version__,
         }
         if self.beside is not None:
@@ -162,7 +172,7 @@ class Report:
     def to_markdown(self) -> str:
         """Tables for people."""
         rows = [f"{self.items} items: {self.predictions.title}.", ""]
-        rows += [f"- {note}" for note in self.predictions.notes] + [""] * bool(self.predictions.notes)
+        rows += [f"- {note}" for note in self.notes] + [""] * bool(self.notes)
         rows += ["| figure | value | 95 % interval |", "|---|---|---|"]
         rows += [
             f"| {title} | {100 * figure.value:.2f} % | {100 * figure.low:.2f} to {100 * figure.high:.2f} |"

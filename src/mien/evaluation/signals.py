@@ -100,7 +100,9 @@ class SignalReport:
         return {**about, "signals": self.by_signal(), "notes": list(self.notes)}
 
     def table(self) -> str:
-        """A line a signal, and a line a column, in Markdown."""
+        """A line a signal, and a line a column, in Markdown; nothing where no signal was measured."""
+        if not self.found:
+            return ""
         rows = ["| signal | items | figures |", "|---|---|---|"]
         for one in self.found:
             value, low, high = one.value
@@ -126,6 +128,17 @@ def shared_signals(model: Sequence[Signal], known: Sequence[Signal]) -> tuple[Si
     return tuple(one for one in model if dataclasses.replace(one, note="", derived_from="") in plain)
 
 
+def misnamed(model: Sequence[Signal], known: Sequence[Signal]) -> list[str]:
+    """A sentence for every signal that model and set mean different things by: it is not measured."""
+    shared, by_name = shared_signals(model, known), {one.name: one for one in known}
+    return [
+        f"{one.name} is not measured: the model says {', '.join(one.labels)}; the set knows "
+        f"{', '.join(by_name[one.name].labels)}"
+        for one in model
+        if one not in shared and one.name in by_name
+    ]
+
+
 def measure_signals(
     model: LoadedModel | ExportedNetwork,
     manifest: Manifest,
@@ -148,8 +161,11 @@ def measure_signals(
     """
     record = model.record
     shared = shared_signals(record.signals, manifest.signals)
+    notes = misnamed(record.signals, manifest.signals)
+    split = "+".join(sorted({row.split for row in manifest.rows}))
+    labelled = any(row.label for row in manifest.rows)
     if not shared:
-        return None
+        return SignalReport(record.name, manifest.name, split, (), labelled, tuple(notes)) if notes else None
     where = places(manifest.signals)
     known = manifest.beside()[:, [n for one in shared for n in range(*where[one.name].indices(10**6))]]
     rows = [row for row, numbers in zip(manifest.rows, known, strict=True) if not np.isnan(numbers).all()]
@@ -162,7 +178,7 @@ def measure_signals(
     kept = [place for place in range(len(rows)) if place not in failures]
     if not kept:
         raise next(iter(failures.values()))
-    notes = [f"{len(failures)} items could not be read and are left out"] if failures else []
+    notes += [f"{len(failures)} items could not be read and are left out"] if failures else []
     beside = ours[:, len(record.labels) :]
     of_record, of_shared = places(record.signals), places(shared)
     flags = columns([one for one in shared if one.kind == "flags"])
@@ -177,8 +193,6 @@ def measure_signals(
             found.append(figures_of(one, *some, ordered, None, 0) if sweep else figures_of(one, *some, ordered, limits))
     if len(limits) < len(flags) and not sweep:
         notes.append("flags without a threshold from validation are counted from .5 on")
-    split = "+".join(sorted({row.split for row in rows}))
-    labelled = any(row.label for row in manifest.rows)
     return SignalReport(record.name, manifest.name, split, tuple(found), labelled, tuple(notes))
 
 

@@ -47,10 +47,12 @@ def read(root: Path) -> Manifest:
     if not films or not folder:
         raise unknown_layout(root, LAYOUT)
     rows: list[Row] = []
-    unrated = 0
+    unrated = uneven = 0
     for film in sorted(films, key=lambda name: (not name.isdecimal(), name.zfill(5))):
         found = _numbered(root / folder / film)
-        ratings = list(zip(*(_ratings(root, film, label) for label in AFFECT.labels), strict=False))
+        columns = [_ratings(root, film, label) for label in AFFECT.labels]
+        ratings = list(zip(*columns, strict=False))
+        uneven += len({len(column) for column in columns}) > 1
         last = len(found) * TRAIN_PERCENT // 100
         for place, (number, path) in islice(enumerate(found), 0, None, EVERY):
             if number >= len(ratings):
@@ -63,6 +65,7 @@ def read(root: Path) -> Manifest:
             rows.append(row)
     notes = (
         f"every fifth frame of {len(films)} films, {unrated} of them left out without a rating",
+        *[f"{uneven} films whose two files of ratings differ in length: read as far as both go"] * bool(uneven),
         f"the first {TRAIN_PERCENT} % of every film train, the rest tests, as published: every film is in both",
     )
     return Manifest("veatic", UNLABELLED, tuple(rows), root, notes=notes, signals=(AFFECT,))
