@@ -1,12 +1,17 @@
 """Which turned faces two gates find: `--max-yaw`, by five points, and `--most-yaw`, by the network's own pose.
 
     python tools/yaw_gates.py MODEL FOLDER
+    mien analyze PICTURES -o out --max-yaw 90
+    python tools/yaw_gates.py --answers out PICTURES/labels.csv
 
 FOLDER: a set of `mien prepare people --test 1`, whose truth is exact. Its crops are aligned already, so no detector is
-asked: the five points are the exact ones, better than a detector's.
+asked: the five points are the exact ones, better than a detector's. --answers: of pictures whose turn nobody knows but
+whose expression (columns file and label), how often the answer is right on what each gate, or it alone, leaves unread;
+of each picture the largest face counts.
 """
 
 import argparse
+import csv
 from pathlib import Path
 
 import numpy as np
@@ -25,12 +30,9 @@ EYES, NOSE, MOUTH = (slice(36, 42), slice(42, 48)), 30, (48, 54)
 """Of the 68 points, what a detector's five stand for."""
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("model")
-    parser.add_argument("folder", type=Path)
-    given = parser.parse_args()
-    rows, exact, model = load_manifest(given.folder), np.load(given.folder / EXACT), load_model(given.model)
+def exactly(name: str, folder: Path) -> None:
+    """Print both gates on rendered people."""
+    rows, exact, model = load_manifest(folder), np.load(folder / EXACT), load_model(name)
     column = len(model.record.labels) + places(model.record.signals)[POSE.name].start
     parts = [rows.rows[first : first + AT_ONCE] for first in range(0, len(rows), AT_ONCE)]
     network = [said(model, np.stack([read_clip(rows, row) for row in part]))[:, column] for part in parts]
@@ -43,6 +45,44 @@ def main() -> None:
             is_turned, left = np.abs(turn) > most, np.abs(said_turn) > most
             counts = f"{is_turned.sum()} | {left.sum()} | {(is_turned & left).sum()}"
             print(f"| {name} | {most} | {counts} | {np.abs(said_turn - turn).mean():.1f} |")
+
+
+def answered(out: Path, labels: Path) -> None:
+    """Print what both gates leave unread of labelled pictures."""
+    five, pose, right = [], [], []
+    for line in csv.DictReader(labels.open(newline="")):
+        table = out / Path(line["file"]).stem / "frames.csv"
+        faces = list(csv.DictReader(table.open(newline=""))) if table.exists() else []
+        if not (faces := [face for face in faces if face["pose.yaw"]]):
+            continue
+        face = max(faces, key=lambda one: float(one["size"]))
+        shares = {key[2:]: float(value) for key, value in face.items() if key.startswith("p_")}
+        five.append(abs(float(face["yaw"])))
+        pose.append(abs(float(face["pose.yaw"])))
+        right.append(max(shares, key=shares.__getitem__) == line["label"])
+    points, network, known = np.array(five), np.array(pose), np.array(right)
+    print(f"{len(known)} pictures, {known.mean():.3f} right\n")
+    print(
+        "| degrees | points | right | pose | right | points alone | right | pose alone | right |\n" + "|---" * 9 + "|"
+    )
+    for most in (30, 40, 50, 60):
+        left, also = points > most, network > most
+        parts = [f"{part.sum()} | {known[part].sum()}" for part in (left, also, left & ~also, also & ~left)]
+        print(f"| {most} | {' | '.join(parts)} |")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("model", help="weights, or the labels with --answers")
+    parser.add_argument("folder", type=Path, nargs="?")
+    parser.add_argument("--answers", type=Path)
+    given = parser.parse_args()
+    if given.answers is not None:
+        answered(given.answers, Path(given.model))
+    elif given.folder is not None:
+        exactly(given.model, given.folder)
+    else:
+        parser.error("FOLDER, or --answers")
 
 
 if __name__ == "__main__":
