@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -58,12 +59,17 @@ def figures(probabilities: Float[np.ndarray, "n c"], labels: Int[np.ndarray, " n
     return {"war": war(matrix), "uar": uar(matrix), "ece": ece}
 
 
-def demand_same(told: Path, run: Any, **beside: Any) -> None:
+LEARNS_BY = ("recipe", "fold", "protocol")
+"""Fields of a run that must stay while it goes on; its data may have moved."""
+
+
+def demand_same(told: Path, run: Any, only: Collection[str] = (), **beside: Any) -> None:
     """Raise ConfigError where a run that resumes has other options than what was begun in its folder.
 
     Args:
         told: JSON file with the ``fields`` of what was begun; none: nothing was.
         run: whose fields count, but for its folder and how long it learns.
+        only: of those fields; empty: all.
         beside: what else the file must say.
     """
     if not run.resume or not told.is_file():
@@ -71,19 +77,29 @@ def demand_same(told: Path, run: Any, **beside: Any) -> None:
     now = json.loads(json.dumps({**dataclasses.asdict(run), **beside}, default=str))
     then = json.loads(told.read_text())
     before = {**then.get("fields", {}), **{name: then.get(name) for name in beside}}
-    other = [name for name in now if name not in ("out", "resume", "fit") and before.get(name) != now[name]]
+    counts = [name for name in now if name in (only or now) and name not in ("out", "resume", "fit")]
+    other = [name for name in counts if _differ(before.get(name), now[name])]
     if other:
         got = f"another {', '.join(other)} than in {told}"
         raise ConfigError("--resume with the options that the run was begun with", got, "choose another --out")
+
+
+def _differ(before: Any, now: Any) -> bool:
+    """Whether values in JSON differ; a field that an earlier version did not have does not count."""
+    if isinstance(before, dict) and isinstance(now, dict):
+        return any(_differ(before[name], now[name]) for name in before.keys() & now.keys())
+    return bool(before != now)
 
 
 def write_facts(run: Any, dataset: str, fold: int = 0, protocol: str = "clean") -> None:
     """``run.json`` in the run's folder: every field of its dataclass, and what a later evaluation must know.
 
     Raises:
-        ConfigError: a name that the weights cannot have; better said now than when they are written.
+        ConfigError: a name that the weights cannot have, or a run that resumes by another recipe than it was begun
+            with; better said now than when the weights are written.
     """
     checks.file_name("--name", run.name)
+    demand_same(run.out / "run.json", run, LEARNS_BY)
     facts: dict[str, Any] = {"recipe": type(run).__name__, "dataset": dataset, "data": str(run.data.resolve())}
     facts |= {"fold": fold, "protocol": protocol, "fields": dataclasses.asdict(run)}
     with whole_file(run.out / "run.json") as draft:

@@ -32,6 +32,7 @@ from mien.models.pretrain import MaskedAutoencoder, MaskedAutoencoderConfig, rec
 from mien.models.record import Preprocessing
 from mien.models.torch_file import read_torch
 from mien.models.weights import write_tensors
+from mien.training.finish import demand_same
 from mien.training.loop import FitPlan, Report, fit
 from mien.training.task import Task, device_of
 from mien.training.unlabelled import Crops, open_crops
@@ -202,6 +203,7 @@ class PretrainRun:
         torch.manual_seed(self.fit.seed)
         crops = open_crops(self.data, self.fold, lambda text: report({"warning": text}) if report else None)
         task = PretrainTask(crops, self.recipe, self.fit.seed)
+        demand_same(self.out / "run.json", self, ("recipe", "fold"))
         with whole_file(self.out / "run.json") as draft:
             draft.write_text(
                 json.dumps({"recipe": "pretrain", "fields": dataclasses.asdict(self)}, indent=2, default=str)
