@@ -68,6 +68,10 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """Tests neither see nor touch the user's cache, nor download."""
     with pytest.MonkeyPatch.context() as patch:
         folder = tmp_path_factory.mktemp("cache")
+        if "PYTEST_XDIST_WORKER" in os.environ:  # what one worker exports, a minute for all of it, the others need not
+            shared = tmp_path_factory.getbasetemp().parent / "engines"
+            shared.mkdir(exist_ok=True)
+            (folder / "engines").symlink_to(shared, target_is_directory=True)
         patch.setenv("MIEN_CACHE", str(folder))
         patch.setenv("MIEN_OFFLINE", "1")
         yield folder
