@@ -15,6 +15,7 @@ from mien.models.landmarks import MobileFaceNet
 from mien.training.landmarks import LandmarkRecipe, LandmarkRun, LandmarkTask
 from mien.training.pointed import PointedFaces
 from mien.training.taught import TOUGH, main_loss, taught_loss, teacher_loss
+from shape_checks import unchecked
 
 
 @pytest.mark.parametrize("case", official("kdlandmark")["cases"], ids=lambda case: case["salt"])
@@ -44,6 +45,42 @@ def test_the_main_loss_has_no_step_where_the_tolerant_error_ends() -> None:
     own = torch.tensor([0.1])
     near, far = (main_loss(torch.tensor([x]), torch.zeros(1), own).item() for x in (0.09999, 0.10001))
     assert near == pytest.approx(far, abs=1e-4)
+
+
+def test_noisy_teachers_help_where_labels_are_partly_wrong() -> None:
+    """Eight linear worlds at once, 60 items each; one label in seven is far off, and both teachers err at every item.
+    Teachers whose errors belong to other items teach nothing: it is what they know that helps, not the loss' shape."""
+    rng = torch.Generator().manual_seed(0)
+
+    def drawn(*shape: int) -> torch.Tensor:
+        return torch.randn(8, *shape, generator=rng)
+
+    slope, x, fresh = 0.3 * drawn(12, 6) / 12**0.5, drawn(60, 12), drawn(500, 12)
+    truth = x @ slope
+    labels = truth + 0.05 * drawn(60, 6) + 0.6 * (torch.rand(8, 60, 6, generator=rng) < 0.15)
+    tough, tolerant = truth + 0.02 * drawn(60, 6), truth + 0.08 * drawn(60, 6)
+    others = [labels + (one - labels).roll(1, 1) for one in (tough, tolerant)]
+    losses = {
+        "plain": lambda said: (said - labels).abs().mean(),
+        "taught": lambda said: sum(taught_loss(said, labels, tough, tolerant).values()),
+        "misled": lambda said: sum(taught_loss(said, labels, *others).values()),
+    }
+    missed = {}
+    for name, loss in losses.items():
+        weight = torch.zeros(8, 12, 6, requires_grad=True)
+        bias = torch.zeros(8, 1, 6, requires_grad=True)
+        adam = torch.optim.Adam([weight, bias], 0.02)
+        rate = torch.optim.lr_scheduler.CosineAnnealingLR(adam, 150)
+        with unchecked():  # shapes were, in the other tests
+            for _ in range(150):
+                adam.zero_grad()
+                loss(x @ weight + bias).backward()
+                adam.step()
+                rate.step()
+        missed[name] = (fresh @ (weight - slope) + bias).abs().mean((1, 2)).detach()
+    assert missed["taught"].mean() < 0.92 * missed["plain"].mean()
+    assert (missed["taught"] < missed["plain"]).sum() >= 7
+    assert missed["misled"].mean() > missed["plain"].mean()
 
 
 def test_a_run_is_taught_or_as_it_was(tmp_path: Path) -> None:

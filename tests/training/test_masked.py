@@ -53,6 +53,7 @@ def raw(columns: int, rows: int = 6) -> torch.Tensor:
 LOSSES = {
     "plane": (loss_for("plane", AFFECT, torch.zeros(2, 2), HeadLosses()), torch.rand(6, 2) * 2 - 1),
     "scale": (loss_for("linear", AFFECT, torch.zeros(2, 2), HeadLosses()), torch.rand(6, 2) * 2 - 1),
+    "annealed": (loss_for("linear", AFFECT, torch.zeros(2, 2), HeadLosses(annealed=1)), torch.rand(6, 2) * 2 - 1),
     "flags": (loss_for("linear", UNITS, torch.zeros(2, 4), HeadLosses()), torch.eye(4)[[0, 1, 2, 3, 0, 1]]),
     "rare": (
         loss_for("graph", UNITS, torch.rand(9, 4), HeadLosses(asymmetric=True)),
@@ -69,13 +70,13 @@ def test_what_is_not_known_has_no_gradient_and_is_not_counted(name: str) -> None
     wanted = wanted.clone()
     wanted[[1, 4]] = NAN
     numbers = raw(wanted.shape[1])
-    loss(numbers, wanted).backward()
+    loss(numbers, wanted, 0.5).backward()
     assert numbers.grad is not None
     assert (numbers.grad[[1, 4]] == 0).all()
     assert (numbers.grad[[0, 2, 3, 5]] != 0).any(1).all()
     known = [0, 2, 3, 5]
-    assert loss(numbers, wanted).item() == pytest.approx(loss(numbers[known], wanted[known]).item(), rel=1e-5)
-    nothing = loss(numbers, torch.full_like(wanted, NAN))
+    assert loss(numbers, wanted, 0.5).item() == pytest.approx(loss(numbers[known], wanted[known], 0.5).item(), rel=1e-5)
+    nothing = loss(numbers, torch.full_like(wanted, NAN), 0.5)
     assert nothing.item() == 0
     nothing.backward()
     assert numbers.grad.isfinite().all()
@@ -295,9 +296,9 @@ def test_heads_that_make_no_sense_are_refused(faces: Manifest, plain: Path, tmp_
         (("affect=plane", "affect=linear"), "each once"),
         (("affect=plane:-1",), "each once"),
         (("afect=plane",), "affect"),
-        (("units=plane",), "linear, cosine, graph, graph-edges, queries"),
+        (("units=plane",), "linear, cosine, graph, graph-edges, queries, two-way, levels"),
         (("affect=landmark",), "a head for scale"),
-        (("affect=covered",), "a head for scale: linear, cosine, graph, queries, plane, got"),
+        (("affect=covered",), "a head for scale: linear, cosine, graph, queries, two-way, levels, plane, got"),
     ):
         with pytest.raises(ConfigError, match=told):
             parse_heads(heads, SIGNALS)

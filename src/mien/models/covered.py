@@ -38,6 +38,7 @@ class Covered(Head):
     """
 
     reads_middle: ClassVar[bool] = True
+    fitted: ClassVar[bool] = True
     centre: Float[Tensor, " d"]
     directions: Float[Tensor, "k d"]
     means: Float[Tensor, "p k"]

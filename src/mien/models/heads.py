@@ -47,7 +47,9 @@ class Head(nn.Module, ABC):
     reads_texts: ClassVar[bool] = False
     """Whether it is built of :class:`mien.models.texts.Texts` too."""
     reads_middle: ClassVar[bool] = False
-    """Likewise :attr:`mien.models.net.Answer.middle`."""
+    """Likewise :attr:`mien.models.net.Answer.middle`; with the tokens both, it first: (b, t, l, 2 d)."""
+    fitted: ClassVar[bool] = False
+    """Whether it is fitted once, and does not learn with a network."""
 
     def __init__(self, dim: int, signal: Signal) -> None:
         super().__init__()
@@ -208,6 +210,10 @@ def reads_of(
 
 
 def _read_by(head: Any, answer: Answer, whole: Float[Tensor, "b n"]) -> Tensor | None:
+    if head.reads_middle and head.reads_tokens:
+        assert answer.middle is not None, "it was asked for"
+        assert answer.tokens is not None, "they were asked for"
+        return torch.cat([answer.middle, answer.tokens], -1)
     if head.reads_middle:
         return answer.middle
     return answer.tokens if head.reads_tokens else whole if head.reads_tail else answer.feature

@@ -108,6 +108,8 @@ HEADS: Registry[HeadEntry] = Registry(
         "graph": HeadEntry(Place("mien.models.unit_graph:Graph"), linear=True),
         "graph-edges": HeadEntry(Place("mien.models.unit_edges:GraphEdges"), linear=True, says=("flags",)),
         "queries": HeadEntry(Place("mien.models.queries:Queries"), linear=True),
+        "two-way": HeadEntry(Place("mien.models.two_way:TwoWayQueries"), linear=True),
+        "levels": HeadEntry(Place("mien.models.levels:Levels"), linear=True),
         "plane": HeadEntry(Place("mien.models.heads:Plane"), linear=False, says=("scale",)),
         "level": HeadEntry(Place("mien.models.heads:Level"), linear=False, says=("classes",)),
         "text": HeadEntry(Place("mien.models.text_head:Text"), linear=False, says=("classes",)),

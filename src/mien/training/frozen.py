@@ -120,7 +120,9 @@ class HeadTask(Task):
         said = module(self.train[batch].to(device))
         for spec in self.specs:
             name = spec.signal.name
-            found[name] = spec.weight * self.losses[name](said[name].float(), self.known[name][batch].to(device))
+            found[name] = spec.weight * self.losses[name](
+                said[name].float(), self.known[name][batch].to(device), self.progress
+            )
         return found
 
     def validate(self, module: nn.Module) -> dict[str, float]:

@@ -95,7 +95,7 @@ def parse_heads(words: Sequence[str], signals: tuple[Signal, ...], texts: Path |
 def _learnt(kind: str) -> bool:
     """Whether a head of this kind learns with a network; those for the landmark net's tail, and fitted ones, do not."""
     head = HEADS[kind].head.found()
-    return not head.reads_tail and not head.reads_middle
+    return not head.reads_tail and not head.fitted
 
 
 def vocabulary(labels: Sequence[str], texts: Path | None) -> Vocabulary:
@@ -134,14 +134,14 @@ class SignalLabels(Term):
 
     def __init__(self, signal: Signal, head: Head, loss: SignalLoss, edges: float = 0.0) -> None:
         super().__init__()
-        self.signal, self.head, self.loss, self.reads_tokens = signal, head, loss, head.reads_tokens
-        self.edges = edges
+        self.signal, self.head, self.loss, self.edges = signal, head, loss, edges
+        self.reads_tokens, self.reads_middle = head.reads_tokens, head.reads_middle
 
     def forward(self, answer: Answer, step: Step) -> Float[Tensor, ""]:
         """See :mod:`mien.training.masked`."""
         name = self.signal.name
         whole, edges = with_edges(answer, {name: self.head})
-        loss = self.loss(whole.signals[name].float(), step.signals[name])
+        loss = self.loss(whole.signals[name].float(), step.signals[name], step.progress)
         return loss + self.edges * edge_loss(edges[name].float(), step.signals[name]) if edges else loss
 
 
@@ -163,7 +163,7 @@ def head_terms(
     terms: dict[str, tuple[float, Term]] = {}
     for spec in specs:
         head = built[spec.signal.name]
-        if head.reads_tokens and not net.gives_tokens:
+        if (head.reads_tokens and not net.gives_tokens) or (head.reads_middle and not net.gives_middle):
             got = f"{spec.kind} on {net.config.network}"
             raise ConfigError("a network with tokens for such a head", got, "choose another kind of head")
         numbers = torch.cat([numbers_of(rows, spec.signal) for rows in sets])

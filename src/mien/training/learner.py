@@ -77,7 +77,7 @@ class Learner(nn.Module):
             subjects: likewise.
             progress: likewise.
         """
-        asked = {"tokens": True} if self._reads("reads_tokens") else {}
+        asked = {name: True for name in ("tokens", "middle") if self._reads(f"reads_{name}")}
         with watching(self.net, self._reads("reads_attention")) as seen:
             beside = {} if mixed.heard is None else {"heard": mixed.heard}
             said = self.net(mixed.frames, mixed.landmark_map, **asked, **beside)

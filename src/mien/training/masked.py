@@ -21,8 +21,8 @@ LEAST_SPREAD = 1e-8
 """Added under the fraction of a concordance correlation: two constants have a loss of 1, not NaN."""
 LEAST_RATE = 1e-3
 """Of a label, where its weight is the rate's inverse."""
-SignalLoss = Callable[[Float[Tensor, "b k"], Float[Tensor, "b k"]], Float[Tensor, ""]]
-"""From a head's numbers, before softmax and sigmoid, and what is known (NaN: nothing)."""
+SignalLoss = Callable[[Float[Tensor, "b k"], Float[Tensor, "b k"], float], Float[Tensor, ""]]
+"""From a head's numbers, before softmax and sigmoid, what is known (NaN: nothing), and the share of training done."""
 
 
 @dataclass(frozen=True)
@@ -32,17 +32,21 @@ class HeadLosses:
     Attributes:
         mse: weight of the mean squared error, in half ranges of the scale, beside 1 - CCC of a head `plane`.
         edges: weight of the cross-entropy of every two flags' edge, of a head `graph-edges` (the paper's .05 of BP4D).
+        annealed: from where on errors of a scale hardly count at the training's end, in half ranges, as sigma of
+            :func:`annealed_error`: for numbers some of which are grossly wrong. 0: the squared error throughout.
         asymmetric: flags by ME-GraphAU's loss: rare labels weigh more, easy negatives less. For flags that are there
             or not; of shares the plain cross-entropy is the right one.
     """
 
     mse: float = 0.1
     edges: float = 0.05
+    annealed: float = 0.0
     asymmetric: bool = False
 
     def __post_init__(self) -> None:
         checks.real("--recipe.head-losses.mse", self.mse, 0, 1e6)
         checks.real("--recipe.head-losses.edges", self.edges, 0, 1e6)
+        checks.real("--recipe.head-losses.annealed", self.annealed, 0, 1e6)
 
 
 def loss_for(kind: str, signal: Signal, numbers: Float[Tensor, "n k"], losses: HeadLosses) -> SignalLoss:
@@ -56,17 +60,24 @@ def loss_for(kind: str, signal: Signal, numbers: Float[Tensor, "n k"], losses: H
     """
     half = (signal.high - signal.low) / 2
     if kind == "plane":
-        return lambda raw, wanted: concordance_loss(raw, wanted) + losses.mse * squared_error(raw, wanted, half)
+        error = _scale_error(half, losses.annealed)
+        return lambda raw, wanted, done: concordance_loss(raw, wanted) + losses.mse * error(raw, wanted, done)
     if kind == "level":
-        return ordered_loss
+        return lambda raw, wanted, _: ordered_loss(raw, wanted)
     if signal.kind == "scale":
-        return lambda raw, wanted: squared_error(raw, wanted, half)
+        return _scale_error(half, losses.annealed)
     if signal.kind == "classes":
-        return class_loss
+        return lambda raw, wanted, _: class_loss(raw, wanted)
     if losses.asymmetric:
         weights = rarity(numbers)
-        return lambda raw, wanted: asymmetric_loss(raw, wanted, weights.to(raw.device))
-    return flag_loss
+        return lambda raw, wanted, _: asymmetric_loss(raw, wanted, weights.to(raw.device))
+    return lambda raw, wanted, _: flag_loss(raw, wanted)
+
+
+def _scale_error(half: float, sigma: float) -> SignalLoss:
+    if sigma:
+        return lambda raw, wanted, done: annealed_error(raw, wanted, half, sigma, done)
+    return lambda raw, wanted, _: squared_error(raw, wanted, half)
 
 
 def masked_mean(each: Float[Tensor, "*n"], known: Bool[Tensor, "*n"]) -> Float[Tensor, ""]:
@@ -99,6 +110,25 @@ def squared_error(raw: Float[Tensor, "b k"], wanted: Float[Tensor, "b k"], half:
     """Mean squared error; a miss by ``half`` counts 1."""
     known = ~wanted.isnan()
     return masked_mean(((raw - wanted.nan_to_num()) / half).square(), known)
+
+
+def annealed_error(
+    raw: Float[Tensor, "b k"], wanted: Float[Tensor, "b k"], half: float, sigma: float, done: float
+) -> Float[Tensor, ""]:
+    """SwinFace's loss for ages (arXiv 2308.11509): (1 - t) d^2 / 2 + t (1 - exp(-d^2 / (2 sigma^2))).
+
+    Squared at first; at the end what is missed by far counts 1 and no longer pulls: its slope is gone.
+
+    Args:
+        raw: what the head says.
+        wanted: what is known.
+        half: a miss by so much is d = 1.
+        sigma: above 0, in the unit of d; theirs is 3 years of ages that are not scaled.
+        done: t, the share of the training that is done, 0 to 1.
+    """
+    squared = ((raw - wanted.nan_to_num()) / half).square()
+    each = (1 - done) / 2 * squared + done * (1 - torch.exp(-squared / (2 * sigma**2)))
+    return masked_mean(each, ~wanted.isnan())
 
 
 def flag_loss(raw: Float[Tensor, "b k"], wanted: Float[Tensor, "b k"]) -> Float[Tensor, ""]:

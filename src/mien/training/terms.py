@@ -78,12 +78,14 @@ class Term(nn.Module, ABC):
         reads_attention: whether it asks for :attr:`mien.models.net.Answer.attention`.
         reads_points: whether it asks for :attr:`Step.points`, of clips that are not mixed.
         reads_tokens: whether it asks for :attr:`mien.models.net.Answer.tokens`.
+        reads_middle: whether it asks for :attr:`mien.models.net.Answer.middle`.
     """
 
     size: int = 0
     reads_attention: bool = False
     reads_points: bool = False
     reads_tokens: bool = False
+    reads_middle: bool = False
 
     def reads_plain(self, epoch: int) -> bool:
         """Whether it asks for :attr:`Step.plain` in this epoch: a pass more where clips are mixed."""
