@@ -69,6 +69,7 @@ ELSEWHERE = {
     "mien analyze - -o out": "tests/cli/test_analyze.py::test_standard_input_is_a_source",
     "mien analyze ... --workers 2": "tests/journeys/test_same_files.py::test_two_workers_write_what_one_writes",
     "mien explain ferplus_48.npz --mean": "tests/explain/test_mean.py::test_the_command_writes_numbers_and_a_picture",
+    "mien explain a.png --with": "tests/cli/test_explain.py::test_two_pictures_are_swapped",
     "mien explain --method": "tests/cli/test_explain.py",
     "mien export-result": "tests/cli/test_export_result.py",
     "mien agree": "tests/agreement/test_comparing.py::test_the_command",
