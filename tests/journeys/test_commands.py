@@ -50,6 +50,7 @@ ELSEWHERE = {
     "mien train smoke --kind static --recipe.terms": "tests/parity/test_cues.py::test_a_recipe_takes_it_by_flag",
     "mien prepare folder my-videos -o prepared --sound": "tests/cli/test_sound_verbs.py",
     "mien train sound": "tests/cli/test_sound_verbs.py::test_what_only_the_sound_tells_is_learnt_and_said",
+    "mien train sound --data prepared --picture s2d-small --out runs/joined": "tests/training/test_joined.py",
     "mien analyze talk.mp4 -o out --sound": "tests/cli/test_sound_verbs.py",
     "mien train ferplus": "tests/training/test_recipes.py::test_train_write_load_evaluate",
     "mien train ferplus-video": "tests/training/test_recipes.py::test_a_video_model_learns_from_faces_that_move",
