@@ -90,3 +90,27 @@ def test_a_method_that_nobody_knows_is_named_beside_those_there_are(
     ran = mien("explain", picture, "-o", tmp_path, "--model", tiny, "--method", "gradcma")
     assert ran.code == 1
     assert "did you mean gradcam?" in ran.err
+
+
+def test_two_pictures_are_swapped(mien: Callable[..., Any], tiny: Path, picture: Path, tmp_path: Path) -> None:
+    pixels = cv2.imread(str(picture))
+    cv2.imwrite(str(tmp_path / "other.png"), np.clip(pixels * 0.4, 0, 255).astype(np.uint8))
+    pair = ("explain", picture, "--with", tmp_path / "other.png", "--method", "swap", "--model", tiny)
+    ran = mien(*pair, "-o", tmp_path / "why")
+    assert ran.code == 0, ran.err
+    report = json.loads((tmp_path / "why/explain.json").read_text())
+    parts = report["swap"]["parts"]
+    assert parts["all patches"]["effects"] == [pytest.approx(1, abs=1e-3)]
+    assert parts["class token"]["effects"] == [pytest.approx(0, abs=1e-3)]
+    assert (report["source"]["name"], report["with"]["name"]) == ("portrait.png", "other.png")
+    assert cv2.imread(str(tmp_path / "why/swap.png")).shape[1] == 1050
+    assert "class token" in ran.out
+    assert mien(*pair, "-o", tmp_path, "--json").lines[0]["swap"] == report["swap"]
+
+
+def test_a_swap_wants_two_pictures(mien: Callable[..., Any], tiny: Path, picture: Path, tmp_path: Path) -> None:
+    for options in (("--method", "swap"), ("--with", picture)):
+        ran = mien("explain", picture, "-o", tmp_path / "why", "--model", tiny, *options)
+        assert (ran.code, "--method swap and --with" in ran.err) == (1, True)
+    ran = mien("explain", picture, "-o", tmp_path, "--model", tiny, "--method", "swap", "--with", picture)
+    assert (ran.code, "differ by 0.1" in ran.err) == (1, True)

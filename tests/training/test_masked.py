@@ -91,10 +91,30 @@ def test_losses_are_their_equations() -> None:
     assert concordance_loss(said, wanted).item() == pytest.approx(1 - np.mean(parts), rel=1e-4)
     assert concordance_loss(torch.ones(4, 1), torch.ones(4, 1)).item() == 1
     assert concordance_loss(said[:1], wanted[:1]).item() == 0, "one item has no correlation"
+    each = [concordance_loss(said[:, [one]], wanted[:, [one]]).item() for one in range(said.shape[1])]
+    weights = [3.0, *[1.0] * (len(each) - 1)]
+    weighed = concordance_loss(said, wanted, weights).item()
+    assert weighed == pytest.approx(np.average(each, weights=weights), rel=1e-4)
+    assert concordance_loss(said[:1], wanted[:1], weights).item() == 0
     assert squared_error(said, wanted, 0.5).item() == pytest.approx(4 * F.mse_loss(said, wanted).item(), rel=1e-5)
     assert class_loss(said, wanted).item() == pytest.approx(F.cross_entropy(said, wanted).item(), rel=1e-5)
     there = (wanted > 0.5).float()
     assert flag_loss(said, there).item() == pytest.approx(F.binary_cross_entropy_with_logits(said, there).item())
+
+
+def test_columns_of_a_plane_are_weighed_where_asked_and_fit_it() -> None:
+    known = torch.randn(6, 2, generator=torch.Generator().manual_seed(0))
+    raw = known.roll(1, 0)
+    plain, even, first = (
+        loss_for("plane", AFFECT, known, HeadLosses(columns=weights))(raw, known, 0.0)
+        for weights in ((), (1, 1), (1, 0))
+    )
+    assert plain == loss_for("plane", AFFECT, known, HeadLosses())(raw, known, 0.0)
+    assert even.item() == pytest.approx(plain.item(), rel=1e-5)
+    assert abs(first - plain) > 1e-3
+    for wrong in ((1.0,), (0.0, 0.0)):
+        with pytest.raises(ConfigError, match=r"head-losses\.columns"):
+            loss_for("plane", AFFECT, known, HeadLosses(columns=wrong))
 
 
 def test_rare_units_weigh_more_and_easy_negatives_less() -> None:

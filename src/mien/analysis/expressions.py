@@ -100,10 +100,9 @@ def load(
 
 def _ears(path: Path, record: ModelRecord) -> Ears:
     with library_work:
-        from mien.analysis.sound import Ears
-        from mien.models.sound_net import load_sound
+        from mien.analysis.joined import ears_of
 
-        return Ears(load_sound(path), record)
+        return ears_of(path, record)
 
 
 class ExpressionModel:
@@ -198,7 +197,7 @@ class ExpressionModel:
                         progress(notes.frames_done, frames.expected, reading.frame.time)
             info, problems = replace(frames.info, sizes=tuple(frames.sizes)), list(frames.problems)
             notes.end = frames.end
-        heard = {} if self.ears is None else notes.hear(self.ears, source, settings.stream)
+        heard = {} if self.ears is None else notes.hear(self.ears, source, settings, detector)
         rule = self._rule(settings)
         used = detector.name if detector is not None else settings.faces.detector
         facts = provenance(self.record, self.engine, settings, source, used, rule.threshold)
@@ -348,10 +347,11 @@ class _Notes:
         for prediction in reading.predictions:
             self._predictions.setdefault(prediction.track, []).append(prediction)
 
-    def hear(self, ears: Ears, source: object, stream: int | None) -> dict[str, Any]:
+    def hear(self, ears: Ears, source: object, settings: AnalysisSettings, detector: Detector | None) -> dict[str, Any]:
         """Fuse every window's answer with the sound around it; what the provenance says of it."""
         every = [one for track in self._predictions.values() for one in track]
-        sounds = ears.hear(source, self._info, [(one.start, one.end) for one in every], stream)
+        looks = [(one.start, one.end) for one in every]
+        sounds = ears.hear(source, self._info, looks, settings, detector)
         self._predictions, facts = ears.fused(self._predictions, sounds)
         alone = every and not facts["windows"]["fused"]
         why = sounds.facts.get("why") or (alone and "no window with a single face and a sound")

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import islice, takewhile
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from jaxtyping import Bool, Float64
@@ -26,8 +26,13 @@ from mien.core.types import Prediction
 from mien.media.files import is_pipe
 from mien.media.listen import Listener, windows
 from mien.media.source import SourceInfo
+from mien.models.joined import JoinedModel
 from mien.models.record import ModelRecord
 from mien.models.sound_net import SoundModel
+
+if TYPE_CHECKING:
+    from mien.analysis.settings import AnalysisSettings
+    from mien.faces import Detector
 
 STEP = 0.1
 """Seconds from one window of sound to the next."""
@@ -44,12 +49,24 @@ class Sounds:
         probabilities: a row a window, in the order of the picture model's labels; the windows' middles are 0, 0.1, ...
         audible: whether there was something to hear.
         problems: of the sound, a sentence each.
+        of_clips: where sound and picture are joined within the network: its answers to windows of faces with a sound,
+            by track, start and end, in the place of ``probabilities``, which are none then.
     """
 
     facts: dict[str, Any]
     probabilities: Float64[np.ndarray, "k c"]
     audible: Bool[np.ndarray, " k"]
     problems: tuple[str, ...] = ()
+    of_clips: dict[tuple[int, float, float], Float64[np.ndarray, " c"]] | None = None
+
+    def beside(self, one: Prediction) -> Float64[np.ndarray, " c"] | None:
+        """What was said of the sound around the middle of a window of faces; None without one."""
+        place = round((one.start + one.end) / 2 / STEP)
+        if not (0 <= place < len(self.audible) and self.audible[place]):
+            return None
+        return (
+            self.probabilities[place] if self.of_clips is None else self.of_clips.get((one.track, one.start, one.end))
+        )
 
 
 class Ears:
@@ -63,7 +80,7 @@ class Ears:
         ConfigError: the fusion was fitted for another picture model, or another reading of it.
     """
 
-    def __init__(self, model: SoundModel, record: ModelRecord) -> None:
+    def __init__(self, model: SoundModel | JoinedModel, record: ModelRecord) -> None:
         known = model.record
         if known.picture_sha256 != record.sha256 or known.picture_prior != record.prior:
             looks = f"{known.picture} ({known.picture_sha256[:12]}), prior {known.picture_prior}"
@@ -84,7 +101,12 @@ class Ears:
         return self.model.record.sha256
 
     def hear(
-        self, origin: object, info: SourceInfo, looks: Sequence[tuple[float, float]], stream: int | None = None
+        self,
+        origin: object,
+        info: SourceInfo,
+        looks: Sequence[tuple[float, float]],
+        settings: AnalysisSettings,
+        detector: Detector | None = None,
     ) -> Sounds:
         """What the film ``origin`` sounds like; nothing, and why, where it is no film or has no sound.
 
@@ -92,28 +114,42 @@ class Ears:
             origin: what was given as the source.
             info: what it is.
             looks: from when to when faces were looked at, seconds; outside of them all nothing is listened to.
-            stream: number of the pictures' stream, whose clock counts; None: the one that players show.
+            settings: how they were looked at; its ``stream`` is the one whose clock counts.
+            detector: likewise.
         """
         why = _unheard(origin, info) if looks else "no face that can be read"
         if why is not None:
             return self._nothing(why)
         (path,) = source_files(origin)
         try:
-            with Listener(path, stream) as listener:
-                answers, heard = self._answers(listener, min(looks)[0], max(end for _, end in looks))
+            with Listener(path, settings.stream) as listener:
+                sounds = self._sounds(listener, looks, origin, settings, detector)
         except SourceError:  # its pictures were read by something else than FFmpeg
             return self._nothing("no sound stream")
         facts: dict[str, Any] = {"streams": listener.streams, "stream": listener.stream}
-        if not heard.any():
+        if not sounds.audible.any():
             why = "no sound stream" if listener.stream is None else "nothing but silence"
             return replace(self._nothing(why, **facts), problems=tuple(listener.problems))
-        facts = {**self._facts(), **facts, "heard": round(STEP * int(heard.sum()), 3)}
-        return Sounds(facts, answers, heard, tuple(listener.problems))
+        facts = {**self._facts(), **facts, "heard": round(STEP * int(sounds.audible.sum()), 3)}
+        return replace(sounds, facts=facts, problems=tuple(listener.problems))
+
+    def _sounds(
+        self,
+        listener: Listener,
+        looks: Sequence[tuple[float, float]],
+        origin: object,
+        settings: AnalysisSettings,
+        detector: Detector | None,
+    ) -> Sounds:
+        """What is said of all that is heard, without facts."""
+        answers, heard = self._answers(listener, min(looks)[0], max(end for _, end in looks))
+        return Sounds({}, answers, heard)
 
     def _answers(
         self, listener: Listener, low: float, high: float
     ) -> tuple[Float64[np.ndarray, "k c"], Bool[np.ndarray, " k"]]:
         """The net's answers to the windows up to ``high`` seconds, NaN before ``low`` and in silence; which are not."""
+        assert isinstance(self.model, SoundModel), "one that answers alone"
         rows: list[Float64[np.ndarray, "k c"]] = []
         heard: list[bool] = []
         parts = windows(listener.pieces(), self.model.record.config.seconds, STEP)
@@ -131,7 +167,8 @@ class Ears:
 
     def _facts(self) -> dict[str, Any]:
         record = self.model.record
-        return {"model": record.name, "sha256": record.sha256, "way": record.fusion.way}
+        way = record.fusion.way if record.trunk is None else "bottleneck"
+        return {"model": record.name, "sha256": record.sha256, "way": way}
 
     def _nothing(self, why: str, **facts: Any) -> Sounds:
         none = np.empty((0, len(self._columns)))
@@ -149,15 +186,15 @@ class Ears:
         count = {"fused": 0, "silent": 0, "several_faces": 0}
 
         def answer(one: Prediction) -> Prediction:
-            place = round((one.start + one.end) / 2 / STEP)
-            if not (0 <= place < len(sounds.audible) and sounds.audible[place]):
+            heard = sounds.beside(one)
+            if heard is None:
                 count["silent"] += 1
                 return one
             if several[id(one)]:
                 count["several_faces"] += 1
                 return one
             count["fused"] += 1
-            both = self._fuse(one.probabilities[None].astype(np.float64), sounds.probabilities[place][None])[0]
+            both = self._fuse(one.probabilities[None].astype(np.float64), heard[None])[0]
             return replace(one, probabilities=both)
 
         found = {track: [answer(one) for one in some] for track, some in predictions.items()}

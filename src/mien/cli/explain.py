@@ -12,6 +12,7 @@ import tyro
 
 from mien.analysis.settings import AnalysisSettings
 from mien.cli.console import print_json, print_line, print_table
+from mien.cli.explain_pair import Pair, explain_pair
 from mien.cli.parsing import parse
 from mien.cli.problems import note
 from mien.cli.progress import FrameProgress
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 REPORT = "explain.json"
 MEAN_REPORT, MEAN_PICTURE = "mean.json", "mean.png"
+SWAP = "swap"
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,9 @@ class Explain:
     For every face the surest moment, or the one at --at. OUT gets explain.json and, for every face, a picture of the
     maps over the crops; it shows the face. A comparison with published action units of posed expressions: no proof that
     a label is right, and none of an emotion felt.
+
+    With --method swap, of two pictures, OUT gets explain.json and swap.png: what each part of the second one's face
+    changes in the first, block by block.
 
     With --mean SRC is a labelled set instead, and OUT gets mean.json and mean.png: where the model looks for each
     expression on average, laid over an ordinary face. No face is in them.
@@ -48,7 +53,10 @@ class Explain:
     method: str = "all"
     """rollout: where attention comes from in the end. fovea: where the prompters look closer. gradcam: what speaks for
     the label in the last map. occlusion: what the label loses while a place is hidden; the slowest. all: each of these
-    that the model has the parts for. attention: where the last block looks, which is what cues train."""
+    that the model has the parts for. attention: where the last block looks, which is what cues train. swap: what the
+    parts of a second picture's face change, put into the first; with --with."""
+    pair: Annotated[str | None, tyro.conf.arg(name="with", metavar="SRC")] = None
+    """With --method swap: a picture of the same face, framed alike, that differs in one thing; or a film as long."""
     track: int | None = None
     """Number of the only face to explain, as `mien analyze` has it. None: all."""
     at: float | None = None
@@ -78,6 +86,11 @@ class Explain:
             raise ConfigError("--each of at least 1 face", str(self.each), "raise it")
         if self.mean and (self.html or self.at is not None or self.track is not None):
             raise ConfigError("--mean without --html, --at and --track", "them", "leave them out: it has no film")
+        if (self.method == SWAP) != (self.pair is not None):
+            got = "one without the other"
+            raise ConfigError("--method swap and --with, a second picture", got, "give both, or leave both out")
+        if self.pair is not None and (self.mean or self.html or self.prior):
+            raise ConfigError("--method swap without --mean, --html and --prior", "them", "leave them out")
 
 
 def main(args: Sequence[str]) -> int:
@@ -85,6 +98,11 @@ def main(args: Sequence[str]) -> int:
     options = parse(Explain, "explain", args)
     if options.mean:
         return _explain_set(options)
+    if options.pair is not None:
+        both = (options.source, options.pair)
+        return explain_pair(
+            Pair(both, options.out, options.model, options.settings, options.at, options.track, options.json)
+        )
     from mien.core.files import demand_writable
     from mien.explain.explanation import explain_clip, methods_of
     from mien.explain.source import choose_clips

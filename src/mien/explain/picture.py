@@ -134,7 +134,7 @@ def title_of(explanation: Explanation, heading: str = "") -> str:
 def _draw_row(line: list[Axes], explanation: Explanation, shown: Int[np.ndarray, " n"], what: Evidence | None) -> None:
     theory = explanation.theory
     for axes, moment in zip(line, shown, strict=True):
-        axes.imshow(_grey(explanation.clip.images[moment]), cmap="gray", vmin=0, vmax=255, interpolation="bicubic")
+        axes.imshow(grey(explanation.clip.images[moment]), cmap="gray", vmin=0, vmax=255, interpolation="bicubic")
         if what is not None:
             _lay_over(axes, what.values, moment)
             if theory is not None:
@@ -146,7 +146,8 @@ def _draw_row(line: list[Axes], explanation: Explanation, shown: Int[np.ndarray,
     line[0].set_ylabel("crop" if what is None else what.title, fontsize=7)
 
 
-def _grey(image: UInt8[np.ndarray, "3 s s"]) -> Float64[np.ndarray, "s s"]:
+def grey(image: UInt8[np.ndarray, "3 s s"]) -> Float64[np.ndarray, "s s"]:
+    """Luma of a crop, 0 to 255."""
     luma: Float64[np.ndarray, "s s"] = np.asarray(np.tensordot((0.299, 0.587, 0.114), image, axes=1))
     return luma
 

@@ -34,7 +34,7 @@ LOWEST, HIGHEST = 20.0, 8000.0
 LEAST_ENERGY = 1.19e-7
 """Below it the logarithm stays at that of it."""
 KEY, FORMAT = "mien-sound", 1
-MOST_SECONDS, MOST_BINS, MOST_CHANNELS = 30.0, 256, 512
+MOST_SECONDS, MOST_BINS, MOST_CHANNELS, MOST_WIDTH = 30.0, 256, 512, 4096
 
 
 @dataclass(frozen=True)
@@ -86,6 +86,27 @@ class SoundConfig:
 
 
 @dataclass(frozen=True)
+class TrunkConfig:
+    """Sound joined to the picture in every block (:mod:`mien.models.bottleneck`), in the place of the sound net.
+
+    Attributes:
+        narrow: width of the space that picture and sound meet in.
+        dim: width of the sound's tokens, a multiple of ``heads``; it has as many blocks as the picture model.
+        heads: of its attention.
+    """
+
+    narrow: int = 128
+    dim: int = 64
+    heads: int = 4
+
+    def __post_init__(self) -> None:
+        checks.whole("narrow", self.narrow, 1, MOST_WIDTH)
+        checks.whole("heads", self.heads, 1, MOST_WIDTH)
+        checks.whole("dim", self.dim, 1, MOST_WIDTH)
+        checks.demand(self.dim % self.heads == 0, "dim", f"a multiple of heads, {self.heads}", self.dim)
+
+
+@dataclass(frozen=True)
 class SoundRecord:
     """Everything about the weights of a sound net but the numbers.
 
@@ -104,6 +125,7 @@ class SoundRecord:
         scores: measured figures by name.
         sha256: of the file; empty until it is read from one.
         source: that file.
+        trunk: of sound that is joined to the picture in every block; None: it answers alone.
     """
 
     name: str
@@ -120,6 +142,7 @@ class SoundRecord:
     scores: dict[str, float] = field(default_factory=dict)
     sha256: str = ""
     source: str = ""
+    trunk: TrunkConfig | None = None
 
     def __post_init__(self) -> None:
         checks.file_name("name", self.name)
@@ -137,6 +160,8 @@ class SoundRecord:
         """The header's text; hash and path are facts about a file and stay out."""
         body = dataclasses.asdict(self)
         del body["sha256"], body["source"]
+        if self.trunk is None:  # the file is what it was before there was such a thing
+            del body["trunk"]
         return json.dumps({"format": FORMAT, **body})
 
 
@@ -171,13 +196,14 @@ def _parse(text: str, source: str, sha256: str) -> SoundRecord:
     body: dict[str, Any] = checks.parse_json(text)
     if not isinstance(body, dict) or body.pop("format", None) != FORMAT:
         raise ValueError("another format")
-    labels = body.pop("labels")
+    labels, trunk = body.pop("labels"), body.pop("trunk", None)
     return SoundRecord(
         **{
             **body,
             "labels": LabelSpace(labels["name"], tuple(labels["labels"])),
             "config": SoundConfig(**body["config"]),
             "fusion": parse_fusion(body["fusion"]),
+            "trunk": trunk and TrunkConfig(**trunk),
             "source": source,
             "sha256": sha256,
         }

@@ -114,6 +114,8 @@ def load_sound(path: Path) -> SoundModel:
         WeightsError: missing, torn, not weights of a sound net, or tensors that do not fit the record.
     """
     record = read_sound_record(path)
+    if record.trunk is not None:
+        raise WeightsError("a sound net that answers alone", f"{path}, joined to a picture model", "see docs/sound.md")
     state = read_tensors(path)
     net = SoundNet(record.config)
     wanted = {name: part.shape for name, part in net.state_dict().items() if part.ndim}

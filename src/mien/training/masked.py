@@ -6,7 +6,7 @@ is not known has no gradient at all, and a batch without any a loss of 0. Counts
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -15,6 +15,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from mien.core import checks
+from mien.core.errors import ConfigError
 from mien.core.signals import Signal
 
 LEAST_SPREAD = 1e-8
@@ -31,6 +32,8 @@ class HeadLosses:
 
     Attributes:
         mse: weight of the mean squared error, in half ranges of the scale, beside 1 - CCC of a head `plane`.
+        columns: weights of the columns of a head `plane` in 1 - CCC, such as 2 1 for valence and arousal: their
+            weighted mean. Empty: all alike.
         edges: weight of the cross-entropy of every two flags' edge, of a head `graph-edges` (the paper's .05 of BP4D).
         annealed: from where on errors of a scale hardly count at the training's end, in half ranges, as sigma of
             :func:`annealed_error`: for numbers some of which are grossly wrong. 0: the squared error throughout.
@@ -42,11 +45,14 @@ class HeadLosses:
     edges: float = 0.05
     annealed: float = 0.0
     asymmetric: bool = False
+    columns: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         checks.real("--recipe.head-losses.mse", self.mse, 0, 1e6)
         checks.real("--recipe.head-losses.edges", self.edges, 0, 1e6)
         checks.real("--recipe.head-losses.annealed", self.annealed, 0, 1e6)
+        for weight in self.columns:
+            checks.real("--recipe.head-losses.columns", weight, 0, 1e6)
 
 
 def loss_for(kind: str, signal: Signal, numbers: Float[Tensor, "n k"], losses: HeadLosses) -> SignalLoss:
@@ -57,11 +63,19 @@ def loss_for(kind: str, signal: Signal, numbers: Float[Tensor, "n k"], losses: H
         signal: what it says.
         numbers: what is known of the training items.
         losses: the recipe's.
+
+    Raises:
+        ConfigError: weights of columns that a plane has not as many of, or all of them 0.
     """
     half = (signal.high - signal.low) / 2
     if kind == "plane":
+        if losses.columns and (len(losses.columns) != len(signal.labels) or not any(losses.columns)):
+            expected = f"a weight of each of {', '.join(signal.labels)}, one above 0"
+            raise ConfigError(expected, str(losses.columns), "change --recipe.head-losses.columns")
         error = _scale_error(half, losses.annealed)
-        return lambda raw, wanted, done: concordance_loss(raw, wanted) + losses.mse * error(raw, wanted, done)
+        return lambda raw, wanted, done: (
+            concordance_loss(raw, wanted, losses.columns) + losses.mse * error(raw, wanted, done)
+        )
     if kind == "level":
         return lambda raw, wanted, _: ordered_loss(raw, wanted)
     if signal.kind == "scale":
@@ -95,15 +109,22 @@ def concordance(ours: Float[Tensor, " n"], theirs: Float[Tensor, " n"]) -> Float
     return 2 * (ours * theirs).mean() / (ours.square().mean() + theirs.square().mean() + shift.square() + LEAST_SPREAD)
 
 
-def concordance_loss(raw: Float[Tensor, "b k"], wanted: Float[Tensor, "b k"]) -> Float[Tensor, ""]:
-    """1 - the mean concordance of the columns of which two items or more are known; 0 without such a column."""
+def concordance_loss(
+    raw: Float[Tensor, "b k"], wanted: Float[Tensor, "b k"], weights: Sequence[float] = ()
+) -> Float[Tensor, ""]:
+    """1 - the mean concordance of the columns of which two items or more are known; 0 without such a column.
+
+    With ``weights`` their weighted mean: alpha (1 - CCC of valence) + beta (1 - CCC of arousal), alpha + beta = 1.
+    """
     known = ~wanted.isnan()
-    parts = [
-        1 - concordance(raw[there, column], wanted[there, column])
-        for column, there in enumerate(known.unbind(1))
-        if there.sum() >= 2
-    ]
-    return torch.stack(parts).mean() if parts else raw[:0].sum()
+    there = [column for column, some in enumerate(known.unbind(1)) if some.sum() >= 2]
+    parts = [1 - concordance(raw[known[:, one], one], wanted[known[:, one], one]) for one in there]
+    if not weights:
+        return torch.stack(parts).mean() if parts else raw[:0].sum()
+    total = sum(weights[one] for one in there)
+    if not total:
+        return raw[:0].sum()
+    return torch.stack([weights[one] / total * part for one, part in zip(there, parts, strict=True)]).sum()
 
 
 def squared_error(raw: Float[Tensor, "b k"], wanted: Float[Tensor, "b k"], half: float) -> Float[Tensor, ""]:
