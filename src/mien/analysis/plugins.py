@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 from mien.analysis.provenance import source_facts
@@ -47,11 +49,15 @@ class PlugIns:
     @cached_property
     def facts(self) -> dict[str, Any]:
         """For the provenance, as JSON types: nothing of what is not plugged in."""
-        points = self.points
-        landmarks: dict[str, Any] = {"name": points.landmarker, "input": list(points.landmarker_input)}
-        if points.landmarker_file is not None:
-            landmarks["file"] = source_facts(points.landmarker_file, with_hash=True)
-        return {
-            **({} if points.landmarker is None else {"landmarks": landmarks}),
-            **({} if self.pose is None else {"pose": self.pose}),
-        }
+        points, found = self.points, dict[str, Any]()
+        if points.landmarker is not None:
+            found["landmarks"] = file_facts(points.landmarker, points.landmarker_file, points.landmarker_input)
+        if self.pose is not None:
+            found["pose"] = self.pose
+        return found
+
+
+def file_facts(name: str | None, path: Path | None, words: Sequence[str], **more: Any) -> dict[str, Any]:
+    """What the provenance says of a net of the user's: name, how it takes a crop, and its file with its SHA-256."""
+    file = {} if path is None else {"file": source_facts(path, with_hash=True)}
+    return {"name": name, "input": list(words), **more, **file}

@@ -17,11 +17,14 @@ from mien.cli.problems import note
 from mien.cli.progress import FrameProgress
 from mien.core.errors import ConfigError, MissingDependencyError
 from mien.data.manifest import Split
+from mien.faces.landmarkers import LandmarkSettings
+from mien.faces.parsers import ParserSettings
 
 if TYPE_CHECKING:
     from mien.explain.explanation import Explanation
     from mien.explain.mean import MeanMap
     from mien.explain.source import Chosen
+    from mien.faces.parsers import Parser
     from mien.models.zoo import LoadedModel
 
 REPORT = "explain.json"
@@ -68,6 +71,10 @@ class Explain:
     """Write report.html too, as `mien analyze --html` does, with these pictures in it; the source is read once more."""
     json: bool = False
     """Print explain.json instead of tables."""
+    points: LandmarkSettings = field(default_factory=LandmarkSettings)
+    """Whose landmarks lay out the face."""
+    parts: ParserSettings = field(default_factory=ParserSettings)
+    """What says where the face's regions lie."""
     settings: AnalysisSettings = field(default_factory=AnalysisSettings)
     """How the source is looked at."""
 
@@ -78,6 +85,10 @@ class Explain:
             raise ConfigError("--each of at least 1 face", str(self.each), "raise it")
         if self.mean and (self.html or self.at is not None or self.track is not None):
             raise ConfigError("--mean without --html, --at and --track", "them", "leave them out: it has no film")
+        if self.mean and self.parts.parser is not None:
+            raise ConfigError(
+                "--mean without --parser", self.parts.parser, "leave it out: its regions are a mean face's"
+            )
 
 
 def main(args: Sequence[str]) -> int:
@@ -98,6 +109,7 @@ def main(args: Sequence[str]) -> int:
     model = load_model(options.model, folded=False)
     model.record = model.record.read_as(options.prior)
     methods = methods_of(options.method, model)
+    parser = _parser(options, model)
     progress = FrameProgress(1)
     report_frame = partial(progress, options.source)
     chosen = choose_clips(options.source, model, options.settings, options.at, options.track, progress=report_frame)
@@ -105,7 +117,7 @@ def main(args: Sequence[str]) -> int:
     explanations = []
     for clip in chosen.clips:
         note(f"face {clip.track}: {', '.join(method.name for method in methods)}")
-        explanations.append(explain_clip(model, clip, methods, options.settings.threshold))
+        explanations.append(explain_clip(model, clip, methods, options.settings.threshold, parser))
     report = _report(options, model, chosen, explanations)
     write_json(options.out / REPORT, report)
     if options.json:
@@ -118,6 +130,22 @@ def main(args: Sequence[str]) -> int:
     if options.html:
         _write_page(options, model, explanations, pictures)
     return 0
+
+
+def _parser(options: Explain, model: LoadedModel) -> Parser | None:
+    """What says where regions lie; None: the model's own landmark net, if it has one."""
+    find = options.points.make()
+    if options.parts.parser == "points" and find is None and model.network.landmarks is not None:
+        find = model.points
+    return options.parts.make(find)
+
+
+def _plugged(options: Explain) -> dict[str, Any]:
+    from mien.analysis.plugins import PlugIns, file_facts
+
+    parts = options.parts
+    told = file_facts(parts.parser, parts.parser_file, parts.parser_input, labels=list(parts.parser_labels))
+    return {**PlugIns(options.points).facts, **({} if parts.parser is None else {"parser": told})}
 
 
 def _explain_set(options: Explain) -> int:
@@ -138,7 +166,9 @@ def _explain_set(options: Explain) -> int:
     names = [method.name for method in methods]
     progress = FrameProgress(1)
     maps = mean_maps(
-        model, items, methods, options.each, progress=lambda done, total: progress(items.name, done, total, 0.0)
+        *(model, items, methods, options.each),
+        progress=lambda done, total: progress(items.name, done, total, 0.0),
+        find=options.points.make(),
     )
     progress.finish(items.name, 1)
     report = {
@@ -146,6 +176,7 @@ def _explain_set(options: Explain) -> int:
         "note": NOTE,
         "data": {"name": items.name, "split": options.split, "each": options.each},
         "model": {"name": model.record.name, "sha256": model.record.sha256},
+        **_plugged(options),
         "maps": [one.to_dict() for one in maps],
     }
     write_json(options.out / MEAN_REPORT, report)
@@ -191,7 +222,7 @@ def _report(options: Explain, model: LoadedModel, chosen: Chosen, explanations: 
         "at": options.at,
         "tracks": list(chosen.faces),
         "faces": [explanation.to_dict() for explanation in explanations],
-        "provenance": {**facts, "problems": chosen.problems},
+        "provenance": {**facts, **_plugged(options), "problems": chosen.problems},
     }
 
 
@@ -223,6 +254,8 @@ def _print_face(name: str, explanation: Explanation) -> None:
     ]
     names = [one.method for one in found]
     print_table(title, ("region", "expected", "area", *names), rows, numbers=("area", *names))
+    if explanation.covered:
+        print_line(", ".join(f"{name} covers {share:.0%} of the face" for name, share in explanation.covered.items()))
     first, *others = _theory(explanation)
     print_line("\n  ".join([first, *others]) + "\n")
 
