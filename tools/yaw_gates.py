@@ -1,11 +1,12 @@
-"""Which turned faces two gates find: `--max-yaw`, by five points, and `--most-yaw`, by the network's own pose.
+"""Which turned faces gates find: `--max-yaw`, by five points, and `--most-yaw`, by the network's pose or 68 points.
 
     python tools/yaw_gates.py MODEL FOLDER
     mien analyze PICTURES -o out --max-yaw 90
     python tools/yaw_gates.py --answers out PICTURES/labels.csv
 
 FOLDER: a set of `mien prepare people --test 1`, whose truth is exact. Its crops are aligned already, so no detector is
-asked: the five points are the exact ones, better than a detector's. --answers: of pictures whose turn nobody knows but
+asked: the five points are the exact ones, better than a detector's; the 68 are the landmark net's, as `--pose points`
+has them, and again the exact ones. --answers: of pictures whose turn nobody knows but
 whose expression (columns file and label), how often the answer is right on what each gate, or it alone, leaves unread;
 of each picture the largest face counts.
 """
@@ -21,6 +22,7 @@ from mien.core.signals import places
 from mien.data.manifest import load_manifest
 from mien.data.people.exact import EXACT
 from mien.data.pixels import read_clip
+from mien.faces.head_pose import pose_of_points
 from mien.faces.quality import yaw
 from mien.models.network import said
 from mien.models.zoo import load_model
@@ -35,12 +37,29 @@ def exactly(name: str, folder: Path) -> None:
     rows, exact, model = load_manifest(folder), np.load(folder / EXACT), load_model(name)
     column = len(model.record.labels) + places(model.record.signals)[POSE.name].start
     parts = [rows.rows[first : first + AT_ONCE] for first in range(0, len(rows), AT_ONCE)]
-    network = [said(model, np.stack([read_clip(rows, row) for row in part]))[:, column] for part in parts]
+    network, found = [], []
+    for part in parts:
+        crops = np.stack([read_clip(rows, row) for row in part])
+        network.append(said(model, crops)[:, column : column + 3])
+        found.append(model.points(crops[:, 0]))
     points = exact["landmarks"][:, 0].astype(float)
     five = np.stack([*(points[:, eye].mean(1) for eye in EYES), *(points[:, one] for one in (NOSE, *MOUTH))], 1)
-    turn = exact["pose"][:, 0, 0].astype(float)
+    poses = exact["pose"][:, 0].astype(float)
+    turn = poses[:, 0]
+    told = {
+        "pose": np.concatenate(network),
+        "68 points": pose_of_points(np.concatenate(found)),
+        "68 exact points": pose_of_points(points / rows.crop_size + 0.5 / rows.crop_size),
+    }
+    for name, angles in told.items():
+        off = np.abs(angles - poses)[np.abs(turn) <= 45]
+        mean, spread = off.mean(0), 1.96 * off.std(0) / len(off) ** 0.5
+        print(f"{name}, {len(off)} faces within 45 degrees: error {mean.round(1)} +- {spread.round(1)}")
     print("| gate | degrees | turned | left unread | rightly | mean error |\n|---|---|---|---|---|---|")
-    for name, said_turn in (("pose", np.concatenate(network)), ("points", np.array([yaw(one) for one in five]))):
+    turns = {name: angles[:, 0] for name, angles in told.items()} | {
+        "five points": np.array([yaw(one) for one in five])
+    }
+    for name, said_turn in turns.items():
         for most in (20, 30, 40):
             is_turned, left = np.abs(turn) > most, np.abs(said_turn) > most
             counts = f"{is_turned.sum()} | {left.sum()} | {(is_turned & left).sum()}"

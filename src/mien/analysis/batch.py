@@ -19,6 +19,7 @@ from mien.analysis.folders import (
     source_keys,
     take_shard,
 )
+from mien.analysis.plugins import PLUGGED
 from mien.analysis.provenance import same_state, source_facts
 from mien.analysis.settings import AnalysisSettings
 from mien.analysis.state import demand_unchanged, state_of
@@ -266,6 +267,7 @@ def finished(
             and facts["model"]["sha256"] == model.record.sha256
             and facts["model"].get("prior", TRAINED) == model.record.prior
             and facts.get("sound", {}).get("sha256") == (None if model.ears is None else model.ears.sha256)
+            and {name: facts[name] for name in PLUGGED if name in facts} == plain(model.plugins.facts)
             and facts["settings"] == plain(asdict(settings))
             and facts["outputs"] == plain(asdict(outputs))
             and facts.get("detector_file") == (None if boxes is None else plain(source_facts(boxes)))

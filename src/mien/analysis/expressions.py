@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import pickle
-import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from dataclasses import replace
@@ -16,7 +14,9 @@ from jaxtyping import Float, UInt8
 from mien.analysis.covers import REASON, demand_known, too_covered, warnings
 from mien.analysis.current import Now, follow_live
 from mien.analysis.filters import filtered
+from mien.analysis.held import pickled, unpickled
 from mien.analysis.live import LiveSpans
+from mien.analysis.plugins import PlugIns
 from mien.analysis.provenance import engine_facts, provenance
 from mien.analysis.reading import FrameClock, Reading, read
 from mien.analysis.settings import AnalysisSettings
@@ -63,6 +63,7 @@ def load(
     prior: str | None = None,
     signals: Iterable[str] = (),
     sound: str | Path | None = None,
+    plugins: PlugIns | None = None,
     trial: bool = False,
     say: Callable[[str], None] | None = None,
 ) -> ExpressionModel:
@@ -80,6 +81,7 @@ def load(
             needs no asking; ``expression`` leaves it out but for what is named.
         sound: weights of `mien train sound`: films are listened to as well, and what is heard is fused with what is
             seen, see :mod:`mien.analysis.sound`. None: nothing is.
+        plugins: nets of your own beside the model; None: none.
         trial: with ``auto``, make that trial now when there was none (about a minute).
         say: told in a line what takes long.
 
@@ -95,7 +97,7 @@ def load(
     names = tuple(signals)
     network = open_model(name, backend, prior=prior, signals=names, trial=trial, say=say)
     ears = None if sound is None else _ears(Path(sound), network.record)
-    return ExpressionModel(with_signals(network, names), ears)
+    return ExpressionModel(with_signals(network, names), ears, plugins)
 
 
 def _ears(path: Path, record: ModelRecord) -> Ears:
@@ -113,32 +115,30 @@ class ExpressionModel:
     Args:
         network: the loaded weights.
         ears: a sound net fitted to them; None: nothing is listened to.
+        plugins: put around the network; None: nothing is.
+
+    Attributes:
+        plugins: likewise.
     """
 
-    def __init__(self, network: Network, ears: Ears | None = None) -> None:
-        self._held: Network | bytes = as_it_speaks(network)
+    def __init__(self, network: Network, ears: Ears | None = None, plugins: PlugIns | None = None) -> None:
+        self.plugins = plugins or PlugIns()
+        self._held: Network | bytes = self.plugins.around(as_it_speaks(network))
         self._ears: Ears | bytes | None = ears
 
     @property
     def _network(self) -> Network:
-        return cast("Network", self._unpickled("_held"))
+        return cast("Network", unpickled(self, "_held"))
 
     @property
     def ears(self) -> Ears | None:
         """The sound net beside the network."""
-        return cast("Ears | None", self._unpickled("_ears"))
-
-    def _unpickled(self, name: str) -> Any:
-        if isinstance(getattr(self, name), bytes):
-            with library_work, _unpickling:
-                if isinstance(held := getattr(self, name), bytes):
-                    setattr(self, name, pickle.loads(held))
-        return getattr(self, name)
+        return cast("Ears | None", unpickled(self, "_ears"))
 
     def __getstate__(self) -> dict[str, Any]:
         # As bytes, opened at first use: multiprocessing's own way for a tensor needs open files, which a fresh process
         # does not get, and that process must know its number of threads before.
-        return {**self.__dict__, "_held": _pickled(self._held), "_ears": self._ears and _pickled(self._ears)}
+        return {**self.__dict__, "_held": pickled(self._held), "_ears": self._ears and pickled(self._ears)}
 
     @property
     def engine(self) -> dict[str, str | None]:
@@ -208,7 +208,12 @@ class ExpressionModel:
             labels=self.record.labels,
             spans=spans,
             frames=FrameTable(notes.table, spans, self.record.labels.labels),
-            provenance={**facts, **heard, "problems": [*problems, *notes.problems, *warnings(notes.table)]},
+            provenance={
+                **facts,
+                **heard,
+                **self.plugins.facts,
+                "problems": [*problems, *notes.problems, *warnings(notes.table)],
+            },
             compound=settings.compounds,
             origin=source,
             selection=settings.selection,
@@ -300,21 +305,6 @@ def _opened(source: Any, settings: AnalysisSettings) -> Source:
         from mien import media
 
         return media.open(source, selection=settings.selection)
-
-
-_unpickling = threading.Lock()
-"""Only taken within library work."""
-
-
-def _pickled(network: Network | Ears | bytes) -> bytes:
-    if isinstance(network, bytes):
-        return network
-    try:
-        return pickle.dumps(network)
-    except (pickle.PicklingError, TypeError, AttributeError, ValueError) as error:
-        got = f"a {type(network).__name__} that does not: {error}"
-        fix = "use one process, or make the model where it is used"
-        raise ConfigError("a network that pickles, to go to another process", got, fix) from error
 
 
 class _Notes:

@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Bool, Float64
 
 from mien.core.errors import ConfigError
-from mien.core.facial import POSE
+from mien.core.facial import POSE, says_pose
 from mien.core.signals import Signal, places
 
 TURNED = "turned away"
@@ -21,7 +21,7 @@ TURNED = "turned away"
 
 def demand_pose(signals: Sequence[Signal], most: float | None) -> None:
     """Raise ConfigError where a limit is asked of a model that does not say how the head is turned."""
-    if most is not None and POSE not in signals:
+    if most is not None and not says_pose(signals):
         fix = "add --signals pose if the weights have it, or use --max-yaw, which goes by the detector's points"
         raise ConfigError(
             "a model that says pose, for --most-yaw", ", ".join(one.name for one in signals) or "none", fix

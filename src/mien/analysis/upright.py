@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Float, Float64
 
-from mien.core.facial import POSE
+from mien.core.facial import POSE, says_pose
 from mien.core.signals import Signal, places
 
 
@@ -21,7 +21,7 @@ def leaning(
         values: a row a face.
         points: that each face's crop was aligned by, in pixels of the frame.
     """
-    if POSE not in signals or not len(values):
+    if not says_pose(signals) or not len(values):
         return values
     from mien.faces.align import crop_turns  # and with it OpenCV, which `--help` can do without
 

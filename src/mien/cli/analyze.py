@@ -15,6 +15,7 @@ from typing import Annotated, Any
 import tyro
 
 from mien.analysis.batch import Outcome, Outputs
+from mien.analysis.plugins import PlugIns
 from mien.analysis.settings import AnalysisSettings
 from mien.cli.console import MOST_ROWS, print_json, print_line, print_table
 from mien.cli.parsing import parse
@@ -69,6 +70,8 @@ class Analyze:
     """Print one line of JSON a source instead of tables."""
     outputs: Outputs = field(default_factory=Outputs)
     """What is written beside the tables."""
+    plugins: PlugIns = field(default_factory=PlugIns)
+    """Nets of your own beside the model."""
     settings: AnalysisSettings = field(default_factory=AnalysisSettings)
     """How a source is looked at."""
 
@@ -99,6 +102,7 @@ def main(args: Sequence[str]) -> int:
         prior=options.prior,
         signals=options.signals,
         sound=options.sound,
+        plugins=options.plugins,
         trial=trial,
         say=note,
     )

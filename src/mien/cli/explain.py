@@ -18,11 +18,14 @@ from mien.cli.problems import note
 from mien.cli.progress import FrameProgress
 from mien.core.errors import ConfigError, MissingDependencyError
 from mien.data.manifest import Split
+from mien.faces.landmarkers import LandmarkSettings
+from mien.faces.parsers import ParserSettings
 
 if TYPE_CHECKING:
     from mien.explain.explanation import Explanation
     from mien.explain.mean import MeanMap
     from mien.explain.source import Chosen
+    from mien.faces.parsers import Parser
     from mien.models.zoo import LoadedModel
 
 REPORT = "explain.json"
@@ -76,6 +79,10 @@ class Explain:
     """Write report.html too, as `mien analyze --html` does, with these pictures in it; the source is read once more."""
     json: bool = False
     """Print explain.json instead of tables."""
+    points: LandmarkSettings = field(default_factory=LandmarkSettings)
+    """Whose landmarks lay out the face."""
+    parts: ParserSettings = field(default_factory=ParserSettings)
+    """What says where the face's regions lie."""
     settings: AnalysisSettings = field(default_factory=AnalysisSettings)
     """How the source is looked at."""
 
@@ -91,6 +98,9 @@ class Explain:
             raise ConfigError("--method swap and --with, a second picture", got, "give both, or leave both out")
         if self.pair is not None and (self.mean or self.html or self.prior):
             raise ConfigError("--method swap without --mean, --html and --prior", "them", "leave them out")
+        if self.parts.parser is not None and (self.mean or self.pair is not None):
+            fix = "leave it out: their regions are drawn from landmarks"
+            raise ConfigError("--mean and --method swap without --parser", self.parts.parser, fix)
 
 
 def main(args: Sequence[str]) -> int:
@@ -116,6 +126,7 @@ def main(args: Sequence[str]) -> int:
     model = load_model(options.model, folded=False)
     model.record = model.record.read_as(options.prior)
     methods = methods_of(options.method, model)
+    parser = _parser(options, model)
     progress = FrameProgress(1)
     report_frame = partial(progress, options.source)
     chosen = choose_clips(options.source, model, options.settings, options.at, options.track, progress=report_frame)
@@ -123,7 +134,7 @@ def main(args: Sequence[str]) -> int:
     explanations = []
     for clip in chosen.clips:
         note(f"face {clip.track}: {', '.join(method.name for method in methods)}")
-        explanations.append(explain_clip(model, clip, methods, options.settings.threshold))
+        explanations.append(explain_clip(model, clip, methods, options.settings.threshold, parser))
     report = _report(options, model, chosen, explanations)
     write_json(options.out / REPORT, report)
     if options.json:
@@ -136,6 +147,22 @@ def main(args: Sequence[str]) -> int:
     if options.html:
         _write_page(options, model, explanations, pictures)
     return 0
+
+
+def _parser(options: Explain, model: LoadedModel) -> Parser | None:
+    """What says where regions lie; None: the model's own landmark net, if it has one."""
+    find = options.points.make()
+    if options.parts.parser == "points" and find is None and model.network.landmarks is not None:
+        find = model.points
+    return options.parts.make(find)
+
+
+def _plugged(options: Explain) -> dict[str, Any]:
+    from mien.analysis.plugins import PlugIns, file_facts
+
+    parts = options.parts
+    told = file_facts(parts.parser, parts.parser_file, parts.parser_input, labels=list(parts.parser_labels))
+    return {**PlugIns(options.points).facts, **({} if parts.parser is None else {"parser": told})}
 
 
 def _explain_set(options: Explain) -> int:
@@ -156,7 +183,9 @@ def _explain_set(options: Explain) -> int:
     names = [method.name for method in methods]
     progress = FrameProgress(1)
     maps = mean_maps(
-        model, items, methods, options.each, progress=lambda done, total: progress(items.name, done, total, 0.0)
+        *(model, items, methods, options.each),
+        progress=lambda done, total: progress(items.name, done, total, 0.0),
+        find=options.points.make(),
     )
     progress.finish(items.name, 1)
     report = {
@@ -164,6 +193,7 @@ def _explain_set(options: Explain) -> int:
         "note": NOTE,
         "data": {"name": items.name, "split": options.split, "each": options.each},
         "model": {"name": model.record.name, "sha256": model.record.sha256},
+        **_plugged(options),
         "maps": [one.to_dict() for one in maps],
     }
     write_json(options.out / MEAN_REPORT, report)
@@ -209,7 +239,7 @@ def _report(options: Explain, model: LoadedModel, chosen: Chosen, explanations: 
         "at": options.at,
         "tracks": list(chosen.faces),
         "faces": [explanation.to_dict() for explanation in explanations],
-        "provenance": {**facts, "problems": chosen.problems},
+        "provenance": {**facts, **_plugged(options), "problems": chosen.problems},
     }
 
 
@@ -241,6 +271,8 @@ def _print_face(name: str, explanation: Explanation) -> None:
     ]
     names = [one.method for one in found]
     print_table(title, ("region", "expected", "area", *names), rows, numbers=("area", *names))
+    if explanation.covered:
+        print_line(", ".join(f"{name} covers {share:.0%} of the face" for name, share in explanation.covered.items()))
     first, *others = _theory(explanation)
     print_line("\n  ".join([first, *others]) + "\n")
 

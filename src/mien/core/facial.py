@@ -5,6 +5,9 @@ Left and right are the person's own. Directions are those of the picture: across
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import replace
+
 from mien.core.action_units import ACTION_UNITS as KNOWN
 from mien.core.action_units import REGIONS
 from mien.core.signals import Signal
@@ -26,6 +29,8 @@ ACTION_UNITS = Signal(
 """Strengths from 0 to 1: of the movement a head's coefficient stands for, not FACS' letters A to E."""
 POSE = Signal("pose", ("yaw", "pitch", "roll"), "scale", -90.0, 90.0, note=f"degrees, {LEARNT}")
 """Degrees of the head: yaw where the nose points to the picture's right, pitch where it points up, roll clockwise."""
+POINTS_POSE = replace(POSE, note="degrees, from 68 points and one head in space for all")
+"""The same columns by another way (:mod:`mien.models.poses`), and called so."""
 GAZE = Signal("gaze", ("across", "up"), "scale", -45.0, 45.0, note=f"degrees from where the head points, {LEARNT}")
 """Degrees of the eyes, the mean of both, from where the head points."""
 EYES_CLOSED = Signal("eyes_closed", SIDES, "flags", note=f"how far each eye is shut, {LEARNT}")
@@ -38,3 +43,8 @@ COVERED = Signal(
 )
 """How much of the face, and of every region, something covers, 0 to 1. Not of the weights that ship."""
 FACIAL = (ACTION_UNITS, POSE, GAZE, EYES_CLOSED)
+
+
+def says_pose(signals: Iterable[Signal]) -> bool:
+    """Whether mien's yaw, pitch and roll are among the signals, in whichever of both ways they were found."""
+    return any(one in (POSE, POINTS_POSE) for one in signals)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,7 +20,8 @@ from mien.explain.moments import time_importance
 from mien.explain.occlusion import Occlusion
 from mien.explain.regions import Overlap, RegionScore, overlap, region_scores
 from mien.explain.rollout import Rollout
-from mien.faces.regions import region_masks
+from mien.faces.parser_points import ByPoints
+from mien.faces.parsers import Parsed, Parser
 
 if TYPE_CHECKING:
     from mien.models.zoo import LoadedModel
@@ -70,6 +71,7 @@ class Explanation:
         masks: the face's regions in every crop; None without a landmark net.
         evidence: one a method.
         importance: probability that every place's moment is worth; NaN for a still.
+        covered: share of the face that each thing covers, on average over the crops; empty where nobody knows.
     """
 
     clip: FaceClip
@@ -81,6 +83,7 @@ class Explanation:
     masks: dict[Region, Bool[np.ndarray, "t s s"]] | None
     evidence: tuple[Evidence, ...]
     importance: Float64[np.ndarray, " t"]
+    covered: dict[str, float] = field(default_factory=dict)
 
     @property
     def probability(self) -> float:
@@ -110,6 +113,7 @@ class Explanation:
             "frames": list(clip.indices),
             "time_importance": [significant(value) for value in self.importance.tolist()],
             "expected": None if self.expected is None else _expected(self.expected),
+            **({"covered": {name: significant(share) for name, share in self.covered.items()}} if self.covered else {}),
             "methods": {one.method: _found(one) for one in self.evidence},
         }
 
@@ -144,7 +148,11 @@ def methods_of(name: str, model: LoadedModel | None = None) -> list[Method]:
 
 
 def explain_clip(
-    model: LoadedModel, clip: FaceClip, methods: Sequence[Method], threshold: float | None = None
+    model: LoadedModel,
+    clip: FaceClip,
+    methods: Sequence[Method],
+    threshold: float | None = None,
+    parser: Parser | None = None,
 ) -> Explanation:
     """Why ``model`` answers ``clip`` as it does.
 
@@ -153,6 +161,7 @@ def explain_clip(
         clip: aligned crops of one face, as :class:`~mien.clips.windows.Windows` cuts them.
         methods: what to ask; see :data:`METHODS`.
         threshold: probability under which the label is unclear; None for the model's own.
+        parser: says where the regions of the face lie; None: the model's landmark net, if it has one.
 
     Raises:
         ConfigError: a method looks at a part that the model has not.
@@ -160,7 +169,8 @@ def explain_clip(
     labels = model.record.labels.labels
     probabilities = model.probabilities(clip.images[None])[0].astype(np.float64)
     place = int(probabilities.argmax())
-    masks = _regions(model, clip)
+    parsed = _parsed(model, clip, parser)
+    masks = None if parsed is None else parsed.regions
     expected = expectation(labels[place])
     limit = model.record.calibration.threshold if threshold is None else threshold
     return Explanation(
@@ -173,13 +183,14 @@ def explain_clip(
         masks=masks,
         evidence=tuple(_ask(method, model, clip, place, masks, expected) for method in methods),
         importance=time_importance(model, clip, place),
+        covered={} if parsed is None else {name: float(shares.mean()) for name, shares in parsed.covered.items()},
     )
 
 
-def _regions(model: LoadedModel, clip: FaceClip) -> dict[Region, Bool[np.ndarray, "t s s"]] | None:
-    if model.network.landmarks is None:
+def _parsed(model: LoadedModel, clip: FaceClip, parser: Parser | None) -> Parsed | None:
+    if parser is None and model.network.landmarks is None:
         return None
-    return region_masks(model.points(clip.images), clip.images.shape[-1])
+    return (parser or ByPoints(model.points))(clip.images)
 
 
 def _ask(

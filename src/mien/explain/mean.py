@@ -28,6 +28,7 @@ from mien.explain.explanation import significant
 from mien.explain.regions import Overlap, RegionScore, overlap, region_scores
 from mien.faces.align import similarity
 from mien.faces.cues import CODEBOOK, cue_map
+from mien.faces.landmarkers import Landmarker
 from mien.faces.mean_face import MEAN_FACE
 from mien.faces.regions import region_masks
 
@@ -91,6 +92,7 @@ def mean_maps(
     each: int,
     seed: int = 0,
     progress: Progress | None = None,
+    find: Landmarker | None = None,
 ) -> list[MeanMap]:
     """A map a class and method, in the order of the model's labels; classes without a face are left out.
 
@@ -101,18 +103,21 @@ def mean_maps(
         each: faces of a class at most, >= 1; which ones depends on ``seed`` alone.
         seed: of the choice and of the bootstrap.
         progress: called after every face.
+        find: lays faces on the ordinary one; None: the model's own landmark net.
 
     Raises:
         ConfigError: no landmark net, or a method looks at a part that the model has not.
         DataError: no item has a label of the model, or an item cannot be read.
     """
-    if model.network.landmarks is None:
-        raise ConfigError("a model with a landmark net, to lay faces on one", model.record.name, "choose another")
+    if find is None and model.network.landmarks is None:
+        fix = "choose another, or add --landmarker mobilefacenet"
+        raise ConfigError("a model with a landmark net, to lay faces on one", model.record.name, fix)
+    find = find or model.points
     chosen = _chosen(items, model.record.labels.labels, each, seed)
     maps: dict[tuple[str, str], list[Float64[np.ndarray, "s s"]]] = defaultdict(list)
     for done, (label, row) in enumerate(chosen, 1):
         image = read_clip(items, row, np.array([frame_count(items, row) // 2]))
-        points = model.points(image)[0]
+        points = find(image)[0]
         for method in methods:
             place = model.record.labels.labels.index(label)
             maps[label, method.name].append(_laid(method.map(model, image, place)[0], points))

@@ -4,20 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 from jaxtyping import Float, UInt8
 
 from mien.core.types import Face
 from mien.faces.align import align, landmarks_to_frame
-
-
-class Landmarker(Protocol):
-    """Finds landmarks in aligned crops; :class:`mien.models.zoo.LoadedModel` has one."""
-
-    def __call__(self, crops: UInt8[np.ndarray, "n 3 s s"], /) -> Float[np.ndarray, "n p 2"]:
-        """x, y of every landmark as shares of the crop's side."""
+from mien.faces.landmarkers import Landmarker
 
 
 @dataclass(frozen=True)
