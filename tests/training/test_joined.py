@@ -172,7 +172,7 @@ def test_the_file_says_what_it_is_and_goes_with_its_picture_model_alone(
     assert "weights that look at faces" in capsys.readouterr().err
     args = ["train", "sound", "--data", str(prepared), "--out", str(tmp_path), "--recipe.fusion", "bottleneck"]
     assert main([*args, "--recipe.paired", "1"]) == 1
-    assert "without paired" in capsys.readouterr().err
+    assert "leave the others out" in capsys.readouterr().err
 
 
 def test_a_file_of_late_fusion_has_no_word_of_it(ears: Path) -> None:

@@ -22,6 +22,7 @@ from mien.analysis.state import source_files
 from mien.core.errors import ConfigError, SourceError
 from mien.core.forks import library_work
 from mien.core.labels import canonical
+from mien.core.signals import places
 from mien.core.types import Prediction
 from mien.media.files import is_pipe
 from mien.media.listen import Listener, windows
@@ -46,7 +47,8 @@ class Sounds:
 
     Attributes:
         facts: which net, which stream, how much was heard and, where nothing was, why: for the provenance.
-        probabilities: a row a window, in the order of the picture model's labels; the windows' middles are 0, 0.1, ...
+        probabilities: a row a window, in the order of the picture model's labels, then the numbers of a scale that both
+            say; the windows' middles are 0, 0.1, ...
         audible: whether there was something to hear.
         problems: of the sound, a sentence each.
         of_clips: where sound and picture are joined within the network: its answers to windows of faces with a sound,
@@ -94,6 +96,9 @@ class Ears:
         self.model = model
         self._columns = np.array([place[canonical(name)] for name in record.labels.labels])
         self._fuse = known.fusion.reordered(self._columns.tolist())
+        self._plane = known.plane if known.plane and known.plane.signal in record.signals else None
+        self._place = places(record.signals)[self._plane.signal.name] if self._plane else slice(0)
+        self._width = len(self._columns) + (len(self._plane.weights) if self._plane else 0)
 
     @property
     def sha256(self) -> str:
@@ -156,14 +161,16 @@ class Ears:
         within = takewhile(lambda window: window.time < high + STEP, parts)
         while some := list(islice(within, AT_ONCE)):
             audible = [window.audible and window.time > low - STEP for window in some]
-            answer = np.full((len(some), len(self._columns)), np.nan)
+            answer = np.full((len(some), self._width), np.nan)
             if any(audible):
                 waves = np.stack([window.wave for window, loud in zip(some, audible, strict=True) if loud])
                 with library_work:
-                    answer[np.array(audible)] = self.model.probabilities(waves)[:, self._columns]
+                    said = [self.model.probabilities(waves)[:, self._columns]]
+                    said += [self.model.plane(waves)] if self._plane else []
+                answer[np.array(audible)] = np.hstack(said)
             rows.append(answer)
             heard += audible
-        return np.concatenate(rows) if rows else np.empty((0, len(self._columns))), np.array(heard, np.bool_)
+        return np.concatenate(rows) if rows else np.empty((0, self._width)), np.array(heard, np.bool_)
 
     def _facts(self) -> dict[str, Any]:
         record = self.model.record
@@ -171,7 +178,7 @@ class Ears:
         return {"model": record.name, "sha256": record.sha256, "way": way}
 
     def _nothing(self, why: str, **facts: Any) -> Sounds:
-        none = np.empty((0, len(self._columns)))
+        none = np.empty((0, self._width))
         return Sounds({**self._facts(), **facts, "heard": 0.0, "why": why}, none, np.zeros(0, np.bool_))
 
     def fused(
@@ -194,8 +201,13 @@ class Ears:
                 count["several_faces"] += 1
                 return one
             count["fused"] += 1
-            both = self._fuse(one.probabilities[None].astype(np.float64), heard[None])[0]
-            return replace(one, probabilities=both)
+            classes = len(self._columns)
+            both = self._fuse(one.probabilities[None].astype(np.float64), heard[None, :classes])[0]
+            if self._plane is None:
+                return replace(one, probabilities=both)
+            signals = one.signals.copy()
+            signals[self._place] = self._plane(one.signals[None, self._place], heard[None, classes:])[0]
+            return replace(one, probabilities=both, signals=signals)
 
         found = {track: [answer(one) for one in some] for track, some in predictions.items()}
         used = "picture and sound" if count["fused"] else "picture alone"

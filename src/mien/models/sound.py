@@ -22,6 +22,7 @@ from safetensors import SafetensorError, safe_open
 from mien.core import checks
 from mien.core.errors import ConfigError, WeightsError
 from mien.core.labels import LabelSpace
+from mien.core.signals import Signal, parse_signals
 from mien.models.late_fusion import LateFusion, parse_fusion
 
 RATE = 16_000
@@ -107,6 +108,33 @@ class TrunkConfig:
 
 
 @dataclass(frozen=True)
+class SoundPlane:
+    """A scale that the sound net says too, such as valence and arousal, and how it joins the picture's.
+
+    Attributes:
+        signal: what it says; the picture model says the same.
+        weights: of the sound in each column, in [0, 1]: (1 - w) picture + w sound.
+    """
+
+    signal: Signal
+    weights: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        checks.demand(self.signal.kind == "scale", "plane", "a scale", self.signal.kind)
+        fits = isinstance(self.weights, tuple) and len(self.weights) == len(self.signal.labels)
+        checks.demand(fits, "weights of plane", "one a column", self.weights)
+        for weight in self.weights:
+            checks.real("a weight of plane", weight, 0, 1)
+
+    def __call__(
+        self, picture: Float[np.ndarray, "n k"], sound: Float[np.ndarray, "n k"]
+    ) -> Float64[np.ndarray, "n k"]:
+        """What both say; where they are the same, or a weight is 0, the picture's numbers to the bit."""
+        mixed: Float64[np.ndarray, "n k"] = picture + np.array(self.weights) * (sound - picture)
+        return mixed
+
+
+@dataclass(frozen=True)
 class SoundRecord:
     """Everything about the weights of a sound net but the numbers.
 
@@ -126,6 +154,7 @@ class SoundRecord:
         sha256: of the file; empty until it is read from one.
         source: that file.
         trunk: of sound that is joined to the picture in every block; None: it answers alone.
+        plane: a scale that it says too; None: none.
     """
 
     name: str
@@ -143,6 +172,7 @@ class SoundRecord:
     sha256: str = ""
     source: str = ""
     trunk: TrunkConfig | None = None
+    plane: SoundPlane | None = None
 
     def __post_init__(self) -> None:
         checks.file_name("name", self.name)
@@ -160,8 +190,11 @@ class SoundRecord:
         """The header's text; hash and path are facts about a file and stay out."""
         body = dataclasses.asdict(self)
         del body["sha256"], body["source"]
-        if self.trunk is None:  # the file is what it was before there was such a thing
-            del body["trunk"]
+        if self.plane is not None:
+            body["plane"] = {"signal": self.plane.signal.to_dict(), "weights": list(self.plane.weights)}
+        for later in ("trunk", "plane"):  # without them the file is what it was before there were such things
+            if body[later] is None:
+                del body[later]
         return json.dumps({"format": FORMAT, **body})
 
 
@@ -196,7 +229,7 @@ def _parse(text: str, source: str, sha256: str) -> SoundRecord:
     body: dict[str, Any] = checks.parse_json(text)
     if not isinstance(body, dict) or body.pop("format", None) != FORMAT:
         raise ValueError("another format")
-    labels, trunk = body.pop("labels"), body.pop("trunk", None)
+    labels, trunk, plane = body.pop("labels"), body.pop("trunk", None), body.pop("plane", None)
     return SoundRecord(
         **{
             **body,
@@ -204,6 +237,7 @@ def _parse(text: str, source: str, sha256: str) -> SoundRecord:
             "config": SoundConfig(**body["config"]),
             "fusion": parse_fusion(body["fusion"]),
             "trunk": trunk and TrunkConfig(**trunk),
+            "plane": plane and SoundPlane(parse_signals([plane["signal"]])[0], tuple(plane["weights"])),
             "source": source,
             "sha256": sha256,
         }

@@ -18,6 +18,8 @@ from torch import Tensor, nn
 
 from mien.core.errors import WeightsError
 from mien.core.files import whole_file
+from mien.core.signals import Signal
+from mien.models.heads import Plane
 from mien.models.record import GET_AGAIN
 from mien.models.sound import KEY, SoundConfig, SoundRecord, log_mel, read_sound_record
 from mien.models.weights import read_tensors, write_tensors
@@ -29,10 +31,12 @@ class Heard(NamedTuple):
     Attributes:
         logits: of the classes.
         feature: what the head reads.
+        plane: numbers of a scale, where the net says one.
     """
 
     logits: Float[Tensor, "b c"]
     feature: Float[Tensor, "b d"]
+    plane: Float[Tensor, "b k"] | None = None
 
 
 class SoundNet(nn.Module):
@@ -40,9 +44,10 @@ class SoundNet(nn.Module):
 
     Args:
         config: its shape.
+        plane: a scale that it says beside; None: none.
     """
 
-    def __init__(self, config: SoundConfig) -> None:
+    def __init__(self, config: SoundConfig, plane: Signal | None = None) -> None:
         super().__init__()
         self.config = config
         widths = [1, *(config.channels * factor for factor in (1, 2, 4, 4))]
@@ -51,12 +56,14 @@ class SoundNet(nn.Module):
         self.head = nn.Linear(config.dim, config.classes)
         nn.init.trunc_normal_(self.head.weight, std=0.01)
         nn.init.zeros_(self.head.bias)
+        self.plane = None if plane is None else Plane(config.dim, plane)
 
     def forward(self, mel: Float[Tensor, "b t f"]) -> Heard:
         """Of b spectrograms as :func:`mien.models.sound.log_mel` makes them."""
         x = self.blocks(((mel - self.config.mean) / self.config.scale)[:, None]).transpose(2, 3).flatten(1, 2)
         feature = torch.cat([x.mean(2), x.amax(2)], 1)
-        return Heard(self.head(self.dropout(feature)), feature)
+        logits = self.head(self.dropout(feature))
+        return Heard(logits, feature, None if self.plane is None else self.plane(feature))
 
 
 def _block(before: int, after: int) -> nn.Sequential:
@@ -91,6 +98,17 @@ class SoundModel:
             raise WeightsError("weights that compute numbers", f"NaN or infinity from {self.record.name}", GET_AGAIN)
         return answer
 
+    def plane(self, waves: Float[np.ndarray, "b n"]) -> Float64[np.ndarray, "b k"]:
+        """The scale's numbers of b windows of sound at 16 kHz, in its range."""
+        mel = np.stack([log_mel(wave, self.record.config.bins) for wave in waves])
+        with torch.inference_mode():
+            said = self.net(torch.from_numpy(mel)).plane
+        assert said is not None, "only a net with a plane is asked"
+        answer: Float64[np.ndarray, "b k"] = said.double().numpy()
+        if not np.isfinite(answer).all():
+            raise WeightsError("weights that compute numbers", f"NaN or infinity from {self.record.name}", GET_AGAIN)
+        return answer
+
 
 def _load_again(source: str, sha256: str) -> SoundModel:
     model = load_sound(Path(source))
@@ -117,7 +135,7 @@ def load_sound(path: Path) -> SoundModel:
     if record.trunk is not None:
         raise WeightsError("a sound net that answers alone", f"{path}, joined to a picture model", "see docs/sound.md")
     state = read_tensors(path)
-    net = SoundNet(record.config)
+    net = SoundNet(record.config, None if record.plane is None else record.plane.signal)
     wanted = {name: part.shape for name, part in net.state_dict().items() if part.ndim}
     if wanted != {name: part.shape for name, part in state.items()}:
         wrong = sorted(wanted.keys() ^ state.keys()) or ["their shapes"]

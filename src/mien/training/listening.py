@@ -14,13 +14,17 @@ from torch import Tensor, nn
 from torch.utils.data import Dataset
 
 from mien.core.errors import ConfigError
+from mien.core.signals import Signal
 from mien.data.manifest import Manifest
 from mien.data.sampling import item_generator
 from mien.data.sounds import read_sound, sound_file
+from mien.evaluation.signal_metrics import ccc
 from mien.media.listen import LEAST_PEAK
 from mien.models.sound import SoundConfig, TrunkConfig, log_mel
 from mien.models.sound_net import SoundNet
 from mien.training.finish import figures
+from mien.training.heads import numbers_of
+from mien.training.masked import HeadLosses, loss_for
 from mien.training.paired import Paired, info_nce
 from mien.training.task import Task, device_of, matrices_decay
 
@@ -42,6 +46,9 @@ class SoundRecipe:
         paired: weight of a loss that draws a clip's sound to what the picture model makes of its faces, without labels
             (InfoNCE, see :mod:`mien.training.paired`). 0: none.
         trunk: of fusion bottleneck.
+        plane: a scale that set and picture model know, such as affect (valence and arousal), which the sound net learns
+            to say too; the two are fused column by column. Empty: none.
+        head_losses: what the plane learns by.
     """
 
     model: SoundConfig = field(default_factory=SoundConfig)
@@ -49,10 +56,13 @@ class SoundRecipe:
     fusion: Fusion = "product"
     paired: float = 0.0
     trunk: TrunkConfig = field(default_factory=TrunkConfig)
+    plane: str = ""
+    head_losses: HeadLosses = field(default_factory=HeadLosses)
 
     def __post_init__(self) -> None:
-        if self.fusion == "bottleneck" and self.paired:
-            raise ConfigError("fusion bottleneck without paired", f"paired {self.paired}", "leave one of them out")
+        if (self.fusion == "bottleneck") + bool(self.paired) + bool(self.plane) > 1:
+            got = f"fusion {self.fusion}, paired {self.paired}, plane {self.plane or 'none'}"
+            raise ConfigError("one of fusion bottleneck, paired and plane", got, "leave the others out")
         if not 0 <= self.paired < float("inf") or not 0 <= self.gain < float("inf"):
             raise ConfigError("paired and gain of 0 or more", f"{self.paired}, {self.gain}", "change them")
 
@@ -131,11 +141,18 @@ class SoundTask(Task):
         seed: int,
         partners: Float[Tensor, "n d"] | None = None,
     ) -> None:
+        if recipe.plane:
+            partners = numbers_of(train, signal_of(train, recipe.plane))
         labels = train.indices().tolist()
         self.items, self.labels, self.recipe = len(train), torch.tensor(labels), recipe
         self.data = SoundItems([sound_file(train, row) for row in train.rows], labels, recipe, seed, partners)
-        self.net = SoundNet(recipe.model)
-        self.module: nn.Module = self.net if partners is None else Paired(self.net, partners.shape[1])
+        self.signal = None if not recipe.plane else signal_of(train, recipe.plane)
+        self.net = SoundNet(recipe.model, self.signal)
+        alone = partners is None or self.signal is not None
+        self.module: nn.Module = self.net if alone or partners is None else Paired(self.net, partners.shape[1])
+        if self.signal is not None and partners is not None:
+            self.known = numbers_of(held_out, self.signal).double().numpy()
+            self._plane_loss = loss_for("plane", self.signal, partners, recipe.head_losses)
         self.truth = held_out.indices()
         self.mels = [self._clip(sound_file(held_out, row)) for row in held_out.rows]
 
@@ -154,7 +171,9 @@ class SoundTask(Task):
         mel, labels, *partners = batch
         heard = module(mel)
         parts = {"labels": F.cross_entropy(heard.logits, labels)}
-        if partners:
+        if self.signal is not None:
+            parts[self.signal.name] = self._plane_loss(heard.plane, *partners)
+        elif partners:
             parts["paired"] = self.recipe.paired * info_nce((heard.feature, *partners))
         return parts
 
@@ -165,8 +184,37 @@ class SoundTask(Task):
             rows = [module(mel.to(device)).logits.double().softmax(1).mean(0).cpu().numpy() for mel in self.mels]
         return np.stack(rows)
 
+    def planes(self, module: nn.Module) -> Float64[np.ndarray, "n k"]:
+        """The scale's numbers of the held-out clips: the mean over their windows."""
+        device = device_of(module)
+        with torch.inference_mode():
+            rows = [module(mel.to(device)).plane.double().mean(0).cpu().numpy() for mel in self.mels]
+        return np.stack(rows)
+
     def validate(self, module: nn.Module) -> dict[str, float]:
-        """WAR, UAR and loss on the held-out clips; the loss decides."""
+        """WAR, UAR and loss on the held-out clips; the loss decides, with a plane less its mean CCC."""
         said = self.answers(module)
         loss = float(-np.log(said[np.arange(len(said)), self.truth].clip(1e-12)).mean())
-        return {**figures(said, self.truth), "loss": loss, "score": -loss}
+        found = {**figures(said, self.truth), "loss": loss, "score": -loss}
+        if self.signal is not None:
+            agreement = plane_ccc(self.planes(module), self.known)
+            found |= {f"{self.signal.name}_ccc": agreement, "score": agreement - loss}
+        return found
+
+
+def signal_of(rows: Manifest, name: str) -> Signal:
+    """The scale of that name that a set knows. Raises ConfigError for none."""
+    known = {signal.name: signal for signal in rows.signals if signal.kind == "scale"}
+    if name not in known:
+        expected = f"a scale of {rows.name}: {', '.join(known) or 'none'}"
+        raise ConfigError(
+            expected, name, "change --recipe.plane, or write signals.csv as docs/train-your-own.md has it"
+        )
+    return known[name]
+
+
+def plane_ccc(said: Float64[np.ndarray, "n k"], known: Float64[np.ndarray, "n k"]) -> float:
+    """Mean concordance of the columns of which something is known; 0 where that says nothing."""
+    each = [(said[:, one], known[:, one], ~np.isnan(known[:, one])) for one in range(known.shape[1])]
+    found = [ccc(ours[there], theirs[there]) for ours, theirs, there in each if there.sum() >= 2]
+    return float(np.nan_to_num(np.mean(found))) if found else 0.0

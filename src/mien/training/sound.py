@@ -16,21 +16,23 @@ from jaxtyping import Float64
 
 from mien.core.errors import ConfigError, DataError
 from mien.core.settings import thread_count
+from mien.core.signals import places
 from mien.data.manifest import Manifest, load_manifest
 from mien.data.sounds import sound_file
 from mien.data.splits import hold_out
 from mien.evaluation.predictions import Predictions
-from mien.evaluation.views import predict_clips
+from mien.evaluation.views import FRAMES_A_PASS, mean_answers, predict_clips
 from mien.models.joined import readable_picture, save_joined
 from mien.models.late_fusion import LateFusion, fit_product, search_sum
-from mien.models.sound import SoundRecord
+from mien.models.network import said
+from mien.models.sound import SoundPlane, SoundRecord
 from mien.models.sound_net import save_sound
 from mien.models.torch_file import read_torch
 from mien.models.zoo import LoadedModel, load_model
 from mien.training.finish import figures, write_facts
 from mien.training.joined import JoinedTask
 from mien.training.labelled import UNKNOWN_LICENCE
-from mien.training.listening import Fusion, SoundRecipe, SoundTask
+from mien.training.listening import Fusion, SoundRecipe, SoundTask, plane_ccc, signal_of
 from mien.training.loop import FitPlan, Report, fit
 from mien.training.paired import picture_features
 
@@ -81,13 +83,19 @@ class SoundRun:
         train, held_out = (with_sound(whole.select(split)) for split in ("train", "valid"))
         picture = load_model(self.picture)
         recipe = replace(self.recipe, model=replace(self.recipe.model, classes=len(whole.labels)))
+        if recipe.plane and signal_of(whole, recipe.plane) not in picture.record.signals:
+            got = ", ".join(one.name for one in picture.record.signals) or "none"
+            fix = "give it that head first, with `mien train heads`"
+            raise ConfigError(f"a picture model that says {recipe.plane} of the same labels and range", got, fix)
         seen = predict_clips(picture, held_out)  # a model of other labels is refused before the work
         task = self._task(train, held_out, recipe, picture)
         write_facts(self, whole.name, self.fold)
         best = read_torch(fit(task, self.fit, self.out, self.resume, report))
         task.module.cpu().eval().load_state_dict(best["module"])
-        said = task.answers(task.module if isinstance(task, JoinedTask) else task.net)
-        fusion, scores = fused(recipe.fusion, seen, held_out, said, self.fit.seed)
+        heard = task.answers(task.module if isinstance(task, JoinedTask) else task.net)
+        fusion, scores = fused(recipe.fusion, seen, held_out, heard, self.fit.seed)
+        plane, of_plane = fused_plane(task, picture, held_out)
+        scores |= of_plane
         record = SoundRecord(
             name=self.name,
             labels=whole.labels,
@@ -102,6 +110,7 @@ class SoundRun:
             licence=self.licence or UNKNOWN_LICENCE,
             scores={f"{whole.name}_valid_{name}": round(value, 4) for name, value in scores.items()},
             trunk=recipe.trunk if isinstance(task, JoinedTask) else None,
+            plane=plane,
         )
         path = self.out / f"{self.name}.safetensors"
         if isinstance(task, JoinedTask):
@@ -115,6 +124,33 @@ class SoundRun:
             return JoinedTask(train, held_out, recipe, self.fit.seed, readable_picture(self.picture))
         partners = picture_features(picture, train) if recipe.paired else None
         return SoundTask(train, held_out, recipe, self.fit.seed, partners)
+
+
+def fused_plane(task: SoundTask, picture: LoadedModel, rows: Manifest) -> tuple[SoundPlane | None, dict[str, float]]:
+    """How the scale that the net learnt joins the picture's, fitted on held-out clips; the mean CCC of each there."""
+    if task.signal is None:
+        return None, {}
+    found, failures = mean_answers(picture, lambda clips: said(picture, clips), rows, list(rows.rows), 2, FRAMES_A_PASS)
+    there = np.array([place for place in range(len(rows)) if place not in failures], np.int64)
+    seen = found[there, len(picture.record.labels) :][:, places(picture.record.signals)[task.signal.name]]
+    heard, known = task.planes(task.net)[there], task.known[there]
+    weights = convex_weights(seen, heard, known)
+    plane = SoundPlane(task.signal, tuple(weights.tolist()))
+    streams = {"picture": seen, "sound": heard, "both": plane(seen, heard)}
+    return plane, {f"{name}_{task.signal.name}_ccc": plane_ccc(one, known) for name, one in streams.items()}
+
+
+def convex_weights(
+    picture: Float64[np.ndarray, "n k"], sound: Float64[np.ndarray, "n k"], known: Float64[np.ndarray, "n k"]
+) -> Float64[np.ndarray, " k"]:
+    """Weights of the sound in [0, 1] whose (1 - w) p + w s misses what is known least, in squares; 0 without any.
+
+    Of every column w = sum (y - p)(s - p) / sum (s - p)^2 over the items of which y is known, cut to [0, 1].
+    """
+    gap, missed = (np.where(np.isnan(known), 0.0, one - picture) for one in (sound, known))
+    under = (gap**2).sum(0)
+    best: Float64[np.ndarray, " k"] = (missed * gap).sum(0) / np.where(under > 0, under, 1)
+    return best.clip(0, 1)
 
 
 def with_sound(rows: Manifest) -> Manifest:
