@@ -275,7 +275,7 @@ def test_a_plug_in_looks_at_crops_or_says_what_it_wants(kind: str, name: str) ->
 def test_a_way_to_tell_pose_says_three_angles_or_what_it_lacks(weights: Path, name: str) -> None:
     network = load_model(weights)
     if name == "head" or network.network.landmarks is None:
-        with pytest.raises(ConfigError, match="--pose points|--landmarker"):
+        with pytest.raises(ConfigError, match=r"--pose points|--landmarker"):
             POSES[name](network)
         return
     posed = POSES[name](network)
