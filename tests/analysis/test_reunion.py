@@ -122,8 +122,9 @@ def test_it_is_refused_where_it_cannot_be_done(colours: Path, lenient: AnalysisS
     for least in (0, 1.1, float("nan")):
         with pytest.raises(ConfigError, match="same_person"):
             EmbedderSettings(same_person=least)
-    with pytest.raises(ConfigError, match="name the file"):
-        EmbedderSettings(embedder_input=("size=32",))
+    for alone in ({"embedder_input": ("size=32",)}, {"same_person": 0.7}):
+        with pytest.raises(ConfigError, match="name the file"):
+            EmbedderSettings(**alone)
     with pytest.raises(WeightsError, match="--embedder-file"):
         EmbedderSettings(embedder_file=tmp_path / "no.onnx").make()
     one = EmbedderSettings(embedder_file=mean_file(tmp_path / "one.onnx", np.ones((1, 3)), np.zeros(1), 32))

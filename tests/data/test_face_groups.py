@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
 from dataclasses import replace
 from pathlib import Path
@@ -61,6 +62,8 @@ def test_nobody_is_in_two_splits_and_nothing_else_is_kept(embedder: Path, releas
     net = ["--split-by-face", "--embedder-file", str(embedder), "--embedder-input", "size=32", "--same-person", "0.95"]
     assert main([*words, "-o", str(tmp_path / "apart"), *net]) == 0
     after = load_manifest(tmp_path / "apart")
+    parts = json.loads((tmp_path / "apart" / "report.json").read_text())["prepared"]["parts"]
+    assert sum(part["rows"] for part in parts) == len(after) == 8 * PEOPLE, "the split that was made is told too"
     splits = splits_of(after)
     assert len(splits) == PEOPLE
     assert all(len(one) == 1 for one in splits.values())

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import combinations
 
 import numpy as np
 from jaxtyping import Float64
@@ -67,21 +66,20 @@ class Reunion:
 
     def _alike(self) -> list[tuple[int, int]]:
         """Pairs of tracks that are alike enough, likest first."""
-        known = {track: seen.total for track, seen in self._tracks.items() if seen.looks}
-        lengths = {track: max(float(np.linalg.norm(total)), 1e-12) for track, total in known.items()}
-        alike = [
-            (float(np.dot(known[one], known[other])) / (lengths[one] * lengths[other]), one, other)
-            for one, other in combinations(known, 2)
-        ]
-        return [(one, other) for likeness, one, other in sorted(alike, key=_likest) if likeness >= self._least]
+        known = [track for track, seen in self._tracks.items() if seen.looks]
+        if not known:
+            return []
+        totals = np.stack([self._tracks[track].total for track in known])
+        vectors = totals / np.maximum(np.linalg.norm(totals, axis=1, keepdims=True), 1e-12)
+        alike = []
+        for place, track in enumerate(known):
+            likeness = vectors[place + 1 :] @ vectors[place]
+            alike += [(-likeness[at], track, known[place + 1 + at]) for at in np.flatnonzero(likeness >= self._least)]
+        return [(one, other) for _, one, other in sorted(alike)]
 
     def _at_once(self, one: int, other: int) -> bool:
         a, b = self._tracks[one], self._tracks[other]
         return max(a.first, b.first) <= min(a.last, b.last)
-
-
-def _likest(pair: tuple[float, int, int]) -> tuple[float, int, int]:
-    return -pair[0], pair[1], pair[2]
 
 
 def renamed(predictions: Mapping[int, Sequence[Prediction]], persons: Mapping[int, int]) -> dict[int, list[Prediction]]:

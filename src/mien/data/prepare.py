@@ -75,6 +75,7 @@ class Report:
         kept = Counter((row.fold, row.split) for row in (self.manifest.rows if self.manifest else ()))
         left = Counter((row.fold, row.split) for row in self.left_out)
         order = [(count.fold, count.split) for count in self.findings.counts if not count.label]
+        order += sorted(set(kept) - set(order))  # a split that was made
         counted = [(fold, split, kept[fold, split], left[fold, split]) for fold, split in order]  # type: ignore[index]
         return [dict(zip(("fold", "split", "rows", "left_out"), part, strict=True)) for part in counted]
 

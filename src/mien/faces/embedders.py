@@ -31,6 +31,8 @@ EMBEDDERS: Registry[Callable[..., Embedder]] = Registry(
     "embedder", {"onnx": Place("mien.faces.embedder_file:EmbedderFile")}
 )
 """Builders by name: ``EMBEDDERS["onnx"](path="net.onnx", words=("colours=bgr",))``."""
+USUAL = 0.5
+"""Likeness, where nothing is said of it."""
 
 
 @dataclass(frozen=True)
@@ -47,17 +49,18 @@ class EmbedderSettings:
     """Its ONNX file: a vector for a crop. None: faces are not told apart. No vector is written, nobody named."""
     embedder_input: tuple[str, ...] = ()
     """How it takes a crop: size=112 colours=rgb|bgr mean=0.5 std=0.5, of values from 0 to 1."""
-    same_person: float = 0.5
+    same_person: float = USUAL
     """Cosine of two faces' vectors, above 0 up to 1, from which on they are one person. Look at pairs that you know:
     networks differ, and crops of mien are tighter than most were trained on."""
 
     def __post_init__(self) -> None:
         if self.embedder not in EMBEDDERS:
             EMBEDDERS[self.embedder]  # which names the right ones
-        if self.embedder_input and self.embedder_file is None:
-            raise ConfigError("--embedder-file beside --embedder-input", "none", "name the file, or leave both out")
         if not 0 < self.same_person <= 1:
             raise ConfigError("a same_person above 0 up to 1", str(self.same_person), "use 0.5")
+        if self.embedder_file is None and (self.embedder_input or self.same_person != USUAL):
+            fix = "name the file, or leave both out"
+            raise ConfigError("--embedder-file beside --embedder-input or --same-person", "none", fix)
 
     def make(self) -> Embedder | None:
         """The embedder; None where none is asked for.
