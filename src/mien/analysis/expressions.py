@@ -202,13 +202,13 @@ class ExpressionModel:
                         progress(notes.frames_done, frames.expected, reading.frame.time)
             info, problems = replace(frames.info, sizes=tuple(frames.sizes)), list(frames.problems)
             notes.end = frames.end
-        if reunion is not None:
-            notes.rename(reunion.persons())
         heard = {} if self.ears is None else notes.hear(self.ears, source, settings.stream)
         rule = self._rule(settings)
         used = detector.name if detector is not None else settings.faces.detector
         facts = provenance(self.record, self.engine, settings, source, used, rule.threshold) | self.plugins.facts
         demand_unchanged(source, state)
+        if reunion is not None:
+            notes.rename(reunion.persons())
         spans = notes.spans(rule, settings)
         return Result(
             source=info,
@@ -332,6 +332,11 @@ class _Notes:
     def frames_done(self) -> int:
         return len(self._clock)
 
+    def rename(self, persons: Mapping[int, int]) -> None:
+        """Tracks of one person become one."""
+        self.table.rename(persons)
+        self._predictions = renamed(self._predictions, persons)
+
     def add(self, reading: Reading) -> None:
         if reading.frame is not None:
             self._clock.tick(reading.frame)
@@ -339,11 +344,6 @@ class _Notes:
             self.table.append(FaceRow(crop.index, crop.time, crop.track, crop.face, crop.quality, None))
         for prediction in reading.predictions:
             self._predictions.setdefault(prediction.track, []).append(prediction)
-
-    def rename(self, persons: Mapping[int, int]) -> None:
-        """Tracks of one person become one."""
-        self.table.rename(persons)
-        self._predictions = renamed(self._predictions, persons)
 
     def hear(self, ears: Ears, source: object, stream: int | None) -> dict[str, Any]:
         """Fuse every window's answer with the sound around it; what the provenance says of it."""
