@@ -21,7 +21,11 @@ from mien.engines.onnx import import_onnxruntime
 from mien.engines.opening import open_model
 from mien.explain.explanation import METHODS, explain_clip
 from mien.faces.detectors import DETECTORS
+from mien.faces.embedders import EMBEDDERS
+from mien.faces.landmarkers import LANDMARKS
 from mien.faces.mean_face import MEAN_FACE
+from mien.faces.parsers import PARSERS
+from mien.models.beside import POSES
 from mien.models.heads import build_heads
 from mien.models.landmarks import MobileFaceNet
 from mien.models.net import Answer, Net, parameter_groups
@@ -253,3 +257,30 @@ def test_a_detector_finds_a_face_or_says_what_it_wants(name: str, portrait: np.n
         return
     with pytest.raises((InputError, TypeError), match=r"path|file"):  # of boxes, of weights
         DETECTORS[name]()
+
+
+PLUG_INS = {"landmarker": LANDMARKS, "parser": PARSERS, "embedder": EMBEDDERS}
+
+
+@pytest.mark.parametrize(("kind", "name"), [(kind, name) for kind, names in PLUG_INS.items() for name in names])
+def test_a_plug_in_looks_at_crops_or_says_what_it_wants(kind: str, name: str) -> None:
+    if name == "mobilefacenet":
+        assert PLUG_INS[kind][name](path="s2d-tiny")(crops(2, 3)[0]).shape == (3, 68, 2)
+        return
+    with pytest.raises(InputError, match=f"--{kind}-|--landmarker"):
+        PLUG_INS[kind][name]()
+
+
+@pytest.mark.parametrize("name", POSES)
+def test_a_way_to_tell_pose_says_three_angles_or_what_it_lacks(weights: Path, name: str) -> None:
+    network = load_model(weights)
+    if name == "head" or network.network.landmarks is None:
+        with pytest.raises(ConfigError, match=r"--pose points|--landmarker"):
+            POSES[name](network)
+        return
+    posed = POSES[name](network)
+    answer = said(posed, crops())
+    assert answer.shape == (2, 6)
+    np.testing.assert_array_equal(answer[:, :3], network.probabilities(crops()))
+    singles = np.stack([said(posed, crops()[:, [frame]])[:, 3:] for frame in range(3)]).mean(0)
+    np.testing.assert_allclose(singles, answer[:, 3:], atol=1e-5)

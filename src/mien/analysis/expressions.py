@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -19,6 +19,7 @@ from mien.analysis.live import LiveSpans
 from mien.analysis.plugins import PlugIns
 from mien.analysis.provenance import engine_facts, provenance
 from mien.analysis.reading import FrameClock, Reading, read
+from mien.analysis.reunion import renamed
 from mien.analysis.settings import AnalysisSettings
 from mien.analysis.smoothing import (
     SpanRule,
@@ -188,11 +189,14 @@ class ExpressionModel:
             source = Pictures(source, bgr)
         with _opened(source, settings) as frames:
             notes = _Notes(self.record, frames.info)
+            reunion = None if frames.info.pictures else self.plugins.reunion()
             ahead = AHEAD if thread_count() > 1 else 0
             pictures = frames.info.pictures
             with closing(read(frames, self._network, settings, settings.batch, detector, ahead, pictures)) as readings:
                 for reading in readings:
                     notes.add(reading)
+                    if reunion is not None:
+                        reunion.see(reading.crops)
                     if progress is not None and reading.frame is not None:
                         progress(notes.frames_done, frames.expected, reading.frame.time)
             info, problems = replace(frames.info, sizes=tuple(frames.sizes)), list(frames.problems)
@@ -200,20 +204,17 @@ class ExpressionModel:
         heard = {} if self.ears is None else notes.hear(self.ears, source, settings, detector)
         rule = self._rule(settings)
         used = detector.name if detector is not None else settings.faces.detector
-        facts = provenance(self.record, self.engine, settings, source, used, rule.threshold)
+        facts = provenance(self.record, self.engine, settings, source, used, rule.threshold) | self.plugins.facts
         demand_unchanged(source, state)
+        if reunion is not None:
+            notes.rename(reunion.persons())
         spans = notes.spans(rule, settings)
         return Result(
             source=info,
             labels=self.record.labels,
             spans=spans,
             frames=FrameTable(notes.table, spans, self.record.labels.labels),
-            provenance={
-                **facts,
-                **heard,
-                **self.plugins.facts,
-                "problems": [*problems, *notes.problems, *warnings(notes.table)],
-            },
+            provenance={**facts, **heard, "problems": [*problems, *notes.problems, *warnings(notes.table)]},
             compound=settings.compounds,
             origin=source,
             selection=settings.selection,
@@ -292,6 +293,7 @@ class ExpressionModel:
             f"--filter {settings.filter}": settings.filter != "none",
             "--most-yaw": settings.most_yaw is not None,
             "--covered": settings.covered is not None,
+            "--embedder-file": self.plugins.persons.embedder_file is not None,
         }
         if any(late.values()):
             got = next(name for name, on in late.items() if on)
@@ -328,6 +330,11 @@ class _Notes:
     @property
     def frames_done(self) -> int:
         return len(self._clock)
+
+    def rename(self, persons: Mapping[int, int]) -> None:
+        """Tracks of one person become one."""
+        self.table.rename(persons)
+        self._predictions = renamed(self._predictions, persons)
 
     def add(self, reading: Reading) -> None:
         if reading.frame is not None:

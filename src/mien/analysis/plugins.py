@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from mien.analysis.provenance import source_facts
+from mien.analysis.reunion import Reunion
+from mien.faces.embedders import EmbedderSettings
 from mien.faces.landmarkers import LandmarkSettings
 from mien.models.beside import POSES, OtherPoints
 from mien.models.network import Network
 
-PLUGGED = ("landmarks", "pose")
+PLUGGED = ("landmarks", "pose", "same_person")
 """What :attr:`PlugIns.facts` may hold."""
 
 
@@ -31,6 +33,9 @@ class PlugIns:
     """What tells how a head is turned: head, the weights' own; points, an ordinary head laid on the 68 points, also for
     weights that say no pose. None: the weights, where they do. --most-yaw goes by it."""
 
+    persons: EmbedderSettings = field(default_factory=EmbedderSettings)
+    """What tells faces apart, so that who comes back after a cut of a film keeps the number. Not live."""
+
     def __post_init__(self) -> None:
         if self.pose is not None and self.pose not in POSES:
             POSES[self.pose]  # which names the right ones
@@ -46,14 +51,26 @@ class PlugIns:
             network = OtherPoints(network, find)
         return network if self.pose is None else POSES[self.pose](network)
 
+    def reunion(self) -> Reunion | None:
+        """For one film; None where faces are not told apart.
+
+        Raises:
+            ConfigError, WeightsError: the embedder's file, or what is said of it, is wrong.
+        """
+        embed = self.persons.make()
+        return None if embed is None else Reunion(embed, self.persons.same_person)
+
     @cached_property
     def facts(self) -> dict[str, Any]:
         """For the provenance, as JSON types: nothing of what is not plugged in."""
-        points, found = self.points, dict[str, Any]()
+        points, persons, found = self.points, self.persons, dict[str, Any]()
         if points.landmarker is not None:
             found["landmarks"] = file_facts(points.landmarker, points.landmarker_file, points.landmarker_input)
         if self.pose is not None:
             found["pose"] = self.pose
+        if persons.embedder_file is not None:
+            told = file_facts(persons.embedder, persons.embedder_file, persons.embedder_input)
+            found["same_person"] = {**told, "likeness": persons.same_person}
         return found
 
 

@@ -16,8 +16,10 @@ from mien.cli.progress import StageProgress
 from mien.core.errors import ConfigError
 from mien.core.settings import thread_count
 from mien.data.crop_settings import CropSettings
+from mien.faces.embedders import EmbedderSettings
 
 if TYPE_CHECKING:
+    from mien.data.face_groups import ByFace
     from mien.data.prepare import Report
 
 NUMBERS = ("found", "published", "difference", "number", "rows", "left out")
@@ -51,14 +53,21 @@ class Prepare:
     """Stop after the checks, with exit code 1, if they find something serious."""
     sound: bool = False
     """Keep the sound of films beside their crops, as sound/NAME.wav, for `mien train sound`. Voices tell who speaks."""
+    split_by_face: bool = False
+    """Put items whose faces --embedder-file takes for one person's into one split: all into the first of train, valid
+    and test that has any. Where there is no valid, a tenth of train becomes it, by person. Only splits are kept."""
     workers: int | None = None
     """Processes; the CPU cores by default. The files do not depend on it."""
     json: bool = False
     """Print the report as a line of JSON instead of tables."""
     settings: CropSettings = field(default_factory=CropSettings)
     """How crops are made."""
+    persons: EmbedderSettings = field(default_factory=EmbedderSettings)
+    """What tells faces apart, for --split-by-face."""
 
     def __post_init__(self) -> None:
+        if self.split_by_face != (self.persons.embedder_file is not None):
+            raise ConfigError("--split-by-face with --embedder-file", "one of them", "say both, or neither")
         if self.crop and self.no_crop:
             raise ConfigError("--crop or --no-crop", "both", "leave one out")
 
@@ -84,6 +93,7 @@ def main(args: Sequence[str]) -> int:
             check_only=options.check_only,
             strict=options.strict,
             sound=options.sound,
+            by_face=_by_face(options),
             progress=bar,
         )
     except KeyboardInterrupt:
@@ -97,6 +107,13 @@ def main(args: Sequence[str]) -> int:
     else:
         show(report, options.out)
     return _judge(report, options)
+
+
+def _by_face(options: Prepare) -> ByFace | None:
+    from mien.data.face_groups import ByFace
+
+    embed = options.persons.make()
+    return None if embed is None else ByFace(embed, options.persons.same_person)
 
 
 def show(report: Report, out: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 from jaxtyping import Float, Int, Shaped
@@ -126,6 +126,11 @@ class FaceTable:
         """Say of ``rows`` (row numbers), which hold no probabilities, why their faces could not be read."""
         for chunk, at in zip(*np.divmod(rows, CHUNK_ROWS), strict=True):
             self._chunks[chunk]["reason"][at] = self._code(reason)
+
+    def rename(self, tracks: Mapping[int, int]) -> None:
+        """Give the rows of every track the number that ``tracks`` has for it. KeyError for one that it lacks."""
+        for chunk in self._filled():
+            chunk["track"] = [tracks[one] for one in chunk["track"].tolist()]
 
     def signal(self, name: str) -> Float[np.ndarray, "n k"]:
         """A copy of a signal's columns over all rows; NaN where the face could not be read. KeyError for a stranger."""

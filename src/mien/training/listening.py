@@ -172,7 +172,7 @@ class SoundTask(Task):
         heard = module(mel)
         parts = {"labels": F.cross_entropy(heard.logits, labels)}
         if self.signal is not None:
-            parts[self.signal.name] = self._plane_loss(heard.plane, *partners)
+            parts[self.signal.name] = self._plane_loss(heard.plane, partners[0], self.progress)
         elif partners:
             parts["paired"] = self.recipe.paired * info_nce((heard.feature, *partners))
         return parts
