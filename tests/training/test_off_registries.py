@@ -15,10 +15,11 @@ from drawn_people import CLASSES, as_set, draw_people
 
 from mien.core.labels import LabelSpace
 from mien.core.registry import Registry
-from mien.core.signals import Signal
+from mien.core.signals import Signal, places
 from mien.core.types import FaceClip
 from mien.engines.opening import open_model
 from mien.explain.explanation import METHODS, explain_clip
+from mien.models.beside import POSES
 from mien.models.cnn import CnnConfig
 from mien.models.heads import build_heads
 from mien.models.landmarks import MobileFaceNet
@@ -50,7 +51,6 @@ NO_OPTION = {
     "READERS": "what is read, not how",
     "DETECTORS": "one of them is asked: tests/faces",
     "LANDMARKS": "none is asked unless named: tests/analysis/test_plugins.py",
-    "POSES": "none is asked unless named: tests/analysis/test_plugins.py",
     "PARSERS": "none is asked unless named: tests/explain/test_parsed.py",
     "EMBEDDERS": "none is asked unless named: tests/analysis/test_reunion.py, tests/data/test_face_groups.py",
     "ENGINES": "the same rows by each: tests/scale",
@@ -125,6 +125,16 @@ def signal(name: str, folder: Path, trained: Trained) -> None:
     np.testing.assert_array_equal(said(asked, crops())[:, : len(LABELS)], said(network, crops()))
 
 
+def pose(name: str, folder: Path, trained: Trained) -> None:
+    """Another way to tell pose: of all columns only pose is another's."""
+    network = load_model("s2d-tiny")
+    own, asked = said(network, crops()), said(POSES[name](network), crops())
+    column = len(network.record.labels) + places(network.record.signals)["pose"].start
+    others = [place for place in range(own.shape[1]) if not column <= place < column + 3]
+    np.testing.assert_array_equal(asked[:, others], own[:, others])
+    assert np.array_equal(asked, own) == (name == "head")
+
+
 def method(name: str, folder: Path, trained: Trained) -> None:
     """An explanation: afterwards the network answers as before, and nothing listens to it any more."""
     network = load_model(weights(folder, prompts=name == "fovea"), folded=False)
@@ -140,6 +150,7 @@ OPTIONS: dict[str, tuple[Registry[Any], Callable[[str, Path, Trained], None]]] =
     "HEADS": (HEADS, head),
     "SIGNALS": (SIGNALS, signal),
     "METHODS": (METHODS, method),
+    "POSES": (POSES, pose),
 }
 
 
