@@ -21,6 +21,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
+from scipy.stats import binomtest
 
 from mien.analysis.answers import Answers
 from mien.analysis.filters import filtered
@@ -105,14 +106,8 @@ def measure(network: Network, folder: Path, settings: AnalysisSettings) -> list[
 
 def share(hits: list[bool]) -> str:
     """In per cent with its interval."""
-    low, high = wilson(sum(hits) / len(hits), len(hits))
+    low, high = binomtest(sum(hits), len(hits)).proportion_ci(method="wilson")
     return f"{100 * sum(hits) / len(hits):.0f} ({100 * low:.0f} to {100 * high:.0f})"
-
-
-def wilson(of: float, count: int, z: float = 1.96) -> tuple[float, float]:
-    """The 95 % interval of a share."""
-    middle, reach = of + z * z / (2 * count), z * np.sqrt(of * (1 - of) / count + (z / (2 * count)) ** 2)
-    return (middle - reach) / (1 + z * z / count), (middle + reach) / (1 + z * z / count)
 
 
 def table(found: list[Found]) -> str:
