@@ -5,9 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from mien.core.errors import ConfigError
 from mien.data.people.apex import LABELS
-from mien.data.people.course import KINDS, act, blinking, course, gazing, speaking
+from mien.data.people.course import KINDS, Play, act, blinking, course, gazing, speaking
 from mien.data.people.prototypes import prototype
+from mien.data.people.settings import Course, PeopleSettings
 from tiny_head import NAMES
 
 TIMES = np.arange(30) / 10
@@ -54,6 +56,22 @@ def test_an_apex_may_stand_at_the_end_of_a_clip() -> None:
     """Clips that stop 0.3 to 1.8 s after the onset are what smoothing loses."""
     late = [int((play.strength < 0.45).sum()) for play in plays() if play.kind == "onset"]
     assert any(12 <= frames <= 27 for frames in late)
+
+
+def test_a_course_that_is_asked_for_is_the_one_that_would_be_drawn() -> None:
+    def play(seed: int, *wanted: Course) -> Play:
+        rng = np.random.default_rng(seed)
+        apex, other = prototype("happiness", 0.9, NAMES, rng), prototype("anger", 0.8, NAMES, rng)
+        return act(apex, other, TIMES, NAMES, 0.5, rng, *wanted)
+
+    for seed in range(30):
+        drawn, asked = play(seed), play(seed, play(seed).kind)
+        assert np.array_equal(drawn.coefficients, asked.coefficients), "nothing else is drawn otherwise"
+        assert {play(seed, kind).kind for kind in KINDS} == set(KINDS)
+    with pytest.raises(ConfigError, match="frames"):
+        PeopleSettings(course="onset")
+    with pytest.raises(ConfigError, match="course"):
+        PeopleSettings(frames=8, course="sideways")  # type: ignore[arg-type]
 
 
 def test_a_blend_goes_over_into_the_other() -> None:

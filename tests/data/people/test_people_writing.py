@@ -186,12 +186,12 @@ def test_heads_turn_further_where_it_is_asked_for() -> None:
         PeopleSettings(turn=9)
 
 
-def test_a_set_of_before_there_was_a_turn_goes_on(head_file: Path, tmp_path: Path) -> None:
+def test_a_set_of_before_there_was_a_turn_or_a_course_goes_on(head_file: Path, tmp_path: Path) -> None:
     settings = PeopleSettings(size=32, each=1)
     write_people(head_file, tmp_path / "set", 2, settings)
     about = tmp_path / "set" / "people.json"
     facts = json.loads(about.read_text())
-    del facts["turn"]
+    del facts["turn"], facts["course"]
     about.write_text(json.dumps(facts))
     assert len(write_people(head_file, tmp_path / "set", 3, settings)) == 3
     with pytest.raises(ConfigError, match="turn"):

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import get_args
 
 import numpy as np
 from jaxtyping import Float32, Float64
 
 from mien.data.people.apex import Apex, together
+from mien.data.people.settings import ANY, Course, Kind
 from mien.data.people.units import Names, possible, sides
 
 Generator = np.random.Generator
@@ -17,7 +18,6 @@ Times = Float64[np.ndarray, " t"]
 Curve = Float64[np.ndarray, "t ..."]
 Coefficients = Float32[np.ndarray, "t m"]
 
-Kind = Literal["held", "onset", "offset", "passing", "blend"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 CHANCES = (0.2, 0.25, 0.15, 0.25, 0.15)
 ONSET, OFFSET, STAY = (0.15, 0.7), (0.3, 1.2), (0.3, 1.8)
@@ -58,14 +58,19 @@ class Play:
     speaks: bool
 
 
-def act(apex: Apex, other: Apex, times: Times, names: Names, speech: float, rng: Generator) -> Play:
-    """Show ``apex`` over ``times`` (seconds from 0); a blend begins or ends with ``other``.
+def act(
+    apex: Apex, other: Apex, times: Times, names: Names, speech: float, rng: Generator, wanted: Course = ANY
+) -> Play:
+    """Show ``apex`` over ``times`` (seconds from 0); a blend begins or ends with ``other``. A clip's course is drawn
+    unless one is ``wanted``.
 
     A still is held. Only expressions other than neutral and surprise speak in stills: an open mouth that is called
     neutral unlearns surprise.
     """
     moving = len(times) > 1
     kind: Kind = KINDS[int(rng.choice(len(KINDS), p=CHANCES))] if moving else "held"
+    if moving and wanted != ANY:
+        kind = wanted
     begin, onset, stay, offset = _timing(kind, float(times[-1]), rng)
     envelope = course(times, begin, onset, stay, offset)
     lags = rng.normal(0, LAG, len(names)) if moving else np.zeros(len(names))

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal, get_args
 
 from mien.core.errors import ConfigError
 
+Kind = Literal["held", "onset", "offset", "passing", "blend"]
+"""Courses of an expression over a clip, see :mod:`mien.data.people.course`."""
+ANY: Literal["any"] = "any"
+Course = Literal["any", Kind]
 SHEETS = (".png", ".jpg", ".jpeg")
 """What the name of a sheet may end in."""
 
@@ -24,6 +29,8 @@ class PeopleSettings:
     """Frames of a clip; 1 makes pictures."""
     rate: float = 10.0
     """Frames a second of clips."""
+    course: Course = ANY
+    """Course of every clip's expression. any: drawn for each. onset: it comes, and the clip ends at its height."""
     each: int = 4
     """Pictures or clips of every person."""
     low: float = 0.1
@@ -50,6 +57,10 @@ class PeopleSettings:
         if min(self.frames, self.each) < 1 or self.frames > 1000 or self.seed < 0:
             got = f"{self.frames}, {self.each}, {self.seed}"
             raise ConfigError("1 to 1000 frames, 1 item of each person or more, a seed from 0", got, "change it")
+        if self.course not in get_args(Course):
+            raise ConfigError(f"a course of {', '.join(get_args(Course))}", str(self.course), "change --course")
+        if self.course != ANY and self.frames == 1:
+            raise ConfigError("clips for --course", "pictures", "add --frames")
         if not 0 < self.rate <= 240:
             raise ConfigError("a rate above 0, up to 240 frames a second", str(self.rate), "use 10")
         if not 0 <= self.low <= self.high <= 1:

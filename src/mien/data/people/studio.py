@@ -104,7 +104,9 @@ class Studio:
         rng = np.random.default_rng([self.settings.seed, ITEM, number, 0])
         apex = self.source.draw(number, rng)
         other = self.source.draw(number + 1, rng) if len(self.times) > 1 else apex
-        return act(apex, other, self.times, self.head.names, self.settings.speech, rng), apex.style
+        settings = self.settings
+        play = act(apex, other, self.times, self.head.names, settings.speech, rng, settings.course)
+        return play, apex.style
 
     def item(self, number: int) -> Item:
         """Draw item ``number``, of person ``number // each``."""

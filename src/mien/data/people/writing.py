@@ -25,7 +25,7 @@ from mien.data.people.apex import LABELS, Source
 from mien.data.people.exact import EXACT, Exact, exact_of, joined, load_exact
 from mien.data.people.mixtures import load_mixtures
 from mien.data.people.model import load_head
-from mien.data.people.settings import PeopleSettings
+from mien.data.people.settings import ANY, PeopleSettings
 from mien.data.people.studio import Item, Studio, split_of
 from mien.data.pool import spread
 
@@ -245,7 +245,7 @@ def _demand_same(out: Path, facts: dict[str, Any]) -> None:
         before = json.loads(path.read_text())
         if not isinstance(before, dict):
             raise ValueError(f"a {type(before).__name__}")
-        before = {"turn": 1.0, **before}  # which sets were drawn with before it was a setting
+        before = {"turn": 1.0, "course": ANY, **before}  # what sets were drawn with before these were settings
     except OSError as error:
         raise ConfigError("a folder for the set", f"{out}: {error.strerror}", "choose another -o") from error
     except ValueError as error:
