@@ -112,5 +112,8 @@ def test_a_swap_wants_two_pictures(mien: Callable[..., Any], tiny: Path, picture
     for options in (("--method", "swap"), ("--with", picture)):
         ran = mien("explain", picture, "-o", tmp_path / "why", "--model", tiny, *options)
         assert (ran.code, "--method swap and --with" in ran.err) == (1, True)
+    plugged = ("--with", picture, "--method", "swap", "--landmarker", "mobilefacenet")
+    ran = mien("explain", picture, "-o", tmp_path, "--model", tiny, *plugged)
+    assert (ran.code, "without --landmarker" in ran.err) == (1, True)
     ran = mien("explain", picture, "-o", tmp_path, "--model", tiny, "--method", "swap", "--with", picture)
     assert (ran.code, "differ by 0.1" in ran.err) == (1, True)

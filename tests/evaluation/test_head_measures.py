@@ -124,6 +124,7 @@ def test_signals_are_shared_whatever_is_noted_of_them() -> None:
 def test_a_signal_that_both_mean_differently_is_named() -> None:
     relabelled = Signal("states", ("bored", "curious"), "flags")
     assert misnamed((AFFECT, relabelled), (AFFECT, STATES)) == [
-        f"states is not measured: the model says bored, curious; the set knows {', '.join(STATES.labels)}"
+        "states is not measured: the model says flags bored, curious from 0 to 1; the set knows flags excited, calm "
+        "from 0 to 1"
     ]
     assert misnamed((AFFECT, STATES), (AFFECT,)) == []

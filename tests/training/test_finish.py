@@ -43,6 +43,7 @@ class Told:
     name: str = "told"
     resume: bool = False
     fold: int = 0
+    start: str = ""
     recipe: ClipRecipe = ClipRecipe()
     fit: FitPlan = FitPlan()
 
@@ -50,12 +51,19 @@ class Told:
 def test_a_run_goes_on_by_the_recipe_it_was_begun_with(tmp_path: Path) -> None:
     write_facts(Told(tmp_path), "set")
     before = (tmp_path / "run.json").read_text()
-    with pytest.raises(ConfigError, match="another recipe than in"):
+    with pytest.raises(ConfigError, match=r"recipe.terms \['adjusted'\] instead of \['labels'\]"):
         write_facts(Told(tmp_path, resume=True, recipe=ClipRecipe(terms=("adjusted",))), "set")
     assert (tmp_path / "run.json").read_text() == before, "what was begun is still told"
+    for other, name in ((Told(tmp_path, resume=True, start="s2d-tiny"), "set"), (Told(tmp_path, resume=True), "else")):
+        with pytest.raises(ConfigError, match="instead of"):
+            write_facts(other, name)
     write_facts(Told(tmp_path, Path("moved"), resume=True, fit=FitPlan(epochs=9)), "set")
     facts = json.loads(before)
     del facts["fields"]["recipe"]["drop_patches"]  # as a version wrote it that did not have it
     (tmp_path / "run.json").write_text(json.dumps(facts))
     write_facts(Told(tmp_path, resume=True), "set")
+    for torn in ("{torn", "[]"):
+        (tmp_path / "run.json").write_text(torn)
+        with pytest.raises(ConfigError, match="torn"):
+            write_facts(Told(tmp_path, resume=True), "set")
     write_facts(Told(tmp_path, recipe=ClipRecipe(terms=("adjusted",))), "set")

@@ -98,6 +98,9 @@ class Explain:
             raise ConfigError("--method swap and --with, a second picture", got, "give both, or leave both out")
         if self.pair is not None and (self.mean or self.html or self.prior):
             raise ConfigError("--method swap without --mean, --html and --prior", "them", "leave them out")
+        if self.pair is not None and self.points.landmarker is not None:
+            fix = "leave it out: both faces are laid out by the model's own landmark net"
+            raise ConfigError("--method swap without --landmarker", self.points.landmarker, fix)
         if self.parts.parser is not None and (self.mean or self.pair is not None):
             fix = "leave it out: their regions are drawn from landmarks"
             raise ConfigError("--mean and --method swap without --parser", self.parts.parser, fix)

@@ -85,6 +85,8 @@ def _only(options: Pair, model: LoadedModel, source: str, track: int | None) -> 
     chosen = choose_clips(source, model, options.settings, options.at, track, progress=report_frame)
     if len(chosen.clips) != 1:
         found = f"{len(chosen.clips)} in {chosen.source.name}"
+        if options.at is not None and not chosen.clips:
+            raise ConfigError("one face in each of the two", f"{found} at {options.at:g} s", "take another --at")
         raise ConfigError("one face in each of the two", found, "choose SRC's with --track, or cut the picture to it")
     return chosen, chosen.clips[0]
 

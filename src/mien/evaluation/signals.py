@@ -132,11 +132,14 @@ def misnamed(model: Sequence[Signal], known: Sequence[Signal]) -> list[str]:
     """A sentence for every signal that model and set mean different things by: it is not measured."""
     shared, by_name = shared_signals(model, known), {one.name: one for one in known}
     return [
-        f"{one.name} is not measured: the model says {', '.join(one.labels)}; the set knows "
-        f"{', '.join(by_name[one.name].labels)}"
+        f"{one.name} is not measured: the model says {_meant(one)}; the set knows {_meant(by_name[one.name])}"
         for one in model
         if one not in shared and one.name in by_name
     ]
+
+
+def _meant(signal: Signal) -> str:
+    return f"{signal.kind} {', '.join(signal.labels)} from {signal.low:g} to {signal.high:g}"
 
 
 def measure_signals(

@@ -13,6 +13,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from mien.core import checks
+from mien.core.checks import parse_json
 from mien.core.errors import ConfigError
 from mien.core.files import whole_file
 from mien.core.softmax import softmax
@@ -59,8 +60,10 @@ def figures(probabilities: Float[np.ndarray, "n c"], labels: Int[np.ndarray, " n
     return {"war": war(matrix), "uar": uar(matrix), "ece": ece}
 
 
-LEARNS_BY = ("recipe", "fold", "protocol")
-"""Fields of a run that must stay while it goes on; its data may have moved."""
+LEARNS_BY = ("recipe", "fold", "protocol", "start", "picture")
+"""Fields of a run, where it has them, that must stay while it goes on; its data may have moved."""
+TOLD = 3
+"""Differences that an error names."""
 
 
 def demand_same(told: Path, run: Any, only: Collection[str] = (), **beside: Any) -> None:
@@ -74,32 +77,38 @@ def demand_same(told: Path, run: Any, only: Collection[str] = (), **beside: Any)
     """
     if not run.resume or not told.is_file():
         return
-    now = json.loads(json.dumps({**dataclasses.asdict(run), **beside}, default=str))
-    then = json.loads(told.read_text())
-    before = {**then.get("fields", {}), **{name: then.get(name) for name in beside}}
+    try:
+        then = parse_json(told.read_text("utf-8"))
+        before = {**then.get("fields", {}), **{name: then.get(name) for name in beside}}
+    except (OSError, ValueError, AttributeError, TypeError) as error:
+        fix = "choose another --out, or take --resume away and begin anew there"
+        raise ConfigError("what a run was begun with", f"{told}, which is torn", fix) from error
+    now = json.loads(json.dumps(dataclasses.asdict(run), default=str))
     counts = [name for name in now if name in (only or now) and name not in ("out", "resume", "fit")]
-    other = [name for name in counts if _differ(before.get(name), now[name])]
-    if other:
-        got = f"another {', '.join(other)} than in {told}"
+    asked = {**{name: now[name] for name in counts}, **json.loads(json.dumps(beside, default=str))}
+    if other := [text for name in asked for text in _differences(name, before.get(name), asked[name])]:
+        more = f" and {len(other) - TOLD} more" * (len(other) > TOLD)
+        got = f"{'; '.join(other[:TOLD])}{more}, by {told}"
         raise ConfigError("--resume with the options that the run was begun with", got, "choose another --out")
 
 
-def _differ(before: Any, now: Any) -> bool:
-    """Whether values in JSON differ; a field that an earlier version did not have does not count."""
+def _differences(name: str, before: Any, now: Any) -> list[str]:
+    """What differs between values in JSON, in words; a field that an earlier version did not have does not count."""
     if isinstance(before, dict) and isinstance(now, dict):
-        return any(_differ(before[name], now[name]) for name in before.keys() & now.keys())
-    return bool(before != now)
+        shared = [key for key in now if key in before]
+        return [text for key in shared for text in _differences(f"{name}.{key}", before[key], now[key])]
+    return [] if before == now else [f"{name} {now!r} instead of {before!r}"]
 
 
 def write_facts(run: Any, dataset: str, fold: int = 0, protocol: str = "clean") -> None:
     """``run.json`` in the run's folder: every field of its dataclass, and what a later evaluation must know.
 
     Raises:
-        ConfigError: a name that the weights cannot have, or a run that resumes by another recipe than it was begun
-            with; better said now than when the weights are written.
+        ConfigError: a name that the weights cannot have, or a run that resumes by another recipe, start or set than it
+            was begun with; better said now than when the weights are written.
     """
     checks.file_name("--name", run.name)
-    demand_same(run.out / "run.json", run, LEARNS_BY)
+    demand_same(run.out / "run.json", run, LEARNS_BY, dataset=dataset)
     facts: dict[str, Any] = {"recipe": type(run).__name__, "dataset": dataset, "data": str(run.data.resolve())}
     facts |= {"fold": fold, "protocol": protocol, "fields": dataclasses.asdict(run)}
     with whole_file(run.out / "run.json") as draft:
