@@ -4,10 +4,11 @@
     python tools/sdr.py runs/mine --data prepared --by affect.valence -o features.png
 
 Sliced inverse regression (Li, "Sliced Inverse Regression for Dimension Reduction", 1991): of whitened features the
-directions in which their means over slices of what is known lie furthest apart; a slice is a class, or a tenth of a
-number's range of ranks. With classes these are the directions of linear discriminants. Beside it principal components,
-which know nothing of labels. Directions are found on training items, the picture and the figures are of held-out ones:
-the share of what is known that both coordinates tell, by the nearest centre (classes) or by R^2 of a line (numbers).
+directions in which their means over slices of what is known lie furthest apart; a slice is a class, or a tenth of the
+ranks of a number, equal ones together. With classes these are the directions of linear discriminants. Beside it
+principal components, which know nothing of labels. Directions are found on training items, the picture and the
+figures are of held-out ones: the share of what is known that both coordinates tell, by the nearest centre (classes)
+or by R^2 of a line (numbers).
 """
 
 import argparse
@@ -29,7 +30,7 @@ from mien.models.find import find_weights
 from mien.models.weights import load_weights
 from mien.training.features import see
 
-SLICES = 10
+SLICES, LEAST = 10, 20
 RIDGE = 1e-3
 """Of the features' mean variance, added to every direction's: few items leave directions without any."""
 
@@ -42,6 +43,10 @@ def main() -> None:
     parser.add_argument("--items", type=int, default=2000, help="of each split, drawn by chance")
     parser.add_argument("-o", "--out", type=Path, default=Path("features.png"))
     given = parser.parse_args()
+    if not given.out.parent.is_dir() or given.out.suffix[1:] not in plt.figure().canvas.get_supported_filetypes():
+        parser.error(f"expected -o with a picture's name in a folder that is there, got {given.out}")
+    if given.items < LEAST:
+        parser.error(f"expected --items of at least {LEAST}, got {given.items}")
     thread_count()
     rows = read_archive(given.data) if given.data.suffix == ".npz" else load_manifest(given.data)
     rows = hold_out(rows, seed=0)
@@ -70,6 +75,8 @@ def known(rows: Manifest, by: str, most: int) -> tuple[Manifest, np.ndarray]:
         names = ", ".join(("label", *columns(rows.signals)))
         raise SystemExit(f"expected --by one of {names}, got {by}")
     there = np.flatnonzero(np.isfinite(values))
+    if len(there) < LEAST:
+        raise SystemExit(f"expected at least {LEAST} items of every split with {by}, got {len(there)} in one")
     kept = np.sort(np.random.default_rng(0).permutation(there)[:most])
     return replace(rows, rows=tuple(rows.rows[place] for place in kept)), values[kept]
 
@@ -83,7 +90,7 @@ def sir(x: np.ndarray, values: np.ndarray, count: int = 2, classes: bool = False
         count: how many.
         classes: whether values are classes.
     """
-    slices = values if classes else np.argsort(np.argsort(values, kind="stable")) * SLICES // len(values)
+    slices = values if classes else np.searchsorted(np.sort(values), values) * SLICES // len(values)
     middle = x.mean(0)
     within = np.cov(x.T, ddof=0)
     within += RIDGE * np.trace(within) / len(within) * np.eye(len(within))

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+
+from mien.core.labels import LabelSpace
 from mien.evaluation.compare import compare
 from mien.evaluation.predictions import load_predictions
 from mien.evaluation.report import make_report
@@ -30,3 +34,7 @@ def test_orders_are_even_refusals_are_wrong_and_tables_are_measured(root: Path, 
     assert make_report(theirs).war.value == 0.5
     assert "refused" in theirs.labels.labels
     assert compare(ours, theirs).war.value == 0.5
+    shares = np.eye(len(labels))[[labels.index(label) for label in true.values()]]
+    sure = 0.9 * shares + 0.1 / len(labels)
+    model = replace(ours, labels=LabelSpace("eight", tuple(labels)), probabilities=sure, targets=shares.argmax(1))
+    assert compare(model, theirs).war.value == 0.5, "a model that cannot refuse beside one that does"

@@ -120,10 +120,10 @@ def test_a_state_that_only_two_people_together_show_is_found(tmp_path: Path) -> 
 
     with unchecked():  # shapes were, in the other tests
         torch.manual_seed(0)
-        together = fresh(train[0], 2, dim=32, hidden=64)
+        together = fresh(train[0], 2, people=3, dim=32, hidden=64)
         score = learn_states(together, train, held_out, tmp_path / "together", plan)
         torch.manual_seed(0)
-        single = fresh(alone(train[0], 0), 2, dim=32, hidden=64)
+        single = fresh(alone(train[0], 0), 2, people=3, dim=32, hidden=64)
         each = [alone(train[0], 0) + alone(train[0], 1), alone(held_out[0], 0) + alone(held_out[0], 1)]
         twice = [np.concatenate([known, known]) for known in (train[1], held_out[1])]
         learn_states(single, (each[0], twice[0]), (each[1], twice[1]), tmp_path / "single", replace(plan, epochs=4))
@@ -133,5 +133,10 @@ def test_a_state_that_only_two_people_together_show_is_found(tmp_path: Path) -> 
     assert score > 0.9
     assert (right[0] >= 0.9).all()
     assert right[1][0] <= 0.8
+    assert fresh(train[0], 2).config.people == 8, "films to come may have more"
+    with pytest.raises(DataError, match="from 0 to 1"):
+        learn_states(together, (train[0], train[1] - 1), held_out, tmp_path / "wrong", plan)
+    with pytest.raises(DataError, match="with and without"):
+        learn_states(together, train, (held_out[0], np.ones_like(held_out[1])), tmp_path / "wrong", plan)
     with pytest.raises(DataError, match="2 states of each"):
         learn_states(together, (train[0], train[1][:, :1]), held_out, tmp_path / "wrong", plan)

@@ -53,6 +53,17 @@ def test_classes_are_slices(tool: ModuleType) -> None:
     assert tool.told(x @ plain, x @ plain, classes, classes, True) < 0.5
 
 
+def test_equal_numbers_share_a_slice_whatever_their_order(tool: ModuleType) -> None:
+    """A flag in a set sorted by something else, which a direction of its own tells: order must not come in."""
+    rng = np.random.default_rng(0)
+    flag, x = rng.integers(0, 2, 1000).astype(float), rng.normal(size=(1000, 6))
+    x[:, 0] += flag
+    x[:, 1] += np.linspace(0, 6, 1000)
+    found = tool.sir(x, flag, count=1)[:, 0]
+    assert abs(found[0]) > 5 * abs(found[1])
+    np.testing.assert_allclose(abs(found), abs(tool.sir(x, flag, count=1, classes=True)[:, 0]), atol=1e-9)
+
+
 def test_a_picture_is_drawn_of_either(tool: ModuleType, tmp_path: Path) -> None:
     points, truth = np.random.default_rng(0).normal(size=(30, 2)), np.arange(30) % 3.0
     for classes in (("neutral", "happiness", "anger"), ()):

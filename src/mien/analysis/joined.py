@@ -17,6 +17,7 @@ import numpy as np
 from mien import media
 from mien.analysis.reading import see
 from mien.analysis.sound import STEP, Ears, Sounds
+from mien.core.errors import ConfigError, InputError
 from mien.core.forks import library_work
 from mien.core.types import FaceClip
 from mien.media.listen import Listener, Window, windows
@@ -44,7 +45,11 @@ def ears_of(path: Path, record: ModelRecord) -> Ears:
     if read_sound_record(path).trunk is None:
         return Ears(load_sound(path), record)
     # An exported model holds its weights folded; those that ship are there besides.
-    picture = record.source if record.source.endswith(".safetensors") else str(find_weights(record.name))
+    try:
+        picture = record.source if record.source.endswith(".safetensors") else str(find_weights(record.name))
+    except InputError as error:
+        fix = "name the .safetensors that it was exported from"
+        raise ConfigError("the picture model's weights, for sound that is joined to it", record.source, fix) from error
     return JoinedEars(load_joined(path, picture), record)
 
 

@@ -146,7 +146,7 @@ def _matrix(side: Predictions) -> Int[np.ndarray, "c c"]:
 
 def _paired(one: Predictions, other: Predictions) -> tuple[Predictions, Predictions]:
     """Both with the first's order of items and classes, and with true classes that agree."""
-    one, other = _spread(one, other.labels), _spread(other, one.labels)
+    one, other = _spread(one, other), _spread(other, one)
     names = [[canonical(name) for name in side.labels.labels] for side in (one, other)]
     if set(names[0]) != set(names[1]):
         got = f"{', '.join(names[0])} and {', '.join(names[1])}"
@@ -167,10 +167,12 @@ def _paired(one: Predictions, other: Predictions) -> tuple[Predictions, Predicti
     return replace(one, targets=ours), moved
 
 
-def _spread(side: Predictions, wider: LabelSpace) -> Predictions:
-    """A table of answers knows only the classes that occur in it: the same with those of ``wider`` too."""
-    extra = tuple(name for name in wider.labels if canonical(name) not in map(canonical, side.labels.labels))
-    if not extra or not side.certain:
+def _spread(side: Predictions, wider: Predictions) -> Predictions:
+    """The same with the classes of ``wider`` too, where it cannot matter that they were not to be had: a table of
+    answers knows only the classes that occur in it, and a class that is never true, such as a refusal, misses none."""
+    known, there = set(map(canonical, side.labels.labels)), wider.labels.labels
+    extra = tuple(name for name in there if canonical(name) not in known)
+    if not extra or not (side.certain or not np.isin(wider.targets, [there.index(name) for name in extra]).any()):
         return side
     probabilities = np.hstack([side.probabilities, np.zeros((len(side), len(extra)))])
     return replace(side, labels=LabelSpace(side.labels.name, side.labels.labels + extra), probabilities=probabilities)

@@ -63,6 +63,9 @@ class SoundRecipe:
         if (self.fusion == "bottleneck") + bool(self.paired) + bool(self.plane) > 1:
             got = f"fusion {self.fusion}, paired {self.paired}, plane {self.plane or 'none'}"
             raise ConfigError("one of fusion bottleneck, paired and plane", got, "leave the others out")
+        if self.head_losses != HeadLosses() and not self.plane:
+            got = "them without it"
+            raise ConfigError("--recipe.plane with --recipe.head-losses", got, "add it, or leave them out")
         if not 0 <= self.paired < float("inf") or not 0 <= self.gain < float("inf"):
             raise ConfigError("paired and gain of 0 or more", f"{self.paired}, {self.gain}", "change them")
 

@@ -27,7 +27,7 @@ from mien.training.masked import flag_loss
 from mien.training.task import Task, device_of, matrices_decay
 
 FIT = FitPlan(epochs=30, batch=16, lr=1e-3, weight_decay=0.01, ema=0.98, precision="fp32", log_every=10)
-BINS = 16
+BINS, PEOPLE = 16, 8
 
 
 class Film(NamedTuple):
@@ -46,7 +46,7 @@ def film_of(
     times: Float64[np.ndarray, " n"],
     tracks: Int[np.ndarray, " n"],
     values: Float[np.ndarray, "n f"],
-    people: int = 8,
+    people: int = PEOPLE,
     bins: int = BINS,
 ) -> Film:
     """From a table of frames, such as ``result.frames``, to a film.
@@ -90,7 +90,11 @@ def streams(films: Sequence[Film], people: int) -> Stream:
     most = max((len(film.there) for film in films), default=0)
     if len(wanted) != 1 or most > people:
         got = f"{len(films)} films, shapes {sorted(film.values.shape for film in films)[:3]}"
-        raise DataError(f"films of equal bins and values, at most {people} people", got, "make all by one film_of(...)")
+        raise DataError(
+            f"films of equal bins and values, at most {people} people",
+            got,
+            "make all by one film_of(..., people=N), the net by fresh(..., people=N)",
+        )
     _, bins, width = films[0].values.shape
     values, there = np.zeros((len(films), people, bins, width), np.float32), np.zeros((len(films), people, bins), bool)
     for number, film in enumerate(films):
@@ -121,6 +125,11 @@ class StatesTask(Task):
             if known.shape != (len(films), net.config.states):
                 expected = f"{net.config.states} states of each of {len(films)} {name} films"
                 raise DataError(expected, f"numbers of shape {known.shape}", "give a row a film")
+            if not (np.isnan(known) | ((known >= 0) & (known <= 1))).all():
+                raise DataError(f"states from 0 to 1 or NaN of the {name} films", "others", "correct them")
+        if np.isnan(wanted).all() or not any(_both(column) for column in truth.T):
+            expected = "known states to learn, and of one at least held-out films with and without it"
+            raise DataError(expected, "none", "give more films")
         self.module: nn.Module = net
         self.items, places = len(train), net.config.people
         self.wanted = torch.from_numpy(wanted).float()
@@ -143,12 +152,17 @@ class StatesTask(Task):
             said = module(_moved(self.others, every, device_of(module))).film.double().cpu().numpy()
         each = []
         for ours, theirs in zip(said.T, self.truth.T, strict=True):
-            known = ~np.isnan(theirs)
-            there = theirs[known] >= 0.5
-            if there.any() and not there.all():
-                each.append(average_precision(ours[known], there))
-        score = float(np.mean(each)) if each else 0.0
+            if _both(theirs):
+                known = ~np.isnan(theirs)
+                each.append(average_precision(ours[known], theirs[known] >= 0.5))
+        score = float(np.mean(each))
         return {"map": score, "score": score}
+
+
+def _both(truth: Float[np.ndarray, " m"]) -> bool:
+    """Whether films that have a state and films that lack it are known."""
+    there = truth[~np.isnan(truth)] >= 0.5
+    return bool(there.any() and not there.all())
 
 
 def learn_states(
@@ -158,6 +172,7 @@ def learn_states(
     out: str | Path,
     plan: FitPlan = FIT,
     report: Report | None = None,
+    resume: bool = False,
 ) -> float:
     """Train ``net`` in place and leave it as it was at its best epoch, in eval mode; that epoch's mAP comes back.
 
@@ -170,13 +185,16 @@ def learn_states(
         out: folder of the run.
         plan: optimisation.
         report: called with every line of the log.
+        resume: go on from the last checkpoint in ``out``.
 
     Raises:
-        DataError: states that do not fit the films or the network, or films that do not fit one another.
+        DataError: states that do not fit the films or the network or are not to be measured, or films that do not fit
+            one another.
     """
     torch.set_num_threads(thread_count())
-    task = StatesTask(net, *train, *held_out)
-    best = read_torch(fit(task, plan, Path(out), report=report))
+    films, others = ((some, np.asarray(states, float)) for some, states in (train, held_out))
+    task = StatesTask(net, *films, *others)
+    best = read_torch(fit(task, plan, Path(out), resume, report))
     net.cpu().eval().load_state_dict(best["module"])
     return float(best["figures"]["map"])
 
@@ -184,12 +202,20 @@ def learn_states(
 def fresh(films: Sequence[Film], states: int, **shape: Any) -> EmoTx:
     """A network for such films, a quarter of the paper's width and half its depth: films are few.
 
+    It has places for as many people as :func:`film_of` keeps, though the films of the training may have fewer.
+
     Args:
         films: of the training.
         states: how many.
         shape: other fields of :class:`EmoTxConfig`.
     """
-    small = {"people": max(len(film.there) for film in films), "dim": 128, "layers": 2, "hidden": 512, **shape}
+    small = {
+        "people": max(PEOPLE, *(len(film.there) for film in films)),
+        "dim": 128,
+        "layers": 2,
+        "hidden": 512,
+        **shape,
+    }
     return EmoTx(EmoTxConfig(states, films[0].values.shape[2], **small))
 
 
