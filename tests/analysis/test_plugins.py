@@ -15,7 +15,7 @@ from mien.analysis.expressions import ExpressionModel
 from mien.analysis.plugins import PlugIns
 from mien.analysis.settings import AnalysisSettings
 from mien.cli.main import main
-from mien.core.errors import ConfigError
+from mien.core.errors import ConfigError, WeightsError
 from mien.core.facial import POINTS_POSE, POSE
 from mien.faces.head_pose import HEAD, USED, pose_of_points
 from mien.faces.landmarkers import LandmarkSettings
@@ -89,6 +89,28 @@ def test_what_cannot_be_plugged_in_is_refused(turning: Path) -> None:
     strange.record = radians
     with pytest.raises(ConfigError, match="whose pose"):
         plugged(turning).around(strange)
+
+
+def test_a_net_of_the_users_that_fails_says_so_itself(
+    tmp_path: Path, lenient: AnalysisSettings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Neither its own weights, which have a landmark net or not, nor the five points speak for it."""
+    strange = mean_file(tmp_path / "98.onnx", np.zeros((196, 3)), np.zeros(196), 32)
+    pixels = mean_file(tmp_path / "pixels.onnx", np.zeros((136, 3)), (MEAN_FACE * 32).ravel(), 32)
+    for net, why in ((strange, r"\(1, 196\)"), (pixels, "points=pixels")):
+        with pytest.raises(WeightsError, match=why):
+            plugged(net).around(BrightnessNetwork())
+        drawn = ExpressionModel(BrightnessNetwork(), plugins=plugged(net, None)).analyze(one_face(FILM), lenient)
+        with pytest.raises(WeightsError, match=why):
+            drawn.draw(tmp_path / "drawn.mp4", landmarks=True)
+    one_place = mean_file(tmp_path / "one.onnx", np.zeros((136, 3)), np.full(136, 0.5), 32)
+    with pytest.raises(WeightsError, match="in one place"):
+        ExpressionModel(BrightnessNetwork(), plugins=plugged(one_place)).analyze(one_face(FILM), lenient)
+    film = write_video(tmp_path / "film.mp4", one_face([BRIGHT] * 8))
+    net_words = ("--landmarker", "onnx", "--landmarker-file", str(strange), "--landmarker-input", "size=32")
+    out = ("-o", str(tmp_path / "out"), "--save-video", "--landmarks", "--model", "s2d-tiny")
+    assert main(["analyze", str(film), *out, *net_words]) == 1
+    assert "(1, 196)" in capsys.readouterr().err
 
 
 def test_the_command_skips_only_what_the_same_plug_ins_made(turning: Path, tmp_path: Path) -> None:

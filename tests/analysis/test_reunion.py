@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+import pickle
 from pathlib import Path
 
 import cv2
@@ -17,9 +17,10 @@ from mien.analysis.settings import AnalysisSettings
 from mien.cli.main import main
 from mien.core.errors import ConfigError, WeightsError
 from mien.core.types import Face, FaceCrop, Frame, Quality
+from mien.faces.embedder_file import EmbedderFile
 from mien.faces.embedders import EmbedderSettings
 from mien.report.tables import read_json
-from onnx_toys import mean_file
+from onnx_toys import conv_file, mean_file
 
 RED, BLUE = (200, 90, 90), (90, 90, 200)
 MARK = 0.7321
@@ -127,9 +128,46 @@ def test_it_is_refused_where_it_cannot_be_done(colours: Path, lenient: AnalysisS
             EmbedderSettings(**alone)
     with pytest.raises(WeightsError, match="--embedder-file"):
         EmbedderSettings(embedder_file=tmp_path / "no.onnx").make()
-    one = EmbedderSettings(embedder_file=mean_file(tmp_path / "one.onnx", np.ones((1, 3)), np.zeros(1), 32))
-    with pytest.raises(WeightsError, match=r"\(1, 1\)"):
-        replace(one, embedder_input=("size=32",)).make()(np.zeros((1, 3, 8, 8), np.uint8))
+    nets = (
+        (mean_file(tmp_path / "one.onnx", np.ones((1, 3)), np.zeros(1), 32), r"\(1, 1\)"),
+        (conv_file(tmp_path / "map.onnx", np.ones((4, 3, 1, 1)), np.zeros(4), 32), r"\(1, 4, 32, 32\)"),
+        (mean_file(tmp_path / "zero.onnx", np.zeros((4, 3)), np.zeros(4), 32), "zeros alone"),
+    )
+    for net, why in nets:
+        with pytest.raises(WeightsError, match=why):
+            telling(net).persons.make()(np.zeros((1, 3, 8, 8), np.uint8))
+
+
+def test_one_vector_is_taken_and_of_several_none(colours: Path) -> None:
+    """As networks give it: bare, as a map of one place, and beside its norm."""
+    embed = EmbedderFile(colours, ("size=32",))
+    vector, norm = np.array([[3.0, 4.0]], np.float32), np.array([[5.0]], np.float32)
+    crops = np.zeros((1, 3, 8, 8), np.uint8)
+    for said in ([vector], [vector[..., None, None]], [norm, vector]):
+        embed._file.outputs = lambda _, said=said: said
+        np.testing.assert_allclose(embed(crops), [[0.6, 0.8]])
+    for said in ([vector, vector], [vector, np.ones((1, 2, 3, 3), np.float32)], [vector[:, None]]):
+        embed._file.outputs = lambda _, said=said: said
+        with pytest.raises(WeightsError, match=r"one vector \(1, d\)"):
+            embed(crops)
+
+
+def test_its_file_is_opened_once_before_the_first_source(
+    colours: Path, lenient: AnalysisSettings, tmp_path: Path
+) -> None:
+    (tmp_path / "torn.onnx").write_bytes(colours.read_bytes()[:40])
+    for name in ("no.onnx", "torn.onnx"):
+        with pytest.raises(WeightsError, match=name):
+            ExpressionModel(BrightnessNetwork(), plugins=telling(tmp_path / name))
+    own = tmp_path / "own.onnx"
+    own.write_bytes(colours.read_bytes())
+    plugins = telling(own)
+    ExpressionModel(BrightnessNetwork(), plugins=plugins)
+    again = pickle.loads(pickle.dumps(plugins))
+    own.unlink()
+    assert plugins.reunion() is not None
+    with pytest.raises(WeightsError, match="--embedder-file"):
+        again.reunion()
 
 
 def test_people_of_photographs_are_not_compared(colours: Path, lenient: AnalysisSettings, tmp_path: Path) -> None:

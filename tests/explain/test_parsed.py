@@ -60,12 +60,13 @@ def test_the_models_own_points_are_the_default_and_say_nothing_of_covers(whole_m
 
 
 def test_the_command(portrait: np.ndarray, tmp_path: Path) -> None:
-    """A parser to which all is hair, and a landmark net to which every face is ordinary."""
+    """A parser to which bright is mouth and dark hair, and a landmark net to which every face is ordinary."""
     film = tmp_path / "one.png"
     cv2.imwrite(str(film), portrait[..., ::-1])
-    bias = np.zeros(6)
-    bias[5] = 1
-    parts = conv_file(tmp_path / "parts.onnx", np.zeros((6, 3, 1, 1)), bias, 32)
+    bias, bright = np.array([0, -9, -9, -9, -0.5, -0.5]), np.zeros((6, 3, 1, 1))
+    bright[4], bright[5] = 1, -1
+    parts = conv_file(tmp_path / "parts.onnx", bright, bias, 32)
+    hair = conv_file(tmp_path / "hair.onnx", 0 * bright, np.eye(6)[5], 32)
     points = mean_file(tmp_path / "points.onnx", np.zeros((136, 3)), MEAN_FACE.ravel(), 32)
     start = ["explain", str(film), "--model", "s2d-tiny", "--method", "attention", "--json"]
     parser = ["--parser", "onnx", "--parser-file", str(parts), "--parser-input", "size=32", "--parser-labels", *LABELS]
@@ -73,9 +74,11 @@ def test_the_command(portrait: np.ndarray, tmp_path: Path) -> None:
     said = json.loads((tmp_path / "a" / "explain.json").read_text())
     (face,) = said["faces"]
     regions = face["methods"]["attention"]["regions"]
-    assert regions["elsewhere"]["share"] == 1
+    assert 0 < regions["mouth"]["share"] < 1
     assert set(face["covered"]) == {"hair"}
     assert said["provenance"]["parser"]["labels"] == list(LABELS)
+    parser[3] = str(hair)
+    assert main([*start, "-o", str(tmp_path / "c"), *parser]) == 1, "no face in it at all"
     net = ["--landmarker", "onnx", "--landmarker-file", str(points), "--landmarker-input", "size=32"]
     assert main([*start, "-o", str(tmp_path / "b"), *net]) == 0
     said = json.loads((tmp_path / "b" / "explain.json").read_text())

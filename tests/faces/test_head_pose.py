@@ -48,9 +48,9 @@ def test_an_ordinary_face_looks_ahead_wherever_it_lies_and_however_large_it_is()
     np.testing.assert_allclose(pose_of_points(MEAN_FACE[None] * 0.3 + 0.4), ahead, atol=1e-3)
 
 
-def test_points_that_span_nothing_give_zeros() -> None:
-    np.testing.assert_array_equal(pose_of_points(np.full((2, 68, 2), 0.5)), np.zeros((2, 3)))
-    np.testing.assert_array_equal(pose_of_points(np.full((1, 68, 2), np.nan)), np.zeros((1, 3)))
+def test_points_that_span_nothing_have_no_pose() -> None:
+    np.testing.assert_array_equal(pose_of_points(np.full((2, 68, 2), 0.5)), np.full((2, 3), np.nan))
+    np.testing.assert_array_equal(pose_of_points(np.full((1, 68, 2), np.nan)), np.full((1, 3), np.nan))
     assert pose_of_points(np.zeros((0, 68, 2))).shape == (0, 3)
 
 

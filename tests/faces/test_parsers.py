@@ -100,10 +100,20 @@ def test_a_face_of_skin_alone_has_no_cheeks(parser: ParserFile) -> None:
     none = np.zeros_like(skin)
     parts = {"skin": skin, "brows": none, "eyes": none, "nose": none, "mouth": none}
     assert not any(mask.any() for mask in regions_of(parts).values())
-    black = parser(np.zeros((1, 3, 40, 40), np.uint8))
-    assert not any(mask.any() for mask in black.regions.values())
-    assert {name: share.tolist() for name, share in black.covered.items()} == {"hair": [0], "glasses": [0]}
+    (points,) = people(1)
+    pair = np.stack([drawn(points)[0], np.zeros((3, SIDE, SIDE), np.uint8)])
+    hidden = parser(pair)
+    assert not any(mask[1].any() for mask in hidden.regions.values())
+    assert {name: share.tolist() for name, share in hidden.covered.items()} == {"hair": [0, 0], "glasses": [0, 0]}
     assert parser(np.zeros((0, 3, 40, 40), np.uint8)).regions["eyes"].shape == (0, 40, 40)
+
+
+def test_a_net_that_never_sees_a_face_was_asked_the_wrong_way(parser: ParserFile) -> None:
+    flat = np.zeros((3, 3, 40, 40), np.uint8)
+    with pytest.raises(WeightsError, match=r"no skin from.*--parser-input.*--parser-labels"):
+        parser(flat)
+    with pytest.raises(WeightsError, match="no brows, eyes, nose or mouth"):
+        parser(flat + np.array(COLOURS["skin"], np.uint8)[:, None, None])
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from noise_video import BOXES, HEIGHT, LABELS, TIMES, WIDTH, noise, table_of
 
-from mien.core.errors import WeightsError
+from mien.core.errors import NoLandmarksError, WeightsError
 from mien.core.table import FaceTable
 from mien.core.types import Face, FaceRow, Frame, Quality, Span
 from mien.faces.align import frame_to_crop, moved
@@ -160,7 +160,7 @@ class TestLandmarks:
         self, result: Result, caplog: pytest.LogCaptureFixture
     ) -> None:
         def find(_: np.ndarray) -> np.ndarray:
-            raise WeightsError("a model with a landmark net", "one without", "use the default")
+            raise NoLandmarksError("a model with a landmark net", "one without", "use the default")
 
         without = dataclasses.replace(result, landmarker=PointFinder(find, 32))
         overlay, frame = Overlay(without, landmarks=True), Frame(5, float(TIMES[5]), noise(5))
@@ -168,6 +168,14 @@ class TestLandmarks:
         overlay(frame)
         assert [record.message for record in caplog.records if "five points" in record.message] != []
         assert len(caplog.records) == 1
+
+    def test_a_net_that_fails_says_so_itself(self, result: Result) -> None:
+        def find(_: np.ndarray) -> np.ndarray:
+            raise WeightsError("68 points", "98", "export it again")
+
+        failing = Overlay(dataclasses.replace(result, landmarker=PointFinder(find, 32)), landmarks=True)
+        with pytest.raises(WeightsError, match="got 98"):
+            failing(Frame(5, float(TIMES[5]), noise(5)))
 
     def test_a_pickled_result_leaves_the_net_behind(self, result: Result) -> None:
         again = pickle.loads(pickle.dumps(dataclasses.replace(result, landmarker=PointFinder(max, 32))))  # type: ignore[arg-type]

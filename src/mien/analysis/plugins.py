@@ -10,7 +10,7 @@ from typing import Any
 
 from mien.analysis.provenance import source_facts
 from mien.analysis.reunion import Reunion
-from mien.faces.embedders import EmbedderSettings
+from mien.faces.embedders import Embedder, EmbedderSettings
 from mien.faces.landmarkers import LandmarkSettings
 from mien.models.beside import POSES, OtherPoints
 from mien.models.network import Network
@@ -46,19 +46,28 @@ class PlugIns:
         Raises:
             ConfigError, WeightsError: something cannot be plugged into it, or its file is none.
         """
+        _ = self.embed  # opened before the first source, whatever that is
         find = self.points.make()
         if find is not None:
             network = OtherPoints(network, find)
         return network if self.pose is None else POSES[self.pose](network)
 
-    def reunion(self) -> Reunion | None:
-        """For one film; None where faces are not told apart.
+    @cached_property
+    def embed(self) -> Embedder | None:
+        """What tells faces apart, opened once for all films; None where nothing does.
 
         Raises:
             ConfigError, WeightsError: the embedder's file, or what is said of it, is wrong.
         """
-        embed = self.persons.make()
-        return None if embed is None else Reunion(embed, self.persons.same_person)
+        return self.persons.make()
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Without the embedder: another process opens it at its first film."""
+        return {name: value for name, value in self.__dict__.items() if name != "embed"}
+
+    def reunion(self) -> Reunion | None:
+        """For one film; None where faces are not told apart. Raises as :attr:`embed` does."""
+        return None if self.embed is None else Reunion(self.embed, self.persons.same_person)
 
     @cached_property
     def facts(self) -> dict[str, Any]:

@@ -53,6 +53,10 @@ class WeightsError(InputError):
     """A weights file that is missing, torn, or does not fit the model."""
 
 
+class NoLandmarksError(WeightsError):
+    """Weights without a landmark net, asked for landmarks. A net that is there and fails is another WeightsError."""
+
+
 class ConfigError(InputError):
     """A setting out of range, or two settings that contradict each other."""
 

@@ -13,7 +13,7 @@ from weakref import WeakSet
 import numpy as np
 from jaxtyping import Float, Float64, UInt8
 
-from mien.core.errors import WeightsError
+from mien.core.errors import NoLandmarksError, WeightsError
 from mien.core.forks import library_work
 from mien.core.settings import calm_openmp, cpu_count, thread_count
 from mien.engines.header import Precision
@@ -109,10 +109,12 @@ class ExportedNetwork(ABC):
         """68 landmarks of aligned crops, as fractions of the crop's side; PyTorch finds them in the weights file.
 
         Raises:
-            WeightsError: the weights are not at hand, or hold no landmark net.
+            NoLandmarksError: the weights are not at hand, or hold no landmark net.
+            WeightsError: they are torn.
         """
         if self._weights is None:
-            raise WeightsError("weights with a landmark net", f"{self.path}, which has none", "use the weights file")
+            fix = "use the weights file"
+            raise NoLandmarksError("weights with a landmark net", f"{self.path}, which has none", fix)
         with library_work, self._opening:
             if self._torch is None:
                 calm_openmp()

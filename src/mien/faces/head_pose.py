@@ -73,7 +73,7 @@ _DOWN = np.array([1.0, -1.0, -1.0])
 def pose_of_points(points: Float[np.ndarray, "n 68 2"]) -> Float64[np.ndarray, "n 3"]:
     """Yaw, pitch and roll in degrees, each in [-90, 90]: nose to the picture's right, nose up, head clockwise.
 
-    The angles of :func:`mien.data.people.camera.rotation`. Points that span nothing give zeros.
+    The angles of :func:`mien.data.people.camera.rotation`. NaN of points that span nothing.
 
     Args:
         points: of iBUG 300-W, as shares of the crop's side; roll is that in the crop.
@@ -84,7 +84,7 @@ def pose_of_points(points: Float[np.ndarray, "n 68 2"]) -> Float64[np.ndarray, "
 def _pose(places: Float64[np.ndarray, "k 2"]) -> Float64[np.ndarray, " 3"]:
     spread = float(np.sqrt(places.var(0).sum()))
     if not np.isfinite(places).all() or spread < LEAST_SPREAD:
-        return np.zeros(3)
+        return np.full(3, np.nan)
     # The picture is enlarged until these points span one; an ordinary head that far away does so too. Where it lies is
     # not known: its middle.
     focal = AWAY / float(np.sqrt(HEAD[:, :2].var(0).sum()))
@@ -95,7 +95,7 @@ def _pose(places: Float64[np.ndarray, "k 2"]) -> Float64[np.ndarray, " 3"]:
         HEAD * _DOWN, centred, camera, None, ahead, away, useExtrinsicGuess=True, flags=cv2.SOLVEPNP_ITERATIVE
     )
     if not found or not np.isfinite(turn).all():
-        return np.zeros(3)
+        return np.full(3, np.nan)
     matrix = cv2.Rodrigues(turn)[0] * np.outer(_DOWN, _DOWN)
     return angles_of(matrix).clip(-90, 90)
 

@@ -58,17 +58,28 @@ class ParserFile:
         self._file = CropFile(path, FLAG, EXPECTED, given)
 
     def __call__(self, crops: UInt8[np.ndarray, "n 3 s s"], /) -> Parsed:
-        """See :class:`mien.faces.parsers.Parser`. Raises WeightsError for other answers."""
+        """See :class:`mien.faces.parsers.Parser`. Raises WeightsError for other answers, and where it sees no skin, or
+        no part of a face, in any of the crops."""
         side = crops.shape[-1]
         outputs = self._file.outputs(crops)
         found = [_enlarged(one, side) for one in self._said(outputs, len(crops))] if len(crops) else []
         parts = [{name: np.isin(one, classes) for name, classes in self.classes.items()} for one in found]
+        if parts:
+            self._demand_seen(parts)
         regions, shares = [regions_of(one) for one in parts], [covered_shares(one) for one in parts]
         empty = np.zeros((0, side, side), np.bool_)
         return Parsed(
             {name: np.stack([one[name] for one in regions]) if regions else empty for name in REGIONS},
             {name: np.array([one[name] for one in shares]) for name in COVERING if name in self.classes},
         )
+
+    def _demand_seen(self, parts: list[dict[str, Mask]]) -> None:
+        """One picture may hide a part; a net that never sees skin, or nothing but skin, was asked the wrong way."""
+        skin = any(one["skin"].any() for one in parts)
+        if not skin or not any(one[name].any() for one in parts for name in NEEDED[1:]):
+            lacking = "skin" if not skin else "brows, eyes, nose or mouth"
+            fix = "look at size, mean and std of --parser-input, and at --parser-labels"
+            raise WeightsError("a face's skin and parts", f"no {lacking} from {self._file.path}", fix)
 
     def _said(self, outputs: Outputs, count: int) -> Int64[np.ndarray, "n h w"]:
         most = max(max(classes) for classes in self.classes.values())

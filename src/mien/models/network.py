@@ -14,7 +14,7 @@ from typing import Any, ClassVar, Protocol, runtime_checkable
 import numpy as np
 from jaxtyping import Float, Float64, UInt8
 
-from mien.core.errors import ConfigError, WeightsError
+from mien.core.errors import ConfigError, NoLandmarksError
 from mien.core.registry import Place, Registry, did_you_mean
 from mien.core.signals import EXPRESSION, Signal, distinct, places
 from mien.models.record import ModelRecord
@@ -59,7 +59,7 @@ class LandmarkNetwork(Protocol):
     """A network that may also find landmarks."""
 
     def points(self, crops: UInt8[np.ndarray, "n 3 h w"], /) -> Float[np.ndarray, "n 68 2"]:
-        """As shares of the crop's side; raises WeightsError where the weights hold no landmark net."""
+        """As shares of the crop's side; raises NoLandmarksError where the weights hold no landmark net."""
 
 
 def said(network: Network, clips: Clips) -> Float64[np.ndarray, "b n"]:
@@ -123,7 +123,7 @@ class Around:
     def points(self, crops: UInt8[np.ndarray, "n 3 h w"], /) -> Float[np.ndarray, "n 68 2"]:
         """The network's landmarks."""
         if not isinstance(self._network, LandmarkNetwork):
-            raise WeightsError("a model with a landmark net", self.record.name, "use the default model")
+            raise NoLandmarksError("a model with a landmark net", self.record.name, "use the default model")
         return self._network.points(crops)
 
 

@@ -7,7 +7,7 @@ import dataclasses
 import numpy as np
 from jaxtyping import Float64
 
-from mien.core.errors import ConfigError, WeightsError
+from mien.core.errors import ConfigError, NoLandmarksError, WeightsError
 from mien.core.facial import POINTS_POSE, POSE, says_pose
 from mien.core.signals import distinct, places
 from mien.faces.head_pose import pose_of_points
@@ -31,6 +31,7 @@ class PosedByPoints(Beside):
 
     Raises:
         ConfigError: it has none.
+        WeightsError: the net plugged into it fails.
     """
 
     def __init__(self, network: Network) -> None:
@@ -45,13 +46,16 @@ class PosedByPoints(Beside):
         super().__init__(network, dataclasses.replace(network.record, signals=signals, heads=heads))
         try:
             self.points(np.zeros((1, 3, 8, 8), np.uint8))
-        except WeightsError as error:
+        except NoLandmarksError as error:  # what a net of the user's says of itself comes through
             fix = "add --landmarker mobilefacenet, or a net of your own"
             raise ConfigError("a model with a landmark net, for --pose points", network.record.name, fix) from error
 
     def outputs(self, clips: Clips) -> Float64[np.ndarray, "b m"]:
-        """The network's, then yaw, pitch and roll."""
+        """The network's, then yaw, pitch and roll. Raises WeightsError for points that are no face's."""
         poses = pose_of_points(self.points(clips.reshape(-1, *clips.shape[2:])))
+        if not np.isfinite(poses).all():
+            fix = "look at --landmarker-input: size, mean, std"
+            raise WeightsError("68 points spread over a face, for --pose points", "points all in one place", fix)
         return np.hstack([super().outputs(clips), poses.reshape(*clips.shape[:2], 3).mean(1)])
 
     def values(self, outputs: Float64[np.ndarray, "b m"]) -> Float64[np.ndarray, "b n"]:

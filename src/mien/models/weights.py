@@ -14,7 +14,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
-from mien.core.errors import ConfigError, WeightsError
+from mien.core.errors import ConfigError, NoLandmarksError, WeightsError
 from mien.core.files import whole_file
 from mien.models.anchors import ReliabilityBalance, corrected
 from mien.models.heads import Head, answer_for, build_heads, reads_middle, reads_tail, reads_tokens, with_heads
@@ -118,9 +118,9 @@ class Recognizer(nn.Module):
             return self.landmarks.landmark_map(landmark_input(images))
 
     def points(self, crops: UInt8[Tensor, "n 3 h w"]) -> Float[Tensor, "n 68 2"]:
-        """68 landmarks of aligned crops as fractions of the side. Raises WeightsError for a model without the net."""
+        """68 landmarks of aligned crops as fractions of the side. Raises NoLandmarksError without the net."""
         if self.landmarks is None:
-            raise WeightsError("a model with a landmark net", "one without prompts", "use the default model")
+            raise NoLandmarksError("a model with a landmark net", "one without prompts", "use the default model")
         with torch.no_grad():
             images = normalise(to_unit(crops, self.preprocessing), self.preprocessing)
             points: Tensor = self.landmarks(landmark_input(images))[0]

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 from jaxtyping import Float
 
-from mien.core.errors import ConfigError, SourceError, WeightsError
+from mien.core.errors import ConfigError, NoLandmarksError, SourceError
 from mien.core.files import whole_file
 from mien.core.types import FaceRow, Frame
 from mien.report.tables import row_verdict, span_of_rows
@@ -133,7 +133,7 @@ class Overlay:
         if self._finder is not None:
             try:
                 return list(self._finder(image, [row.face for row in rows]))
-            except WeightsError:  # known only once it is asked
+            except NoLandmarksError:  # known only once it is asked
                 self._finder = None
                 LOG.warning("these weights hold no landmark net: the five points of the alignment are drawn instead")
         return [row.face.points for row in rows]
