@@ -98,7 +98,8 @@ class Ears:
         self._fuse = known.fusion.reordered(self._columns.tolist())
         self._plane = known.plane if known.plane and known.plane.signal in record.signals else None
         self._place = places(record.signals)[self._plane.signal.name] if self._plane else slice(0)
-        self._width = len(self._columns) + (len(self._plane.weights) if self._plane else 0)
+        scale = np.arange(len(self._plane.weights) if self._plane else 0)
+        self._said = np.concatenate([self._columns, len(self._columns) + scale])
 
     @property
     def sha256(self) -> str:
@@ -161,16 +162,15 @@ class Ears:
         within = takewhile(lambda window: window.time < high + STEP, parts)
         while some := list(islice(within, AT_ONCE)):
             audible = [window.audible and window.time > low - STEP for window in some]
-            answer = np.full((len(some), self._width), np.nan)
+            answer = np.full((len(some), len(self._said)), np.nan)
             if any(audible):
                 waves = np.stack([window.wave for window, loud in zip(some, audible, strict=True) if loud])
                 with library_work:
-                    said = [self.model.probabilities(waves)[:, self._columns]]
-                    said += [self.model.plane(waves)] if self._plane else []
-                answer[np.array(audible)] = np.hstack(said)
+                    said = (self.model.answers if self._plane else self.model.probabilities)(waves)
+                answer[np.array(audible)] = said[:, self._said]
             rows.append(answer)
             heard += audible
-        return np.concatenate(rows) if rows else np.empty((0, self._width)), np.array(heard, np.bool_)
+        return np.concatenate(rows) if rows else np.empty((0, len(self._said))), np.array(heard, np.bool_)
 
     def _facts(self) -> dict[str, Any]:
         record = self.model.record
@@ -178,7 +178,7 @@ class Ears:
         return {"model": record.name, "sha256": record.sha256, "way": way}
 
     def _nothing(self, why: str, **facts: Any) -> Sounds:
-        none = np.empty((0, self._width))
+        none = np.empty((0, len(self._said)))
         return Sounds({**self._facts(), **facts, "heard": 0.0, "why": why}, none, np.zeros(0, np.bool_))
 
     def fused(

@@ -18,9 +18,9 @@ from torch import Tensor, nn
 from mien.core.errors import ConfigError, WeightsError
 from mien.core.files import whole_file
 from mien.models.bottleneck import HearingS2D, SoundTrunk
-from mien.models.record import GET_AGAIN
+from mien.models.record import GET_AGAIN, demand_numbers
 from mien.models.s2d import S2D
-from mien.models.sound import KEY, SoundConfig, SoundRecord, TrunkConfig, log_mel, read_sound_record
+from mien.models.sound import KEY, SoundConfig, SoundRecord, TrunkConfig, log_mels, read_sound_record
 from mien.models.sound_net import Heard
 from mien.models.weights import Recognizer, read_tensors, write_tensors
 from mien.models.zoo import LoadedModel, load_model
@@ -86,12 +86,11 @@ class JoinedModel:
 
         Raises WeightsError for weights that give no numbers.
         """
-        mel = np.stack([log_mel(wave, self.record.config.bins) for wave in waves])
+        mel = torch.from_numpy(log_mels(waves, self.record.config.bins))
         with torch.inference_mode():
-            said = self.net(torch.from_numpy(mel), torch.from_numpy(clips)).logits.double().softmax(1)
+            said = self.net(mel, torch.from_numpy(clips)).logits.double().softmax(1)
         answer: Float64[np.ndarray, "b c"] = said.numpy()
-        if not np.isfinite(answer).all():
-            raise WeightsError("weights that compute numbers", f"NaN or infinity from {self.record.name}", GET_AGAIN)
+        demand_numbers(self.record.name, answer)
         return answer
 
 

@@ -273,8 +273,13 @@ def demand_answers(record: ModelRecord, outputs: Float[np.ndarray, "b m"]) -> No
     """
     if outputs.shape[1] != (wanted := len(record.labels) + width(record.signals)):
         raise WeightsError(f"{wanted} outputs, one a label", f"{outputs.shape[1]} from {record.name}", GET_AGAIN)
+    demand_numbers(record.name, outputs)
+
+
+def demand_numbers(name: str, outputs: Float[np.ndarray, "b m"]) -> None:
+    """Raise WeightsError for NaN or infinity from the weights of that name."""
     if not np.isfinite(outputs).all():
-        raise WeightsError("weights that compute numbers", f"NaN or infinity from {record.name}", GET_AGAIN)
+        raise WeightsError("weights that compute numbers", f"NaN or infinity from {name}", GET_AGAIN)
 
 
 def read_record(path: Path) -> ModelRecord:

@@ -263,6 +263,11 @@ def log_mel(wave: Float[np.ndarray, " n"], bins: int) -> Float32[np.ndarray, "t 
     return mel
 
 
+def log_mels(waves: Float[np.ndarray, "b n"], bins: int) -> Float32[np.ndarray, "b t f"]:
+    """:func:`log_mel` of each."""
+    return np.stack([log_mel(wave, bins) for wave in waves])
+
+
 @lru_cache(8)
 def triangles(bins: int) -> Float64[np.ndarray, "f k"]:
     """The weight of each frequency of the transform in each bin, 0 to 1."""

@@ -20,8 +20,8 @@ from mien.core.errors import WeightsError
 from mien.core.files import whole_file
 from mien.core.signals import Signal
 from mien.models.heads import Plane
-from mien.models.record import GET_AGAIN
-from mien.models.sound import KEY, SoundConfig, SoundRecord, log_mel, read_sound_record
+from mien.models.record import GET_AGAIN, demand_numbers
+from mien.models.sound import KEY, SoundConfig, SoundRecord, log_mels, read_sound_record
 from mien.models.weights import read_tensors, write_tensors
 
 
@@ -90,23 +90,15 @@ class SoundModel:
 
     def probabilities(self, waves: Float[np.ndarray, "b n"]) -> Float64[np.ndarray, "b c"]:
         """Of b windows of sound at 16 kHz; rows sum to 1. Raises WeightsError for weights that give no numbers."""
-        mel = np.stack([log_mel(wave, self.record.config.bins) for wave in waves])
-        with torch.inference_mode():
-            said = self.net(torch.from_numpy(mel)).logits.double().softmax(1)
-        answer: Float64[np.ndarray, "b c"] = said.numpy()
-        if not np.isfinite(answer).all():
-            raise WeightsError("weights that compute numbers", f"NaN or infinity from {self.record.name}", GET_AGAIN)
-        return answer
+        return self.answers(waves)[:, : len(self.record.labels)]
 
-    def plane(self, waves: Float[np.ndarray, "b n"]) -> Float64[np.ndarray, "b k"]:
-        """The scale's numbers of b windows of sound at 16 kHz, in its range."""
-        mel = np.stack([log_mel(wave, self.record.config.bins) for wave in waves])
+    def answers(self, waves: Float[np.ndarray, "b n"]) -> Float64[np.ndarray, "b m"]:
+        """:meth:`probabilities`, then the scale's numbers, in its range, where the net says one."""
         with torch.inference_mode():
-            said = self.net(torch.from_numpy(mel)).plane
-        assert said is not None, "only a net with a plane is asked"
-        answer: Float64[np.ndarray, "b k"] = said.double().numpy()
-        if not np.isfinite(answer).all():
-            raise WeightsError("weights that compute numbers", f"NaN or infinity from {self.record.name}", GET_AGAIN)
+            said = self.net(torch.from_numpy(log_mels(waves, self.record.config.bins)))
+        parts = [said.logits.double().softmax(1), *([] if said.plane is None else [said.plane.double()])]
+        answer: Float64[np.ndarray, "b m"] = torch.cat(parts, 1).numpy()
+        demand_numbers(self.record.name, answer)
         return answer
 
 

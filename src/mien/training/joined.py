@@ -75,11 +75,8 @@ class JoinedTask(SoundTask):
 
     def groups(self, weight_decay: float) -> list[dict[str, Any]]:
         """Of what learns alone."""
-        learning = [part for part in self.module.parameters() if part.requires_grad]
-        return [
-            {"params": [part for part in learning if part.ndim >= 2], "weight_decay": weight_decay},
-            {"params": [part for part in learning if part.ndim < 2], "weight_decay": 0.0},
-        ]
+        every = super().groups(weight_decay)
+        return [{**group, "params": [part for part in group["params"] if part.requires_grad]} for group in every]
 
     def loss(self, module: nn.Module, batch: tuple[Tensor, ...], rng: torch.Generator) -> dict[str, Tensor]:
         """Cross-entropy of picture and sound together with their clips' labels."""

@@ -20,7 +20,7 @@ from mien.data.sampling import item_generator
 from mien.data.sounds import read_sound, sound_file
 from mien.evaluation.signal_metrics import ccc
 from mien.media.listen import LEAST_PEAK
-from mien.models.sound import SoundConfig, TrunkConfig, log_mel
+from mien.models.sound import SoundConfig, TrunkConfig, log_mel, log_mels
 from mien.models.sound_net import SoundNet
 from mien.training.finish import figures
 from mien.training.heads import numbers_of
@@ -161,9 +161,7 @@ class SoundTask(Task):
 
     def _clip(self, path: Path) -> Float[Tensor, "k t f"]:
         model = self.recipe.model
-        return torch.from_numpy(
-            np.stack([log_mel(part, model.bins) for part in clip_windows(read_sound(path), model.samples)])
-        )
+        return torch.from_numpy(log_mels(clip_windows(read_sound(path), model.samples), model.bins))
 
     def groups(self, weight_decay: float) -> list[dict[str, Any]]:
         """Weight decay on matrices and kernels."""
