@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import fills
 import numpy as np
 import pytest
 import torch
@@ -36,13 +37,7 @@ TABLES = {
 
 
 def weight(name: str) -> Tensor:
-    shape = FIGURES["state_dict"][name]
-    centred = uniform("emotx." + name, tuple(shape)) - 0.5
-    if name.endswith("bias"):
-        scaled = 0.1 * centred
-    else:
-        scaled = 1 + 0.2 * centred if len(shape) == 1 else centred * np.sqrt(12 / np.prod(shape[1:]))
-    return torch.from_numpy(scaled.astype(np.float32))
+    return torch.from_numpy(fills.weight("emotx." + name, tuple(FIGURES["state_dict"][name])))
 
 
 def theirs() -> EmoTx:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 
+import fills
 import numpy as np
 import pytest
 import torch
@@ -28,13 +29,7 @@ MAPS = {"q": "q_proj", "k": "k_proj", "v": "v_proj", "proj": "out_proj"}
 
 
 def weight(name: str) -> Tensor:
-    shape = FIGURES["state_dict"][name]
-    centred = uniform("facex." + name, tuple(shape)) - 0.5
-    if name.endswith("bias"):
-        values = 0.1 * centred
-    else:
-        values = 1 + 0.2 * centred if len(shape) == 1 else centred * np.sqrt(12 / np.prod(shape[1:]))
-    return torch.from_numpy(values.astype(np.float32))
+    return torch.from_numpy(fills.weight("facex." + name, tuple(FIGURES["state_dict"][name])))
 
 
 def theirs() -> TwoWay:

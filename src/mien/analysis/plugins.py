@@ -37,8 +37,8 @@ class PlugIns:
     """What tells faces apart, so that who comes back after a cut of a film keeps the number. Not live."""
 
     def __post_init__(self) -> None:
-        if self.pose is not None and self.pose not in POSES:
-            POSES[self.pose]  # which names the right ones
+        if self.pose is not None:
+            POSES.demand(self.pose)
 
     def around(self, network: Network) -> Network:
         """``network`` with what is plugged in; itself where nothing is.

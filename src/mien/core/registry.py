@@ -60,9 +60,13 @@ class Registry(Mapping[str, T], Generic[T]):
         self._items[name] = item
         return item
 
-    def __getitem__(self, name: str) -> T:
+    def demand(self, name: str) -> None:
+        """Raise ConfigError, with the right spellings, for a name that is not here; what it names is not imported."""
         if name not in self._items:
             raise ConfigError(f"a known {self.kind}", repr(name), did_you_mean(name, self._items))
+
+    def __getitem__(self, name: str) -> T:
+        self.demand(name)
         item = self._items[name]
         if isinstance(item, Place):
             item = self._items[name] = cast(T, item.found())

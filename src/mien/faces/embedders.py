@@ -54,8 +54,7 @@ class EmbedderSettings:
     networks differ, and crops of mien are tighter than most were trained on."""
 
     def __post_init__(self) -> None:
-        if self.embedder not in EMBEDDERS:
-            EMBEDDERS[self.embedder]  # which names the right ones
+        EMBEDDERS.demand(self.embedder)
         if not 0 < self.same_person <= 1:
             raise ConfigError("a same_person above 0 up to 1", str(self.same_person), "use 0.5")
         if self.embedder_file is None and (self.embedder_input or self.same_person != USUAL):

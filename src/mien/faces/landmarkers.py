@@ -59,8 +59,8 @@ class LandmarkSettings:
     def __post_init__(self) -> None:
         if self.landmarker is None and (self.landmarker_file is not None or self.landmarker_input):
             raise ConfigError("--landmarker NAME beside its file or input", "none", "say --landmarker onnx")
-        if self.landmarker is not None and self.landmarker not in LANDMARKS:
-            LANDMARKS[self.landmarker]  # which names the right ones
+        if self.landmarker is not None:
+            LANDMARKS.demand(self.landmarker)
 
     def make(self) -> Landmarker | None:
         """The net that is asked for; None where none is.

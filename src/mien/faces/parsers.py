@@ -73,8 +73,8 @@ class ParserSettings:
         more = self.parser_file is not None or self.parser_input or self.parser_labels
         if more and self.parser != "onnx":
             raise ConfigError("--parser onnx beside its file, input or labels", str(self.parser), "say --parser onnx")
-        if self.parser is not None and self.parser not in PARSERS:
-            PARSERS[self.parser]  # which names the right ones
+        if self.parser is not None:
+            PARSERS.demand(self.parser)
 
     def make(self, find: Landmarker | None) -> Parser | None:
         """The parser that is asked for; None where none is and no landmark net is given.

@@ -17,7 +17,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from mien.core.errors import ConfigError, DataError
+from mien.core.errors import ConfigError
 from mien.core.settings import thread_count
 from mien.core.signals import distinct
 from mien.data.manifest import Manifest, load_manifest
@@ -31,7 +31,7 @@ from mien.models.torch_file import read_torch
 from mien.models.weights import Recognizer, load_weights, save_weights
 from mien.models.zoo import LoadedModel
 from mien.training.finish import write_facts
-from mien.training.heads import HeadSpec, built_heads, numbers_of, parse_heads, texts_of
+from mien.training.heads import HeadSpec, built_heads, demand_known, numbers_of, parse_heads, texts_of
 from mien.training.loop import FitPlan, Report, fit
 from mien.training.masked import HeadLosses, loss_for
 from mien.training.task import Task, device_of, matrices_decay
@@ -191,9 +191,7 @@ class HeadRun:
         whole = hold_out(whole.select(fold=self.fold), seed=self.fit.seed)
         train, held_out = whole.select("train"), whole.select("valid")
         for spec in specs:
-            if any(numbers_of(rows, spec.signal).isnan().all() for rows in (train, held_out)):
-                expected = f"{spec.signal.name} of some training and some held-out items"
-                raise DataError(expected, "blank cells alone", "change --recipe.heads")
+            demand_known(spec.signal, (train, held_out), "--recipe.heads")
         recognizer, record = load_weights(find_weights(self.start))
         parts = [features(recognizer, record, rows, self.recipe.views) for rows in (train, held_out)]
         task = HeadTask(specs, self.recipe.head_losses, parts[0], train, parts[1], held_out)

@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from mien.core.errors import ConfigError
+from mien.core.errors import ConfigError, DataError
 from mien.core.registry import did_you_mean
 from mien.core.signals import Signal, distinct, places
 from mien.data.manifest import Manifest
@@ -181,6 +181,13 @@ def numbers_of(rows: Manifest, signal: Signal) -> Float[Tensor, "n k"]:
     if signal not in rows.signals:
         return torch.full((len(rows), len(signal.labels)), float("nan"))
     return torch.from_numpy(rows.beside()[:, places(rows.signals)[signal.name]])
+
+
+def demand_known(signal: Signal, sets: Sequence[Manifest], flag: str) -> None:
+    """Raise DataError where of the training items or of those held out nobody knows a signal that ``flag`` names."""
+    if any(numbers_of(rows, signal).isnan().all() for rows in sets):
+        expected = f"{signal.name} of some training and some held-out items"
+        raise DataError(expected, "blank cells alone", f"change {flag}")
 
 
 def heads_of(specs: Sequence[HeadSpec], terms: nn.ModuleDict) -> dict[str, Head]:

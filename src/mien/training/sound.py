@@ -30,7 +30,7 @@ from mien.models.sound_net import save_sound
 from mien.models.torch_file import read_torch
 from mien.models.zoo import LoadedModel, load_model
 from mien.training.finish import figures, write_facts
-from mien.training.heads import numbers_of
+from mien.training.heads import demand_known
 from mien.training.joined import JoinedTask
 from mien.training.labelled import UNKNOWN_LICENCE
 from mien.training.listening import Fusion, SoundRecipe, SoundTask, plane_ccc, signal_of
@@ -89,10 +89,7 @@ class SoundRun:
             fix = "give it that head first, with `mien train heads`"
             raise ConfigError(f"a picture model that says {recipe.plane} of the same labels and range", got, fix)
         if recipe.plane:
-            for rows in (train, held_out):
-                if numbers_of(rows, signal_of(rows, recipe.plane)).isnan().all():
-                    expected = f"{recipe.plane} of some training and some held-out clips"
-                    raise DataError(expected, "blank cells alone", "change --recipe.plane")
+            demand_known(signal_of(whole, recipe.plane), (train, held_out), "--recipe.plane")
         seen = predict_clips(picture, held_out)  # a model of other labels is refused before the work
         task = self._task(train, held_out, recipe, picture)
         write_facts(self, whole.name, self.fold)

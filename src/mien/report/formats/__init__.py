@@ -9,9 +9,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mien.core.errors import ConfigError
 from mien.core.names import file_name
-from mien.core.registry import Place, Registry, did_you_mean
+from mien.core.registry import Place, Registry
 from mien.report.formats.base import Format
 
 if TYPE_CHECKING:
@@ -28,8 +27,7 @@ def chosen(names: str) -> tuple[str, ...]:
     """The formats in ``"eaf,vtt"``, none twice; none of an empty text. Raises ConfigError for a stranger."""
     found = dict.fromkeys(word.strip().lower() for word in names.split(",") if word.strip())
     for name in found:
-        if name not in FORMATS:
-            raise ConfigError("a known format", repr(name), did_you_mean(name, FORMATS))
+        FORMATS.demand(name)
     return tuple(found)
 
 
