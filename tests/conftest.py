@@ -63,6 +63,12 @@ def root() -> Path:
     return ROOT
 
 
+@pytest.fixture(scope="session")
+def load_tool() -> Callable[[str], ModuleType]:
+    """A program of ``tools/`` by its name, as a module."""
+    return _tool
+
+
 @pytest.fixture(scope="session", autouse=True)
 def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """Tests neither see nor touch the user's cache, nor download."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import importlib
+from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 
 import cv2
 import numpy as np
@@ -14,10 +15,8 @@ from mien.data.manifest import Manifest, Row, load_manifest
 from mien.data.pixels import frame_count, read_clip
 
 
-def test_faces_move_and_people_stay_where_they_are(root: Path, tmp_path: Path) -> None:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(str(root / "tools"))
-        tool = importlib.import_module("moving_set")
+def test_faces_move_and_people_stay_where_they_are(load_tool: Callable[[str], ModuleType], tmp_path: Path) -> None:
+    tool = load_tool("moving_set")
     rng = np.random.default_rng(0)
     arrays = {}
     for split, count in (("train", 6), ("valid", 3)):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import importlib
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
@@ -12,10 +12,8 @@ from scipy.linalg import subspace_angles
 
 
 @pytest.fixture(scope="module")
-def tool(root: Path) -> ModuleType:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(str(root / "tools"))
-        return importlib.import_module("sdr")
+def tool(load_tool: Callable[[str], ModuleType]) -> ModuleType:
+    return load_tool("sdr")
 
 
 def planted(seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import importlib
 import json
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
@@ -52,10 +52,8 @@ class Brightness:
 
 
 @pytest.fixture(scope="module")
-def tool(root: Path) -> ModuleType:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(str(root / "tools"))
-        return importlib.import_module("short_apex")
+def tool(load_tool: Callable[[str], ModuleType]) -> ModuleType:
+    return load_tool("short_apex")
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import importlib
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
@@ -16,10 +16,8 @@ from mien.data.pictures import Picture
 
 
 @pytest.fixture(scope="module")
-def tool(root: Path) -> ModuleType:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(str(root / "tools"))
-        return importlib.import_module("signal_error")
+def tool(load_tool: Callable[[str], ModuleType]) -> ModuleType:
+    return load_tool("signal_error")
 
 
 def test_every_column_is_some_units(tool: ModuleType) -> None:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import importlib
-from pathlib import Path
+from collections.abc import Callable
 from types import ModuleType
 
 import cv2
@@ -41,10 +40,8 @@ class Mean(Slope):
 
 
 @pytest.fixture(scope="module")
-def tool(root: Path) -> ModuleType:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(str(root / "tools"))
-        return importlib.import_module("time_used")
+def tool(load_tool: Callable[[str], ModuleType]) -> ModuleType:
+    return load_tool("time_used")
 
 
 @pytest.fixture(scope="module")
