@@ -2,11 +2,11 @@
 
     python benchmarks/following.py FOLDER [--model head.npz]
 
-Every film in FOLDER is analysed three times by the default weights: with a search in every detection
-(``--search-every 1``), without ``follow``, and as it is by default. One thread; CPU seconds of decoding and of finding
-and following faces. Tracks, boxes and labels are compared with those of the first way; labels on frames that either way
-names (the others are "unclear"). With a morphable head (docs/rendered-people.md) the three ways also follow rendered
-people in the scenes of scenes.py, whose boxes are known.
+Every film in FOLDER is analysed four times by the default weights: with a search in every detection, without
+``follow``, with it in every frame, and as it is by default, in as many frames as windows need. One thread; CPU seconds
+of decoding and of finding and following faces. Tracks, boxes and labels are compared with those of the first way;
+labels on frames that either way names (the others are "unclear"). With a morphable head (docs/rendered-people.md) the
+four ways also follow rendered people in the scenes of scenes.py, whose boxes are known.
 """
 
 import argparse
@@ -20,17 +20,20 @@ from rounds import use_threads
 
 import mien
 from mien import media
+from mien.analysis.reading import see
 from mien.core.types import FaceCrop
-from mien.faces import follow
 from mien.faces.boxes import iou
 from mien.faces.mtcnn import Mtcnn
 from mien.faces.settings import FaceSettings
+from mien.models.record import shipped_records
 
 WAYS = {
-    "--search-every 1": FaceSettings(search_every=1),
-    "--no-follow": FaceSettings(follow=False),
-    "default": FaceSettings(),
+    "--search-every 1": mien.AnalysisSettings(FaceSettings(search_every=1), sparse=False),
+    "--no-follow": mien.AnalysisSettings(FaceSettings(follow=False), sparse=False),
+    "--no-sparse": mien.AnalysisSettings(sparse=False),
+    "default": mien.AnalysisSettings(),
 }
+RECORD = shipped_records()[0]
 FILMS = (".mp4", ".mov", ".mkv", ".avi", ".webm")
 
 
@@ -55,13 +58,14 @@ class Seen:
     probabilities: dict[tuple[int, int], np.ndarray]
 
 
-def look(film: Path, model: mien.ExpressionModel, settings: FaceSettings) -> Seen:
+def look(film: Path, model: mien.ExpressionModel, settings: mien.AnalysisSettings) -> Seen:
     """Analyse ``film``, and find its faces once more, alone."""
-    frames = model.analyze(film, mien.AnalysisSettings(faces=settings)).frames
+    frames = model.analyze(film, settings).frames
     keys = list(zip(frames.column("index").tolist(), frames.column("track").tolist(), strict=True))
     detector, start = Counting(), time.process_time()
     with media.open(film) as source:
-        for _ in follow(source, settings, model.record.preprocessing.crop_size, detector):
+        source.lazy = settings.sparse
+        for _ in see(source, model.record, settings, detector):
             pass
     seconds = time.process_time() - start
     boxes, rows = frames.column("box"), frames.column("probabilities")
@@ -92,10 +96,10 @@ def rendered(model: Path) -> list[str]:
         frames, truth = zip(*scenes.scene(cuts, name), strict=True)
         for way, settings in WAYS.items():
             detector, start = Counting(), time.process_time()
-            out = list(follow(frames, settings, 48, detector))
+            out = [seen for seen in see(frames, RECORD, settings, detector) if seen.frame is not None]
             seconds = time.process_time() - start
-            numbers = len({crop.track for _, crops in out for crop in crops})
-            found = sum(hits(crops, boxes) for (_, crops), boxes in zip(out, truth, strict=True))
+            numbers = len({crop.track for seen in out for crop in seen.crops})
+            found = sum(hits(seen.crops, boxes) for seen, boxes in zip(out, truth, strict=True))
             total[way] += found, numbers, detector.pixels / 1e6, seconds
             shown = sum(map(len, truth))
             rows.append(f"  {name}, {way}: {found} of {shown} faces, {numbers} numbers, {seconds:.2f} CPU s")
@@ -125,8 +129,9 @@ def measure(folder: Path) -> list[str]:
         rows.append(f"  {film.name}")
         rows += [f"    {row(way, one, always, model.record.calibration.threshold)}" for way, one in seen.items()]
         total = {way: total[way] + one.seconds for way, one in seen.items()}
-    before = total["--no-follow"]
-    rows.append(f"  faces, default against --no-follow: {before / total['default']:.2f} x as fast over all films")
+    for before in ("--no-follow", "--no-sparse"):
+        times = total[before] / max(total["default"], 1e-9)
+        rows.append(f"  decoding and faces, default against {before}: {times:.2f} x as fast over all films")
     return rows
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -253,3 +254,18 @@ def test_time_that_does_not_increase_is_refused() -> None:
 def test_settings_out_of_range_are_refused(length: int, seconds: float, step: float) -> None:
     with pytest.raises(ConfigError):
         Windows(length, seconds, step)
+
+
+def test_crops_that_were_not_looked_at_give_time_and_no_picture() -> None:
+    crops = [replace(one, looked=one.index % 3 == 0) for one in steady(2.0)]
+    clips = cut(Windows(4, 0.4, 0.2), crops)
+    whole = cut(Windows(4, 0.4, 0.2), steady(2.0))
+    assert [(clip.start, clip.end) for clip in clips] == [(clip.start, clip.end) for clip in whole]
+    assert {index % 3 for clip in clips for index in clip.indices} == {0}
+    assert max(np.abs(a.times - b.times).max() for a, b in zip(clips, whole, strict=True)) < 0.05
+
+
+def test_a_series_without_a_look_shows_what_it_has() -> None:
+    (clip,) = cut(Windows(2, 0.4, 0.2), [replace(one, looked=False) for one in steady(0.2)])
+    assert clip.start == 0.0
+    assert clip.end == pytest.approx(0.2)

@@ -113,11 +113,30 @@ def test_thinning_keeps_numbers_and_skips_the_conversion(encode: Encode, monkeyp
     path = encode("a.mp4", noise(25))
     converted = []
     real = video._VideoReader._pixels
-    monkeypatch.setattr(video._VideoReader, "_pixels", lambda self, frame: converted.append(1) or real(self, frame))
+    monkeypatch.setattr(video._VideoReader, "_pixels", lambda *given: converted.append(1) or real(*given))
     frames, _ = read(path, frame_rate=5)
     assert [frame.index for frame in frames] == [0, 5, 10, 15, 20]
     assert [frame.time for frame in frames] == pytest.approx([0, 0.2, 0.4, 0.6, 0.8])
     assert len(converted) == 5
+
+
+def test_lazy_frames_are_converted_when_asked_and_are_the_same(encode: Encode, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = encode("turned.mp4", [quarters(48, 64), quarters(48, 64) // 2] * 3, turn=(90, False))
+    whole, _ = read(path)
+    converted = []
+    real = video._VideoReader._pixels
+    monkeypatch.setattr(video._VideoReader, "_pixels", lambda *given: converted.append(1) or real(*given))
+    with media.open(path) as source:
+        source.lazy = True
+        frames = list(source)
+    assert not converted
+    assert {frame.image.size for frame in frames} == {0}
+    for frame, expected in zip(frames, whole, strict=True):  # after the source is closed, too
+        made = frame.developed()
+        assert (made.index, made.time) == (expected.index, expected.time)
+        np.testing.assert_array_equal(made.image, expected.image)
+        assert made.developed() is made
+    assert len(converted) == 6
 
 
 def test_only_one_frame_is_held_at_a_time(encode: Encode) -> None:

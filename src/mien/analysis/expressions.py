@@ -299,14 +299,16 @@ class ExpressionModel:
             got = next(name for name, on in late.items() if on)
             fix = "leave it out, or record it and use `mien analyze`"
             raise ConfigError("settings that need no more than what was seen so far", got, fix)
-        return settings
+        return replace(settings, sparse=False)
 
 
 def _opened(source: Any, settings: AnalysisSettings) -> Source:
     with library_work:
         from mien import media
 
-        return media.open(source, selection=settings.selection)
+        opened = media.open(source, selection=settings.selection)
+    opened.lazy = settings.sparse
+    return opened
 
 
 class _Notes:

@@ -48,7 +48,7 @@ class Reunion:
         for crop in crops:
             seen = self._tracks.setdefault(crop.track, _Seen(crop.time, crop.time))
             seen.last = crop.time
-            due = seen.looks < MOST_LOOKS and crop.time - seen.looked >= APART
+            due = crop.looked and seen.looks < MOST_LOOKS and crop.time - seen.looked >= APART
             if due and crop.quality.reason is None:
                 seen.total = seen.total + self._embed(crop.image[None])[0]
                 seen.looks, seen.looked = seen.looks + 1, crop.time

@@ -71,6 +71,9 @@ class AnalysisSettings:
     covered: float | None = None
     """Share of the face, 0 to 1, above which a face that something covers is abstained from, for weights that know
     (`mien train covered`). None: it is said, where they do, and nobody is abstained from for it."""
+    sparse: bool = True
+    """Look at the faces of a film half as often again as windows need, and nowhere else: 15 times a second with the
+    models that ship. In frames between, a face lies between its places. Off: in every frame. Live it is always off."""
     batch: int = 2
     """Windows per call of the network. Changes speed and memory, not the answer."""
     hash_source: bool = False

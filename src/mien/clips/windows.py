@@ -25,10 +25,11 @@ class Windows:
     """Cuts the crops of any number of interleaved tracks into clips.
 
     Every readable crop lies in the time of at least one clip. Crops with a ``quality.reason`` let time pass and are
-    left out. A clip has ``length`` places, the middles of equal parts of its time, each filled with the nearest crop;
-    a place that repeats the crop before it (a short track, a slow camera, a gap) has ``valid`` False. A window that
-    would show no crop beyond those of the clip before it gives no clip. Memory holds at most ``seconds`` of crops for
-    each live track.
+    left out; of those that were not looked at the time counts, and their images only where there are no others. A clip
+    has ``length`` places, the middles of equal parts of its time, each filled with the nearest crop; a place that
+    repeats the crop before it (a short track, a slow camera, a gap) has ``valid`` False. A window that would show no
+    crop beyond those of the clip before it gives no clip. Memory holds at most ``seconds`` of crops for each live
+    track.
 
     Args:
         length: crops in a clip, >= 1.
@@ -163,8 +164,9 @@ class _TrackWindows:
         # ask for the same crops there, of which an image model sees each once.
         parts = (np.arange(self._length) + 0.5) * (self._seconds / self._length)
         targets = start + parts - TIME_ROUNDING  # of two crops as near, the earlier, whatever the rounding
-        places = nearest(np.array([crop.time for crop in crops]) + frame_seconds(self._crops) / 2, targets)
-        chosen = [crops[place] for place in places]
+        shown = [crop for crop in crops if crop.looked] or crops
+        places = nearest(np.array([crop.time for crop in shown]) + frame_seconds(self._crops) / 2, targets)
+        chosen = [shown[place] for place in places]
         return [
             FaceClip(
                 track=chosen[0].track,

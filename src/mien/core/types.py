@@ -6,7 +6,8 @@ images uint8 RGB, scores and probabilities in [0, 1].
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from jaxtyping import Bool, Float, Float32, Float64, UInt8
@@ -20,6 +21,11 @@ def nothing() -> Float64[np.ndarray, " 0"]:
     return np.zeros(0)
 
 
+NO_PIXELS: UInt8[np.ndarray, "0 0 3"] = np.zeros((0, 0, 3), np.uint8)
+"""In the place of a picture that is not there."""
+NO_PIXELS.flags.writeable = False
+
+
 @dataclass(frozen=True, eq=False, slots=True)
 class Frame:
     """One picture of a source.
@@ -27,12 +33,18 @@ class Frame:
     Attributes:
         index: position in the stream as decoded, from 0 (frames skipped on purpose keep their number).
         time: seconds on the source's own clock, which is what players show of a film; never index / fps.
-        image: RGB, upright (rotation metadata applied).
+        image: RGB, upright (rotation metadata applied); 0 x 0 where it is yet to be made.
+        later: makes the image, of a frame whose pixels may not be needed (:meth:`developed`); None: it is there.
     """
 
     index: int
     time: float
     image: UInt8[np.ndarray, "h w 3"]
+    later: Callable[[], UInt8[np.ndarray, "h w 3"]] | None = None
+
+    def developed(self) -> Frame:
+        """The frame with its image."""
+        return self if self.later is None else replace(self, image=self.later(), later=None)
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -86,6 +98,8 @@ class FaceCrop:
         face: where it was found.
         image: aligned square crop, RGB.
         quality: the gates' measurements.
+        looked: False in a frame that was not looked at: the face lies between its places in the looks before and after,
+            image and sharpness are those of the look before.
     """
 
     track: int
@@ -94,6 +108,7 @@ class FaceCrop:
     face: Face
     image: UInt8[np.ndarray, "3 s s"]
     quality: Quality
+    looked: bool = True
 
 
 @dataclass(frozen=True, eq=False, slots=True)

@@ -32,13 +32,24 @@ class CutDetector:
 
         ``apart`` says that so much time has passed since the last picture that a scene changes meanwhile.
         """
-        least = LEAST_APART if apart else LEAST_CORRELATION
-        thumb = cv2.resize(grey, THUMB, interpolation=cv2.INTER_AREA).astype(np.float32)
-        last, self._last = self._last, thumb
-        if last is None:
+        thumb = _thumb(grey)
+        starts = self._starts(thumb, LEAST_APART if apart else LEAST_CORRELATION)
+        self._last = thumb
+        return starts
+
+    def ahead(self, grey: UInt8[np.ndarray, "h w"]) -> bool:
+        """What :meth:`push` would say; the last picture stays the last."""
+        return self._starts(_thumb(grey), LEAST_CORRELATION)
+
+    def _starts(self, thumb: Float32[np.ndarray, "h w"], least: float) -> bool:
+        if self._last is None:
             return False
-        change = float(np.abs(thumb - last).mean())
-        return change > LEAST_CHANGE and correlation(thumb, last) < least
+        change = float(np.abs(thumb - self._last).mean())
+        return change > LEAST_CHANGE and correlation(thumb, self._last) < least
+
+
+def _thumb(grey: UInt8[np.ndarray, "h w"]) -> Float32[np.ndarray, "h w"]:
+    return cv2.resize(grey, THUMB, interpolation=cv2.INTER_AREA).astype(np.float32)
 
 
 def correlation(a: Float32[np.ndarray, "*s"], b: Float32[np.ndarray, "*s"]) -> float:

@@ -36,8 +36,12 @@ def judge(face: Face, crop: UInt8[np.ndarray, "3 s s"], settings: FaceSettings) 
         crop: the aligned crop, RGB.
         settings: the gates' thresholds.
     """
-    size, sharp, turn = face.size, sharpness(crop), yaw(face.points)
-    reason = None
+    return gated(face, sharpness(crop), settings)
+
+
+def gated(face: Face, sharp: float, settings: FaceSettings) -> Quality:
+    """Likewise of a face whose crop has this :func:`sharpness`."""
+    size, turn, reason = face.size, yaw(face.points), None
     if size < settings.min_size:
         reason = "too small"
     elif abs(turn) > settings.max_yaw:

@@ -25,7 +25,7 @@ def within(frames: Iterable[Frame], region: Region, follow: Callable[[Iterable[F
     waiting: deque[tuple[Frame, tuple[int, int]]] = deque()
 
     def parts() -> Iterator[Frame]:
-        for frame in frames:
+        for frame in map(Frame.developed, frames):
             part, corner = _part(frame, region)
             waiting.append((frame, corner))
             yield part

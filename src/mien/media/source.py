@@ -16,7 +16,7 @@ from jaxtyping import Float64, Int, UInt8
 
 from mien.core.errors import SourceError
 from mien.core.names import printable
-from mien.core.types import Frame
+from mien.core.types import NO_PIXELS, Frame
 from mien.media.selection import Picker, Selection
 
 Kind = Literal["video", "image", "sequence", "camera", "array"]
@@ -82,12 +82,14 @@ class Shot:
         pixels: makes the upright RGB picture, uint8 (h, w, 3); raises SourceError when it cannot be read.
         duration: seconds it is shown for, where the source says so.
         index: its number in the source; None: one more than that of the shot before.
+        size: width and height of that picture, without making it; raises as ``pixels``. None: only making it tells.
     """
 
     time: float
     pixels: Callable[[], UInt8[np.ndarray, "h w 3"]]
     duration: float | None = None
     index: int | None = None
+    size: Callable[[], tuple[int, int]] | None = None
 
 
 def _nothing() -> None:
@@ -107,6 +109,7 @@ class Source:
         release: frees what the reader holds; called once.
         problems: damage met so far, one sentence each; empty for a sound source. Complete after the pass.
         selection: which frames are handed out.
+        lazy: frames come without their image, where its size is known without it; :meth:`Frame.developed` makes it.
         end: seconds up to which pictures were shown so far, as far as the source says; None where it does not.
         sizes: seconds, width and height of every picture that has another size than the one before it.
     """
@@ -116,6 +119,7 @@ class Source:
     release: Callable[[], None] = _nothing
     problems: list[str] = field(default_factory=list)
     selection: Selection = field(default_factory=Selection)
+    lazy: bool = False
     end: float | None = field(default=None, init=False)
     sizes: list[tuple[float, int, int]] = field(default_factory=list, init=False)
     _begun: bool = field(default=False, init=False, repr=False)
@@ -133,13 +137,17 @@ class Source:
         read = 0
         for index, shot in self._picked():
             try:
-                image = shot.pixels()
+                if self.lazy and shot.size is not None:
+                    (width, height), frame = shot.size(), Frame(index, shot.time, NO_PIXELS, shot.pixels)
+                else:
+                    frame = Frame(index, shot.time, shot.pixels())
+                    height, width = frame.image.shape[:2]
             except SourceError as error:
                 self.problems.append(str(error))
                 continue
             read += 1
-            self._note_size(shot.time, image)
-            yield Frame(index, shot.time, image)
+            self._note_size(shot.time, width, height)
+            yield frame
             if self._closed:  # never ask a released reader for more
                 return
         if not read:
@@ -159,8 +167,7 @@ class Source:
             came = f"{self.info.name} shows more than {self.selection.most_rate:g} pictures a second"
             self.problems.append(f"{came}: {picker.crowded} of them were passed over")
 
-    def _note_size(self, time: float, image: UInt8[np.ndarray, "h w 3"]) -> None:
-        height, width = image.shape[:2]
+    def _note_size(self, time: float, width: int, height: int) -> None:
         last = self.sizes[-1][1:] if self.sizes else (self.info.width, self.info.height)
         if (width, height) == last:
             return

@@ -19,7 +19,7 @@ from mien.core.settings import thread_count
 from mien.media.arrays import over_white
 from mien.media.clock import StreamClock
 from mien.media.keyframes import KeyGroups, Skipped, skip
-from mien.media.orientation import from_frame
+from mien.media.orientation import Orientation, from_frame
 from mien.media.selection import Selection
 from mien.media.source import Shot, Source, SourceInfo
 from mien.media.streams import (
@@ -156,7 +156,7 @@ class _VideoReader:
 
     def shots(self) -> Iterator[Shot]:
         """The frames in order of display, then a word on what was missing."""
-        yield Shot(self._first_time, partial(self._pixels, self._first), self._shown_for(self._first))
+        yield self._shot(self._first, self._first_time, self._shown_for(self._first))
         time, skipped = self._first_time, self._skip()
         until = time + (self._shown_for(self._first) or 0.0)
         index = 0
@@ -169,7 +169,7 @@ class _VideoReader:
             duration = self._shown_for(frame)
             time = self._clock.read(self._stamp(frame), duration)
             until = time + (duration or 0.0)
-            yield Shot(time, partial(self._pixels, frame), duration, index)
+            yield self._shot(frame, time, duration, index)
         if self._damaged:
             self.problems.append(f"{self._name} is damaged: {self._damaged} packets could not be decoded")
         if self._end is not None:
@@ -195,17 +195,27 @@ class _VideoReader:
     def _shown_for(self, frame: VideoFrame) -> float | None:
         return float(frame.duration * self._tick) if frame.duration and frame.duration > 0 else None
 
-    def _pixels(self, frame: VideoFrame) -> UInt8[np.ndarray, "h w 3"]:
-        self._demand_size(frame.width, frame.height)
+    def _shot(self, frame: VideoFrame, time: float, duration: float | None, index: int | None = None) -> Shot:
         if frame.width != self._oriented.width or frame.height != self._oriented.height:
             self._oriented, self._orientation = frame, from_frame(frame)
+        # Of the frame as it comes: its pixels may be asked for when others have come.
+        orientation = self._orientation
+        size, pixels = partial(self._size, frame, orientation), partial(self._pixels, frame, orientation)
+        return Shot(time, pixels, duration, index, size)
+
+    def _size(self, frame: VideoFrame, orientation: Orientation) -> tuple[int, int]:
+        self._demand_size(frame.width, frame.height)
+        return orientation.size(*self._square_size(frame))
+
+    def _pixels(self, frame: VideoFrame, orientation: Orientation) -> UInt8[np.ndarray, "h w 3"]:
+        self._demand_size(frame.width, frame.height)
         width, height = self._square_size(frame)
         if any(component.is_alpha for component in frame.format.components):
             rgba = frame.reformat(width=width, height=height, format="rgba").to_ndarray()
             image = over_white(rgba[..., :3], rgba[..., 3])
         else:
             image = frame.reformat(width=width, height=height, format="rgb24").to_ndarray()
-        return self._orientation.upright(image)
+        return orientation.upright(image)
 
     def _square_size(self, frame: VideoFrame) -> tuple[int, int]:
         """Width and height, as stored, once its pixels are square."""
