@@ -222,7 +222,8 @@ def test_a_term_of_the_loss_has_a_gradient(name: str) -> None:
     answer = Answer(logits, feature, attention=attention)
     targets = torch.eye(3)[torch.arange(6) % 3]
     points = torch.from_numpy(MEAN_FACE.copy()).float().expand(6, 1, -1, -1)
-    loss = term(answer, Step(torch.rand(6, 1, 1, 8, 8), targets, targets.argmax(1), 0, lambda: answer, {}, points))
+    step = Step(torch.rand(6, 1, 1, 8, 8), targets, targets.argmax(1), 0, lambda: answer, {}, points)
+    loss = term(answer, step._replace(mirrored=lambda: Answer(logits.detach().flip(1), feature.detach())))
     loss.backward()
     assert loss.ndim == 0
     read = [attention] if term.reads_attention else [logits, feature]

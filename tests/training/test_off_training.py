@@ -43,6 +43,8 @@ OPTIONS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     ),
     "dropped patches": ({"drop_patches": 0.0}, {"drop_patches": 0.9}),
     "covers": ({"augmentation": replace(RECIPE.augmentation, cover=0.0)}, {"augmentation": Augmentation(cover=0.9)}),
+    "layer scale": ({"layer_scale": False}, {"layer_scale": True}),
+    "optimizer": ({"fit": replace(FIT, optimizer="adamw")}, {"fit": replace(FIT, optimizer="muon")}),
     "sharpness": ({"fit": replace(FIT, sharpness=0.0)}, {"fit": replace(FIT, sharpness=0.05)}),
 }
 """What is off, with other fields of it changed; and what is on, where this can be seen in three steps."""

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from safetensors import safe_open
+from safetensors.torch import load_file, save_file
 
 from mien.core.errors import DataError
 from mien.core.labels import LABEL_SPACES
@@ -16,6 +17,7 @@ from mien.data.clip_transforms import ClipAugmentation
 from mien.data.manifest import Manifest, Row
 from mien.models.pretrain import MaskedAutoencoder, MaskedAutoencoderConfig
 from mien.models.s2d import S2D, S2DConfig
+from mien.models.vit import VisionTransformer, resize_positions
 from mien.training.loop import FitPlan
 from mien.training.pretrain import FIT, CropItems, PretrainRecipe, PretrainRun, PretrainTask, region_patches
 from mien.training.start import load_backbone
@@ -202,3 +204,20 @@ def test_regions_of_patches_lie_where_the_face_has_them() -> None:
     brows, eyes, nose, cheeks, mouth, chin = ((one * rows).sum() / one.sum() for one in region_patches(8))
     assert brows < eyes < nose < mouth < chin
     assert eyes < cheeks < chin
+
+
+def test_it_begins_as_another_vit_and_says_which_does_not_fit(folder: Path, tmp_path: Path) -> None:
+    """The first blocks of a deeper one, its positions resampled: after a step of no length that is what is written."""
+    torch.manual_seed(3)
+    deeper = VisionTransformer(48, 8, 48, 3, 4)
+    start, stop = tmp_path / "vit.safetensors", replace(QUICK, max_steps=1, lr=1e-12)
+    save_file(dict(deeper.state_dict()), start)
+    out = PretrainRun(folder, tmp_path / "run", fit=stop, recipe=RECIPE, start=start).run()
+    written = load_file(out)
+    for name, tensor in written.items():
+        first = deeper.state_dict()[name]
+        torch.testing.assert_close(tensor, resize_positions(first, 4) if name == "pos_embed" else first)
+    assert not any(name.startswith("blocks.2") for name in written)
+    narrow = replace(RECIPE, model=replace(TINY, dim=32))
+    with pytest.raises(DataError, match="fit the model"):
+        PretrainRun(folder, tmp_path / "narrow", fit=stop, recipe=narrow, start=start).run()

@@ -48,13 +48,14 @@ from mien.training.heads import (
     trained_heads,
 )
 from mien.training.identity import person_probe
-from mien.training.learner import Inputs, Learner, net_state
+from mien.training.learner import Inputs, Learner, demand_points, net_state
 from mien.training.loop import FitPlan, Report, fit
 from mien.training.recipe import ClipRecipe, FaceRecipe, Judged, MovingRecipe, Recipe
 from mien.training.sources import Batch, Beside
 from mien.training.start import build_on_paper, is_bare, start_recognizer
 from mien.training.task import Task, device_of
 from mien.training.terms import Setting, StyleLabels
+from mien.training.unfolded import unfold
 
 PROBED = 4000
 """Most items, or nearly, whose person is asked for."""
@@ -95,6 +96,8 @@ class LabelledTask(Task):
         net = recognizer.net
         net.learn_only(recipe.learn)
         freeze_layers(net, recipe.frozen)
+        if recipe.layer_scale:
+            unfold(net)
         net.checkpoint_blocks = recipe.checkpoint_blocks
         self.items, self.data, self.labels = len(self.source), self.source.loaded, self.source.labels
         self.idle_parameters = bool(net.needs)
@@ -117,7 +120,7 @@ class LabelledTask(Task):
             raise ConfigError("a network whose attention can leave patches out", got, "leave it out")
         self.learner = Learner(net, parts, identity.centre)
         if self.learner.wants_points:
-            _demand_points(landmarks is not None, recipe)
+            demand_points(landmarks is not None, recipe.mixing)
         self.module: nn.Module = self.learner
         self.start_epoch(0)
 
@@ -150,8 +153,9 @@ class LabelledTask(Task):
         if self.recipe.drop_patches:
             grid = self.size // self.recognizer.net.config.patch
             inputs = inputs._replace(heard=heard_patches(len(clips), grid, self.recipe.drop_patches, rng).to(device))
+        other = self.inputs(clips.flip(-1)) if self.learner.wants_mirrored else None
         parts: dict[str, Tensor] = module(
-            inputs, clips, targets, labels, self.epoch, plain, styles, known, who, progress
+            inputs, clips, targets, labels, self.epoch, plain, styles, known, who, progress, other
         )
         return parts
 
@@ -205,13 +209,6 @@ class LabelledTask(Task):
     def pictures(self, batch: Any) -> Tensor | None:
         """The first frames of the clips, as augmented; of items in memory none."""
         return batch[0][:, 0] if isinstance(batch, Batch | tuple | list) else None
-
-
-def _demand_points(known: bool, recipe: Recipe) -> None:
-    if not known:
-        raise ConfigError("a network with a landmark net for cues", "one without", "use --recipe.terms cues-mean")
-    if recipe.mixing.changes_clips:
-        raise ConfigError("clips that are not mixed, for cues", str(recipe.mixing), "switch mixing off")
 
 
 @dataclass(frozen=True)

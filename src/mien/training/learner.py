@@ -11,9 +11,11 @@ from jaxtyping import Bool, Float, Int64
 from torch import Tensor, nn
 
 from mien.core.errors import ConfigError
+from mien.data.mixing import Mixing
 from mien.models.net import Answer, Net
 from mien.training.identity import centred
 from mien.training.terms import Step, Term
+from mien.training.unfolded import folded
 
 NET = "net."
 """Before the names of the network's weights in a learner's state."""
@@ -62,6 +64,7 @@ class Learner(nn.Module):
         signals: Mapping[str, Float[Tensor, "b k"]] | None = None,
         subjects: Int64[Tensor, " b"] | None = None,
         progress: float = 0.0,
+        mirrored: Inputs | None = None,
     ) -> dict[str, Float[Tensor, ""]]:
         """Every term, weighed.
 
@@ -76,6 +79,7 @@ class Learner(nn.Module):
             signals: likewise.
             subjects: likewise.
             progress: likewise.
+            mirrored: what the network would take of the same clips mirrored; None where no term asks.
         """
         asked = {name: True for name in ("tokens", "middle") if self._reads(f"reads_{name}")}
         with watching(self.net, self._reads("reads_attention")) as seen:
@@ -103,8 +107,18 @@ class Learner(nn.Module):
             with torch.no_grad():
                 return Answer(*self.net(plain.frames, plain.landmark_map))
 
-        known = signals or {}
-        step = Step(clips, targets, labels, epoch, before_mixing, styles or {}, mixed.points, known, subjects, progress)
+        def in_the_mirror() -> Answer:
+            assert mirrored is not None
+            frames = mirrored.frames
+            # What dropout draws here is drawn anew afterwards: the first pass of the next step stays as it was.
+            with torch.no_grad(), torch.random.fork_rng([frames.device] if frames.is_cuda else []):
+                said = Answer(*self.net(frames, mirrored.landmark_map))
+            return centred(said, subjects) if self.centre and subjects is not None else said
+
+        known, other = signals or {}, None if mirrored is None else in_the_mirror
+        step = Step(
+            clips, targets, labels, epoch, before_mixing, styles or {}, mixed.points, known, subjects, progress, other
+        )
         return {name: self.weights[name] * term(answer, step) for name, term in self.terms.items()}
 
     def wants_plain(self, epoch: int) -> bool:
@@ -115,6 +129,11 @@ class Learner(nn.Module):
     def wants_points(self) -> bool:
         """Whether a term reads the landmarks of the clips."""
         return self._reads("reads_points")
+
+    @property
+    def wants_mirrored(self) -> bool:
+        """Whether a term asks for the answer to mirrored clips."""
+        return self._reads("reads_mirrored")
 
     def _reads(self, what: str) -> bool:
         return any(getattr(term, what) for term in self._terms())
@@ -152,5 +171,13 @@ def watching(net: nn.Module, wanted: bool) -> Iterator[list[Tensor]]:
 
 
 def net_state(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The network's weights of a learner's state."""
-    return {name.removeprefix(NET): tensor for name, tensor in state.items() if name.startswith(NET)}
+    """The network's weights of a learner's state, as the network has them in use."""
+    return folded({name.removeprefix(NET): tensor for name, tensor in state.items() if name.startswith(NET)})
+
+
+def demand_points(known: bool, mixing: Mixing) -> None:
+    """Raise ConfigError where a term reads landmarks and there are none, or they would be of mixed clips."""
+    if not known:
+        raise ConfigError("a network with a landmark net for cues", "one without", "use --recipe.terms cues-mean")
+    if mixing.changes_clips:
+        raise ConfigError("clips that are not mixed, for cues", str(mixing), "switch mixing off")

@@ -34,6 +34,7 @@ from mien.training import machine
 from mien.training.checkpoints import Checkpoints, save_state
 from mien.training.ema import Ema
 from mien.training.logs import Log, Report
+from mien.training.optimizers import make_optimizer, parted
 from mien.training.plan import FitPlan, learning_rate
 from mien.training.sharpness import Moment, uphill
 from mien.training.task import Task
@@ -96,11 +97,10 @@ class _Run:
         self.rng = torch.Generator().manual_seed(seed)
         self.net = task.module
         self.module = self.fabric.setup_module(task.module)
-        groups = task.groups(plan.weight_decay)
+        groups = parted(task.module, task.groups(plan.weight_decay), plan)
         self.scales = [group.pop("scale", 1.0) for group in groups]
         self.learning = [p for group in groups for p in group["params"]]
-        adamw = torch.optim.AdamW(groups, lr=plan.peak_lr, betas=(plan.beta1, plan.beta2))
-        self.optimizer: Any = self.fabric.setup_optimizers(adamw)
+        self.optimizer: Any = self.fabric.setup_optimizers(make_optimizer(groups, plan))
         self.average = Ema(self.net, plan.ema)
         self.order: Tensor | None = None
         self.epoch = self.step = 0

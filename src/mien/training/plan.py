@@ -20,7 +20,9 @@ class FitPlan:
         lr_batch: the batch that ``lr`` is meant for: another batch scales it in proportion. 0: never scaled.
         min_lr: learning rate at the end, as a share of ``lr``.
         warmup: share of all steps in which the rate rises from 0.
-        weight_decay: of AdamW, for parameters with two dimensions or more.
+        optimizer: adamw; or muon for the matrices of transformer blocks, AdamW for all else, at the same rates and
+            weight decay, see :mod:`mien.training.optimizers`.
+        weight_decay: for parameters with two dimensions or more.
         beta1: of AdamW.
         beta2: of AdamW.
         clip: largest norm of the gradient.
@@ -50,6 +52,7 @@ class FitPlan:
     lr_batch: int = 0
     min_lr: float = 0.01
     warmup: float = 0.05
+    optimizer: Literal["adamw", "muon"] = "adamw"
     weight_decay: float = 0.05
     beta1: float = 0.9
     beta2: float = 0.999
@@ -81,6 +84,8 @@ class FitPlan:
             raise ConfigError("sharpness of 0 or more", str(self.sharpness), "0.05 is usual, 0 turns it off")
         if self.sharpness and self.strategy == "fsdp":
             raise ConfigError("--fit.sharpness with whole weights on a device", "fsdp", "use --fit.strategy ddp")
+        if self.optimizer == "muon" and self.strategy == "fsdp":
+            raise ConfigError("--fit.optimizer muon with whole matrices on a device", "fsdp", "use --fit.strategy ddp")
         if not 0 <= self.ema < 1 or not 0 <= self.warmup < 1:
             raise ConfigError("ema and warmup in [0, 1)", f"{self.ema}, {self.warmup}", "change them")
         if self.batch % (self.world * self.accumulate):

@@ -34,6 +34,7 @@ from mien.models.torch_file import read_torch
 from mien.models.weights import write_tensors
 from mien.training.finish import demand_same
 from mien.training.loop import FitPlan, Report, fit
+from mien.training.start import load_trunk
 from mien.training.task import Task, device_of
 from mien.training.unlabelled import Crops, open_crops
 
@@ -121,12 +122,13 @@ class PretrainTask(Task):
         crops: all there are; some are held out.
         recipe: model and augmentation.
         seed: of the split and of everything random about the items; the model's weights come from torch's own numbers.
+        start: what the encoder begins as, see :func:`mien.training.start.load_trunk`; None: those numbers.
 
     Raises:
-        DataError: fewer than two crops.
+        DataError: fewer than two crops, or weights of another shape.
     """
 
-    def __init__(self, crops: Crops, recipe: PretrainRecipe, seed: int = 0) -> None:
+    def __init__(self, crops: Crops, recipe: PretrainRecipe, seed: int = 0, start: Path | None = None) -> None:
         if len(crops) < 2:
             raise DataError("two crops or more", str(len(crops)), "add pictures")
         self.recipe, self.crops = recipe, crops
@@ -136,7 +138,10 @@ class PretrainTask(Task):
         self.items = len(train)
         self.data = CropItems(crops, train, recipe, seed)
         self.preprocessing = Preprocessing(input_size=recipe.model.input_size)
-        self.module: nn.Module = MaskedAutoencoder(recipe.model)
+        model = MaskedAutoencoder(recipe.model)
+        if start is not None:
+            load_trunk(model.encoder, recipe.model.grid, start)
+        self.module: nn.Module = model
 
     def groups(self, weight_decay: float) -> list[dict[str, Any]]:
         """Weight decay for matrices and the patches' kernel; none for biases, norms and tokens."""
@@ -188,6 +193,8 @@ class PretrainRun:
         resume: go on from the last checkpoint.
         fit: optimisation.
         recipe: model and augmentation.
+        start: a plain ViT's .safetensors (timm names) that the encoder begins as: the first blocks of a deeper one, its
+            positions resampled; none: random numbers, as published.
     """
 
     data: Path
@@ -196,14 +203,15 @@ class PretrainRun:
     resume: bool = False
     fit: FitPlan = FIT
     recipe: PretrainRecipe = field(default_factory=PretrainRecipe)
+    start: Path | None = None
 
     def run(self, report: Report | None = None) -> Path:
         """Train; the path of the encoder's weights comes back."""
         torch.set_num_threads(thread_count())
         torch.manual_seed(self.fit.seed)
         crops = open_crops(self.data, self.fold, lambda text: report({"warning": text}) if report else None)
-        task = PretrainTask(crops, self.recipe, self.fit.seed)
-        demand_same(self.out / "run.json", self, ("recipe", "fold"))
+        task = PretrainTask(crops, self.recipe, self.fit.seed, self.start)
+        demand_same(self.out / "run.json", self, ("recipe", "fold", "start"))
         with whole_file(self.out / "run.json") as draft:
             draft.write_text(
                 json.dumps({"recipe": "pretrain", "fields": dataclasses.asdict(self)}, indent=2, default=str)

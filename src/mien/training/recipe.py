@@ -79,6 +79,8 @@ class Recipe(ABC):
         mixing: of the clips of a batch.
         drop_patches: probability for a clip that a block of its patches, up to two fifths of them, is missing from
             attention while training, for S2D: what is covered in use may be missing as well (Latent-OFER).
+        layer_scale: unfold the trunk's layer scale while training: the last matrices of a block's halves, several times
+            smaller than the others, learn as diag(g) W' of the usual spread. Written as ever.
         layer_decay: the learning rate falls by this factor per block from the head down.
         prompt_rate: share of the learning rate that prompters and adapters get; their output must not outgrow the
             trunk's tokens.
@@ -105,6 +107,7 @@ class Recipe(ABC):
     teacher_share: float = 0.5
     mixing: Mixing = mixing.NONE
     drop_patches: float = 0.0
+    layer_scale: bool = False
     layer_decay: float = 1.0
     prompt_rate: float = 1.0
     frozen: int = 0

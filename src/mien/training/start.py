@@ -22,7 +22,7 @@ from mien.models.nets import NetConfig, build
 from mien.models.record import ModelRecord, Preprocessing
 from mien.models.s2d import S2D, to_video
 from mien.models.shape import S2DConfig
-from mien.models.vit import resize_positions
+from mien.models.vit import VisionTransformer, resize_positions
 from mien.models.weights import Recognizer, load_weights, read_tensors
 from mien.models.window import resize_table
 
@@ -31,7 +31,12 @@ NUMBERED = re.compile(r"(backbone\.blocks|prompters|prompt_norms|adapters)\.(\d+
 
 
 def load_backbone(s2d: S2D, path: Path) -> None:
-    """Initial ViT weights with timm names into the trunk: the first blocks of a deeper one, positions resampled.
+    """:func:`load_trunk` into the trunk of a network."""
+    load_trunk(s2d.backbone, s2d.config.grid, path)
+
+
+def load_trunk(trunk: VisionTransformer, grid: int, path: Path) -> None:
+    """Initial ViT weights with timm names: the first blocks of a deeper one, positions resampled to grid x grid.
 
     Raises:
         DataError: missing, or of another width or patch.
@@ -40,16 +45,16 @@ def load_backbone(s2d: S2D, path: Path) -> None:
     if not path.is_file():
         raise DataError("a .safetensors file with ViT weights (timm names)", f"no file at {path}", "check the path")
     state = {name: tensor.float() for name, tensor in read_tensors(path).items()}
-    own = s2d.backbone.state_dict()
+    own = trunk.state_dict()
     if "pos_embed" in state and _is_square(state["pos_embed"]):
-        state["pos_embed"] = resize_positions(state["pos_embed"], s2d.config.grid)
+        state["pos_embed"] = resize_positions(state["pos_embed"], grid)
     kept = {name: tensor for name, tensor in state.items() if name in own}
     wrong = sorted(own.keys() - kept.keys()) or [k for k in own if own[k].shape != kept[k].shape]
     if wrong:
         raise DataError(
             "weights that fit the model", f"{path}: not for {', '.join(wrong[:3])}", "change the model's shape"
         )
-    s2d.backbone.load_state_dict(kept)
+    trunk.load_state_dict(kept)
 
 
 def _is_square(positions: torch.Tensor) -> bool:

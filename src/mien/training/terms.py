@@ -40,6 +40,7 @@ class Step(NamedTuple):
         signals: what is known beside the label, by signal; NaN where nothing is.
         subjects: number of each item's person; -1 for none.
         progress: share of the training that is done, in [0, 1).
+        mirrored: the answer to the clips mirrored, without gradient; None unless a term reads it.
     """
 
     clips: Float[Tensor, "b t _ s s"]
@@ -52,6 +53,7 @@ class Step(NamedTuple):
     signals: Mapping[str, Float[Tensor, "b k"]] = {}
     subjects: Int64[Tensor, " b"] | None = None
     progress: float = 0.0
+    mirrored: Callable[[], Answer] | None = None
 
 
 class Setting(NamedTuple):
@@ -79,6 +81,7 @@ class Term(nn.Module, ABC):
         reads_points: whether it asks for :attr:`Step.points`, of clips that are not mixed.
         reads_tokens: whether it asks for :attr:`mien.models.net.Answer.tokens`.
         reads_middle: whether it asks for :attr:`mien.models.net.Answer.middle`.
+        reads_mirrored: whether it asks for :attr:`Step.mirrored`, a pass more.
     """
 
     size: int = 0
@@ -86,6 +89,7 @@ class Term(nn.Module, ABC):
     reads_points: bool = False
     reads_tokens: bool = False
     reads_middle: bool = False
+    reads_mirrored: bool = False
 
     def reads_plain(self, epoch: int) -> bool:
         """Whether it asks for :attr:`Step.plain` in this epoch: a pass more where clips are mixed."""
@@ -174,6 +178,7 @@ TERMS: Registry[Callable[[Setting], Term]] = Registry(
         "cues": Place("mien.training.cued:Cues"),
         "cues-mean": Place("mien.training.cued:CuesOfTheMeanFace"),
         "cues-wrong": Place("mien.training.cued:WrongCues"),
+        "mirror": Place("mien.training.mirrored:Mirror"),
     },
 )
 """Terms that are built of a :class:`Setting` alone; a recipe names them as ``name`` or ``name=weight``."""
