@@ -201,11 +201,20 @@ def test_a_header_of_another_hand_is_refused(models, key: str, value) -> None:
         read_header(changed, "x.onnx")
 
 
+@pytest.mark.parametrize("target", ["onnx", "openvino"])
+def test_crops_of_another_side_are_refused(files, target: str) -> None:
+    network = open_file(files["video", target].path)
+    side = 2 * network.record.preprocessing.crop_size
+    with pytest.raises(ConfigError, match="torch"):
+        network.outputs(np.zeros((4, 1, 3, side, side), np.uint8))
+
+
 def test_an_exported_network_that_computes_no_numbers_says_so(files) -> None:
     network = OnnxNetwork(files["image", "onnx"].path)
+    side = network.record.preprocessing.crop_size
     network._run = lambda session, clips: np.full((len(clips), 8), np.nan, np.float32)
     with pytest.raises(WeightsError, match="that compute numbers"):
-        network.probabilities(np.zeros((1, 2, 3, 24, 24), np.uint8))
+        network.probabilities(np.zeros((1, 2, 3, side, side), np.uint8))
     network._run = lambda session, clips: np.zeros((len(clips), 7), np.float32)
     with pytest.raises(WeightsError, match="8 outputs"):
-        network.probabilities(np.zeros((1, 2, 3, 24, 24), np.uint8))
+        network.probabilities(np.zeros((1, 2, 3, side, side), np.uint8))

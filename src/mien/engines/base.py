@@ -13,7 +13,7 @@ from weakref import WeakSet
 import numpy as np
 from jaxtyping import Float, Float64, UInt8
 
-from mien.core.errors import NoLandmarksError, WeightsError
+from mien.core.errors import ConfigError, NoLandmarksError, WeightsError
 from mien.core.forks import library_work
 from mien.core.settings import calm_openmp, cpu_count, thread_count
 from mien.engines.header import Precision
@@ -84,8 +84,15 @@ class ExportedNetwork(ABC):
     def outputs(self, clips: UInt8[np.ndarray, "b t 3 h w"]) -> Float64[np.ndarray, "b m"]:
         """Logits of b clips of t aligned RGB crops, then the signals, before softmax and sigmoid.
 
-        Raises WeightsError for weights that give no numbers.
+        Raises:
+            ConfigError: crops of another side than the file was made for.
+            WeightsError: the weights give no numbers.
         """
+        side = self.record.preprocessing.crop_size
+        if clips.shape[-2:] != (side, side):
+            # OpenVINO may answer all the same: it reads the pixels on as if they were more clips.
+            got = " x ".join(map(str, clips.shape[-2:]))
+            raise ConfigError(f"crops of {side} x {side} pixels, as the file reads them", got, "use --backend torch")
         with library_work:
             answer: Float64[np.ndarray, "b m"] = self._run(self._opened(), np.ascontiguousarray(clips)).astype(
                 np.float64
