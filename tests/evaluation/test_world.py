@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import cv2
@@ -91,6 +92,16 @@ def test_a_face_that_is_not_found_is_a_wrong_answer(world: World) -> None:
     assert found["right_when_answered"] == pytest.approx(1 / 2)
 
 
+def test_figures_have_intervals_and_no_face_is_in_them() -> None:
+    targets, rows = np.array([0, 1] * 50), np.eye(3)[[0, 1] * 50] * 0.8 + 0.05
+    rows[:20] = NAN
+    found = Measure("m", ("a", "b", "c"), targets, rows, 0.5).to_dict()
+    assert found["accuracy"] == pytest.approx(0.8)
+    low, high = found["accuracy_interval"]
+    assert (low, high) == (pytest.approx(0.72, abs=0.02), pytest.approx(0.88, abs=0.02))  # of 100 throws at 0.8
+    assert found["mean_recall_interval"] == (pytest.approx(low, abs=0.02), pytest.approx(high, abs=0.02))
+
+
 def test_held_out_faces_are_measured_as_in_evaluation(world: World) -> None:
     found = world.measures[0].to_dict()
     assert found["recall"] == {"neutral": 1.0, "happiness": 0.5}
@@ -123,7 +134,7 @@ def test_a_set_without_any_face_has_figures_too() -> None:
 def test_tables_hold_every_set_and_the_files_are_written(world: World, tmp_path: Path) -> None:
     world.save(tmp_path)
     text = (tmp_path / "report.md").read_text()
-    assert "| seen | 3 | 1 | 33.3 | 25.0 |" in text
+    assert re.search(r"\| seen \| 3 \| 1 \| 33\.3 \(0\.0 to 100\.0\) \| 25\.0 \(", text)
     assert "| rendered people (people), by strength | neutral |" in text
     assert (tmp_path / "report.json").is_file()
 

@@ -7,14 +7,14 @@ not found counts as a wrong answer. Which set may choose and which only measures
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
-from jaxtyping import Bool, Float64, Int64
+from jaxtyping import Bool, Float64, Int, Int64
 
 from mien.core.errors import DataError, InputError
 from mien.core.labels import canonical
@@ -23,7 +23,7 @@ from mien.data.people.exact import EXACT, load_exact
 from mien.data.pictures import LABELS, PEOPLE, labelled_pictures
 from mien.evaluation.calibration import coverage
 from mien.evaluation.corruptions import CORRUPTIONS
-from mien.evaluation.metrics import expected_calibration_error
+from mien.evaluation.metrics import Interval, bootstrap, confusion, expected_calibration_error, uar, war
 from mien.evaluation.report import number, percent, write_report
 from mien.evaluation.runs import open_data
 from mien.evaluation.views import Progress, predict_clips
@@ -77,9 +77,18 @@ class Measure:
     @property
     def right(self) -> Bool[np.ndarray, " n"]:
         """Whether the likeliest expression is the true one; without a face it is not."""
-        right: Bool[np.ndarray, " n"] = np.nan_to_num(self.probabilities).argmax(1) == self.targets
-        right &= self.seen
+        right: Bool[np.ndarray, " n"] = self._said == self.targets
         return right
+
+    @property
+    def _said(self) -> Int64[np.ndarray, " n"]:
+        """The likeliest expression of every item; without a face one more than there are."""
+        return np.where(self.seen, np.nan_to_num(self.probabilities).argmax(1), len(self.labels))
+
+    def interval(self, figure: Callable[[Int[np.ndarray, "c c"]], float]) -> Interval:
+        """A figure of the confusion matrix and its 95 % interval, items drawn anew; no face is a wrong answer."""
+        given = self.targets, self._said, len(self.labels) + 1
+        return Interval(figure(confusion(*given)), *bootstrap(figure, *given))
 
     @property
     def recall(self) -> dict[str, float]:
@@ -94,6 +103,7 @@ class Measure:
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON; shares in [0, 1]."""
         seen, probabilities, targets = self.seen, self.probabilities, self.targets
+        accuracy, recall = self.interval(war), self.interval(uar)
         answered, precision = (
             coverage(self.threshold, probabilities[seen], targets[seen]) if seen.any() else (0.0, np.nan)
         )
@@ -101,8 +111,10 @@ class Measure:
         return {
             "items": len(targets),
             "no_face": int((~seen).sum()),
-            "accuracy": float(self.right.mean()),
-            "mean_recall": float(np.mean([*self.recall.values()])),
+            "accuracy": accuracy.value,
+            "accuracy_interval": accuracy[1:],
+            "mean_recall": recall.value,
+            "mean_recall_interval": recall[1:],
             "ece": number(ece),
             "answered": answered * float(seen.mean()),
             "right_when_answered": number(precision),
@@ -155,8 +167,9 @@ class World:
     def to_markdown(self) -> str:
         """A table of all sets, one of recalls, one a set of its groups, and the films."""
         facts = [(measure, measure.to_dict()) for measure in self.measures]
+        what = f"{self.model} (prior: {self.prior}; weights {self.sha256[:16]})"
         lines = [
-            f"{self.model} (prior: {self.prior}; weights {self.sha256[:16]}). In percent; no face counts as wrong.",
+            f"{what}. In percent, with 95 % intervals; no face counts as wrong.",
             "",
             "| faces | items | no face | right | mean recall | ECE | answered | right when answered |",
             "|---|---|---|---|---|---|---|---|",
@@ -183,13 +196,13 @@ class World:
 
 
 def _cells(found: dict[str, Any]) -> str:
-    shares = [found[name] for name in ("accuracy", "mean_recall")]
+    shares = [(found[name], found[f"{name}_interval"]) for name in ("accuracy", "mean_recall")]
     ece = "" if found["ece"] is None else f"{found['ece']:.3f}"
     precision = percent(np.nan if found["right_when_answered"] is None else found["right_when_answered"])
     return " | ".join(
         [
             *(str(found[name]) for name in ("items", "no_face")),
-            *(f"{100 * share:.1f}" for share in shares),
+            *(f"{100 * share:.1f} ({100 * low:.1f} to {100 * high:.1f})" for share, (low, high) in shares),
             *(ece, f"{100 * found['answered']:.1f}", precision.removesuffix(" %")),
         ]
     )

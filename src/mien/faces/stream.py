@@ -138,11 +138,11 @@ class _Follower:
         self.crops = settings.crops and pictures > 0
         self.twice = self.crops or pictures == 1
         self.seldom = SELDOM if settings.follow and settings.search_every > 1 else 1
-        self.tracker = Tracker(settings.max_gap, confirm=not (self.crops or isinstance(detector, FrameDetector)))
         self.guide, self.cuts, self.newcomers = Guide(), CutDetector(), Newcomers()
         # Asked of every frame, and a protocol takes its time to answer.
         self.near = detector if isinstance(detector, NearDetector) else None
         self.given = detector if isinstance(detector, FrameDetector) else None
+        self.tracker = Tracker(settings.max_gap, confirm=not (self.crops or self.given))
         # A given box is true of its own frame alone, and a still is no part of a motion.
         self.apart = 0.0 if pictures or self.given else 1 / look_rate
         self.held: list[Frame] = []  # since the last look
