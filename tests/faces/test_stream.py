@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import itertools
 import tracemalloc
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -285,7 +286,8 @@ def test_frames_may_come_at_uneven_times_and_change_their_size(heads, make):
 
 
 def test_a_grey_frame_is_refused(make):
-    grey = Frame(0, 0.0, np.zeros((10, 10), np.uint8))
+    grey = SimpleNamespace(index=0, time=0.0, image=np.zeros((10, 10), np.uint8))
+    grey.developed = lambda: grey
     with pytest.raises(SourceError, match="RGB"):
         list(follow([grey], SETTINGS, 64, make.FakeDetector(lambda i, c: [])))
 
