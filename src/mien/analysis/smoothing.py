@@ -27,11 +27,9 @@ import numpy as np
 from jaxtyping import Bool, Float, Float64, Int
 
 from mien.core.absence import LEAST_MISSED, is_over
-from mien.core.types import NEUTRAL, UNCLEAR, Prediction, Span
+from mien.core.types import NEUTRAL, TIME_ROUNDING, UNCLEAR, Prediction, Span
 
 LOW_CONFIDENCE = "low confidence"
-# A gap of exactly max_gap is bridged although both times were rounded to the stream's time base.
-TIME_ROUNDING = 1e-6
 AT_ONCE = 128
 """Frames whose sums are held as lists."""
 

@@ -15,10 +15,7 @@ from jaxtyping import Float64, Int64
 
 from mien.core.absence import is_over
 from mien.core.errors import ConfigError
-from mien.core.types import FaceClip, FaceCrop
-
-# Times are read from streams in whole ticks and rounded to floats; a tick is never this fine.
-TIME_ROUNDING = 1e-6
+from mien.core.types import TIME_ROUNDING, FaceClip, FaceCrop
 
 
 class Windows:

@@ -16,6 +16,10 @@ Region = tuple[float, float, float, float]
 """A part of every frame of a source: x0, y0, x1, y1 in pixels of the upright frame, right and lower edge excluded."""
 
 
+TIME_ROUNDING = 1e-6
+"""Seconds: times are read from streams in whole ticks and rounded to floats; a tick is never this fine."""
+
+
 def nothing() -> Float64[np.ndarray, " 0"]:
     """A row without columns: what a model says beside the expression when it says nothing."""
     return np.zeros(0)

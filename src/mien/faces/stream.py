@@ -13,7 +13,7 @@ from jaxtyping import UInt8
 
 from mien.core.errors import InputError, SourceError
 from mien.core.forks import library_work
-from mien.core.types import Face, FaceCrop, Frame
+from mien.core.types import TIME_ROUNDING, Face, FaceCrop, Frame
 from mien.faces.again import look_again, whole_picture
 from mien.faces.align import align, frame_to_crop, points_in_box
 from mien.faces.boxes import iou
@@ -40,9 +40,6 @@ LOOK_SIDE = 12
 
 MOST_OVERLAP = 0.4
 """Overlap of two guided boxes from which on the picture's motion cannot say whose it is."""
-
-TIME_ROUNDING = 1e-6
-"""Of times read from streams, in seconds."""
 
 SELDOM = 4
 """How many times fewer searches are due while faces are followed: looks at small copies stand in for the others."""
