@@ -113,8 +113,8 @@ def in_engines(model: LoadedModel, clips: list[np.ndarray], folder: Path, target
 
 def faces(folder: Path, record: ModelRecord) -> list[np.ndarray]:
     """Windows of the real faces in the sample clips."""
-    settings = AnalysisSettings()
-    return face_clips([str(folder / name) for name in CLIPS], record, settings.window, settings.stride)
+    pace = AnalysisSettings().pace(record.frames, record.window)
+    return face_clips([str(folder / name) for name in CLIPS], record, pace.window, pace.step)
 
 
 def cosine(ours: np.ndarray, theirs: np.ndarray) -> float:

@@ -63,9 +63,9 @@ def height(strength: np.ndarray) -> int:
 
 def spans_of(network: Network, crops: np.ndarray, rate: float, settings: AnalysisSettings) -> list[Span]:
     """What an analysis says of the crops (t, 3, s, s) of one face, ``rate`` a second."""
-    frames = settings.frames or network.record.frames
-    windows = Windows(frames, settings.window, settings.stride, settings.faces.max_gap)
-    answers = Answers(network, settings.batch, settings.window + settings.faces.max_gap)
+    pace = settings.pace(network.record.frames, network.record.window)
+    windows = Windows(*pace, settings.faces.max_gap)
+    answers = Answers(network, settings.batch, pace.window + settings.faces.max_gap)
     clips = []
     for index, image in enumerate(crops):
         clips += windows.push(FaceCrop(1, index, index / rate, FACE, image, GOOD))

@@ -221,6 +221,7 @@ def test_provenance_tells_how_to_repeat_it(model: ExpressionModel, lenient: Anal
     }
     assert facts["settings"]["faces"]["min_size"] == 10.0
     assert facts["settings"]["window"] == lenient.window
+    assert facts["pace"] == {"frames": 4, "window": 0.4, "step": 0.2}
     assert facts["source"]["bytes"] == video.stat().st_size
     assert facts["source"]["mtime_ns"] == video.stat().st_mtime_ns
     assert len(facts["source"]["sha256"]) == 64
@@ -358,3 +359,21 @@ def test_pictures_in_memory_are_drawn_in_the_colours_they_were_read_in(
         with media.open(result.draw(tmp_path / f"{number}.mp4", strip=False)) as drawn:
             red, _, blue = next(iter(drawn)).image[-5:, 100:].reshape(-1, 3).mean(0)
         assert red > 200 > 80 > blue
+
+
+def test_a_window_is_as_long_as_the_models_clips_were(lenient: AnalysisSettings) -> None:
+    network = BrightnessNetwork()
+    network.record = dataclasses.replace(network.record, window=2.0)  # type: ignore[misc]
+    model, film = ExpressionModel(network), one_face([DARK] * 100)  # 4 s
+    asked = {}
+    for name, settings in (("as trained", lenient), ("as asked", dataclasses.replace(lenient, window=0.4))):
+        network.batches.clear()
+        asked[name] = model.analyze(film, settings).provenance["pace"], sum(network.batches)
+    assert asked["as trained"] == ({"frames": 4, "window": 2.0, "step": 1.0}, 3)
+    assert asked["as asked"] == ({"frames": 4, "window": 0.4, "step": 0.2}, 19)
+    network.batches.clear()
+    assert [span.label for span in model.watch(film, lenient)] == ["neutral"]
+    assert sum(network.batches) == 3
+    with pytest.raises(ConfigError, match=r"at most the window's 0\.4 s"):
+        ExpressionModel(BrightnessNetwork()).analyze(film, dataclasses.replace(lenient, step=1.5))
+    assert len(model.analyze(film, dataclasses.replace(lenient, step=1.5)).spans) == 1

@@ -255,7 +255,7 @@ def spans_of_video(
     The network is taken to answer the mean of its frames, which it does before temporal training.
     """
     chosen, rng = chosen or AnalysisSettings(), np.random.default_rng(0)
-    windows = Windows(8, chosen.window, chosen.stride)
+    windows = Windows(*chosen.pace(8))
     starts = np.arange(len(shown)) / fps
     clips = [clip for i, share in enumerate(shown) for clip in windows.push(crop_of(i, starts[i], share))]
     predictions = []

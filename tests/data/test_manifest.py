@@ -74,6 +74,8 @@ WRONG: dict[str, Callable[[dict], object]] = {
     "a word as crop size": lambda body: body.update(crop_size="100"),
     "crops of nothing": lambda body: body.update(crop_size=0),
     "a word as labels": lambda body: body["labels"].update(labels="abc"),
+    "no frame a second": lambda body: body.update(rate=0),
+    "a pace in words": lambda body: body.update(rate="25"),
     "a label twice": lambda body: body["labels"]["labels"].append("anger"),
     "labels in a list": lambda body: body.update(labels=[]),
     "a list as name": lambda body: body.update(name=[1]),

@@ -151,7 +151,7 @@ def test_what_cannot_be_read_is_named(tmp_path: Path, path: str, kind: str, port
 def test_a_video_without_its_index_is_named(sample_clip, tmp_path: Path) -> None:
     whole, torn = sample_clip("face_noface.mov"), tmp_path / "torn.mov"
     data = whole.read_bytes()
-    assert video_frames(whole)[1] == ()
+    assert video_frames(whole).problems == ()
     torn.write_bytes(data[: len(data) * 3 // 4])
     with pytest.raises(DataError, match=r"torn\.mov"):  # its index was at the end
         video_frames(torn)
@@ -165,9 +165,9 @@ def test_a_video_that_breaks_off_says_so(tmp_path: Path, portrait: np.ndarray) -
         for _ in range(50):
             container.mux(stream.encode(av.VideoFrame.from_ndarray(portrait, format="rgb24")))
         container.mux(stream.encode(None))
-    assert video_frames(path) == (50, ())
+    assert video_frames(path) == (50, (), 25)
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-    frames, problems = video_frames(path)
+    frames, problems, _ = video_frames(path)
     assert 10 < frames < 40
     assert any("torn.avi" in problem for problem in problems)
 

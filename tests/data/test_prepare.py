@@ -119,6 +119,7 @@ def test_a_clip_becomes_one_persons_frames(raw: Path, tmp_path: Path) -> None:
     assert sorted(path.name for path in (tmp_path / "out/crops/A/Sad/1").iterdir()) == [
         f"{n:05d}.jpg" for n in range(12)
     ]
+    assert made.rate == pytest.approx(30, abs=0.6), "of the film; the folder of frames says nothing"
 
 
 def test_some_frames_of_a_clip_spread_over_it(raw: Path, tmp_path: Path) -> None:
@@ -129,6 +130,7 @@ def test_some_frames_of_a_clip_spread_over_it(raw: Path, tmp_path: Path) -> None
         "00007",
         "00010",
     ]
+    assert load_manifest(tmp_path / "out").rate is None, "some of a clip's frames have another pace in every clip"
 
 
 def test_frames_without_the_person_are_left_out(head: np.ndarray) -> None:

@@ -122,9 +122,12 @@ def test_self_distillation_resumes_exactly(rows: Manifest, tmp_path: Path, mode:
     assert (filled > 0).any() == (mode == "anchors")
 
 
-def test_a_run_writes_weights_that_know_where_they_come_from(data: Path, tmp_path: Path) -> None:
+def test_a_run_writes_weights_that_know_where_they_come_from(rows: Manifest, tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    replace(rows, rate=10.0).save(data)
     path = LabelledRun(data, tmp_path, name="mine", fit=FIT, recipe=VIDEO).run()
     record = load_model(path).record
+    assert record.window == 0.2, "two frames of ten a second; use looks at as long a piece"
     assert (record.dataset, record.fold, record.protocol) == ("synthetic", 0, "clean")
     assert record.config["frames"] == 2
     assert record.frames == 2
@@ -214,6 +217,13 @@ def test_a_recipe_names_any_network_and_asks_only_for_what_it_has() -> None:
             start_recognizer(*recipe.shape(), labels, None, LANDMARKS, PLAIN)
     with pytest.raises(ConfigError, match="did you mean cnn"):
         ClipRecipe(model="cnm").shape()
+
+
+def test_a_clip_lasts_as_long_in_use_as_in_training(rows: Manifest) -> None:
+    paced = replace(rows, rate=25.0)
+    assert replace(VIDEO, frames=16, rate=4).window(paced) == 2.56
+    assert VIDEO.window(rows) is None, "a set that does not know its pace"
+    assert ClipRecipe().window(paced) is None, "a model for which time does not count"
 
 
 def test_the_video_model_starts_as_the_mean_of_the_image_model() -> None:

@@ -95,7 +95,8 @@ def follow_live(
     Memory holds a few seconds of answers a face, however long the source lasts. A frame with a face seen for the first
     time is held back until a second detection confirms it (``settings.faces.detect_every`` frames at most).
     """
-    spans = LiveSpans(rule, settings.window, settings.stride)
+    pace = settings.pace(network.record.frames, network.record.window)
+    spans = LiveSpans(rule, pace.window, pace.step)
     faces = CurrentFaces(rule, network.record.signals)
     for reading in read(frames, network, settings, 1, detector):
         seen = faces.push(reading)

@@ -72,9 +72,9 @@ def see(
         from mien.clips.windows import Windows
         from mien.faces import follow
 
-    length = settings.frames or record.frames
-    windows = Windows(length, settings.window, settings.stride, settings.faces.max_gap)
-    rate = LOOKS * length / settings.window if settings.sparse else inf
+    pace = settings.pace(record.frames, record.window)
+    windows = Windows(*pace, settings.faces.max_gap)
+    rate = LOOKS * pace.frames / pace.window if settings.sparse else inf
     followed = follow(frames, settings.faces, record.preprocessing.crop_size, detector, pictures, rate)
     with closing(work_ahead(map(_without_pixels, followed), ahead) if ahead else followed) as found:
         for frame, crops in found:
@@ -108,7 +108,8 @@ def read(
         pictures: how many still pictures the source is made of, 0 for a film; see :func:`mien.faces.stream.follow`.
     """
     # A lost face's last window comes when the gap is over.
-    answers = Answers(network, batch, reach=settings.window + settings.faces.max_gap)
+    pace = settings.pace(network.record.frames, network.record.window)
+    answers = Answers(network, batch, reach=pace.window + settings.faces.max_gap)
     with closing(see(frames, network.record, settings, detector, ahead, pictures)) as seen:
         for one in seen:
             predictions = answers.push(one.clips)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import get_args
+from typing import NamedTuple, get_args
 
 from mien.analysis.filters import MOST_WIDTH, FilterKind
 from mien.core.compound import LEAST, CompoundRule
@@ -12,6 +12,23 @@ from mien.core.compound import Kind as CompoundKind
 from mien.core.errors import ConfigError
 from mien.faces.settings import FaceSettings
 from mien.media.selection import MOST_PIXELS, MOST_RATE, Selection
+
+WINDOW = 0.4
+"""Seconds of a window where neither the settings nor the model say it."""
+
+
+class Pace(NamedTuple):
+    """How long the network looks at once, and how often.
+
+    Attributes:
+        frames: of a window.
+        window: its seconds.
+        step: seconds from one window to the next.
+    """
+
+    frames: int
+    window: float
+    step: float
 
 
 @dataclass(frozen=True)
@@ -27,8 +44,9 @@ class AnalysisSettings:
 
     faces: FaceSettings = field(default_factory=FaceSettings)
     """Finding and following faces."""
-    window: float = 0.4
-    """Seconds of video the network sees at once. An expression much shorter than this is averaged away."""
+    window: float | None = None
+    """Seconds of video the network sees at once. An expression much shorter than this is averaged away. None: as long
+    as the model's clips were in training, where its file says so, which those of video models do; else 0.4."""
     step: float | None = None
     """Seconds from one window to the next, at most the window. None: half the window."""
     frames: int | None = None
@@ -81,9 +99,10 @@ class AnalysisSettings:
     time at which the file was written."""
 
     def __post_init__(self) -> None:
-        self._demand(self.window > 0, "a window longer than 0 s", self.window)
-        within = 0 < self.stride <= self.window
-        self._demand(within, f"a step above 0 and at most the window's {self.window} s", self.step)
+        self._demand(self.window is None or self.window > 0, "a window longer than 0 s", self.window)
+        self._demand(self.step is None or self.step > 0, "a step above 0 s", self.step)
+        if self.window is not None:
+            _ = self.pace(self.frames or 1)  # which refuses a step that is longer
         self._demand(self.threshold is None or 0 <= self.threshold <= 1, "a threshold from 0 to 1", self.threshold)
         self._demand(self.min_span >= 0, "a min_span of at least 0 s", self.min_span)
         self._demand(self.frames is None or self.frames >= 1, "at least 1 frame of a window", self.frames)
@@ -113,7 +132,17 @@ class AnalysisSettings:
         rule = CompoundRule(self.compound_rule, self.compound_least, self.compound_pairs)
         return rule if self.compound else None
 
-    @property
-    def stride(self) -> float:
-        """The step in seconds, its default filled in."""
-        return self.window / 2 if self.step is None else self.step
+    def pace(self, frames: int, window: float | None = None) -> Pace:
+        """How looks follow each other, with what the model's file says where nothing is set.
+
+        Args:
+            frames: of a clip, by the model's record.
+            window: seconds of a clip, by that record; None: it says nothing.
+
+        Raises:
+            ConfigError: the step is longer than the window, so that faces in between would never be read.
+        """
+        seconds = self.window or window or WINDOW
+        step = seconds / 2 if self.step is None else self.step
+        self._demand(step <= seconds, f"a step above 0 and at most the window's {seconds:g} s", self.step)
+        return Pace(self.frames or frames, seconds, step)

@@ -78,6 +78,7 @@ def _print_one(record: ModelRecord, as_json: bool) -> None:
         print_json(record_facts(record))
         return
     pixels = record.preprocessing
+    lasts = "" if record.window is None else f", of {record.window:g} s"
     facts = {
         "labels": ", ".join(record.labels.labels),
         **({"says beside": ", ".join(one.name for one in record.signals)} if record.signals else {}),
@@ -89,7 +90,7 @@ def _print_one(record: ModelRecord, as_json: bool) -> None:
         **_misjudged(record.scores),
         "use": "expressions shown, not emotions felt; not at work or in schools (EU AI Act, Art. 5), no identification",
         **{f"--prior {name}": _reading(reading, name == record.prior) for name, reading in record.readings.items()},
-        "input": f"{record.frames} frames of {pixels.input_size} x {pixels.input_size}, {pixels.colour}",
+        "input": f"{record.frames} frames of {pixels.input_size} x {pixels.input_size}, {pixels.colour}{lasts}",
         "parameters": _millions(record),
         "size": _size(record),
         "sha256": record.sha256,

@@ -33,6 +33,7 @@ class Inspected:
         digest: of the decoded pixels of its first, middle and last frame: equal for exact duplicates.
         hashes: perceptual hashes of those frames; of a single frame, one.
         thumbs: and their thumbnails.
+        rate: frames a second of a video; None where it is not known.
     """
 
     state: State
@@ -41,6 +42,7 @@ class Inspected:
     digest: bytes = b""
     hashes: UInt64[np.ndarray, " k"] | None = None
     thumbs: UInt8[np.ndarray, "k 16 16"] | None = None
+    rate: float | None = None
 
 
 Place = tuple[str, str]
@@ -106,15 +108,17 @@ def _absent(manifest: Manifest, row: Row) -> Inspected | None:
 
 
 def _seen(manifest: Manifest, row: Row) -> Inspected:
-    frames = frame_count(manifest, row)
-    problems = video_frames(manifest.root / row.path)[1] if row.kind == "video" else ()
+    if row.kind == "video":
+        frames, problems, rate = video_frames(manifest.root / row.path)
+    else:
+        frames, problems, rate = frame_count(manifest, row), (), None
     images = list(_shown(manifest, row, frames))
     digest = hashlib.blake2b(digest_size=16)
     for image in images:
         digest.update(np.array(image.shape, np.int64).tobytes() + image.tobytes())
     hashes = np.array([perceptual_hash(image) for image in images], np.uint64)
     thumbs = np.stack([thumbnail(image) for image in images])
-    return Inspected("well", "; ".join(problems), frames, digest.digest(), hashes, thumbs)
+    return Inspected("well", "; ".join(problems), frames, digest.digest(), hashes, thumbs, rate)
 
 
 def _shown(manifest: Manifest, row: Row, frames: int) -> Iterator[UInt8[np.ndarray, "3 h w"]]:

@@ -37,6 +37,8 @@ NAMES = "surrogateescape"
 """How bytes that are no UTF-8 stand in the name of a file, as Python has them."""
 MOST_SIDE = 8192
 """Of crops, in pixels."""
+RATES = 1e-3, 1e4
+"""Least and most frames a second of clips."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +82,7 @@ class Manifest:
             release's own crops.
         notes: what the reader found out about the release, one sentence each ("labels counted from 1").
         signals: what is known of items beside their label, see :mod:`mien.data.beside`.
+        rate: frames a second that its clips were taken at, their median; None where it is not known.
     """
 
     name: str
@@ -89,6 +92,7 @@ class Manifest:
     crop_size: int | None = None
     notes: tuple[str, ...] = field(default=())
     signals: tuple[Signal, ...] = ()
+    rate: float | None = None
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -158,6 +162,8 @@ class Manifest:
         }
         if self.signals:
             body["signals"] = [signal.to_dict() for signal in self.signals]
+        if self.rate is not None:
+            body["rate"] = self.rate
         with whole_file(folder / SET) as draft:
             draft.write_text(json.dumps(body, indent=2) + "\n", "utf-8")
 
@@ -183,6 +189,9 @@ def load_manifest(folder: Path) -> Manifest:
             checks.text("name or note", value)
         if size is not None:
             checks.whole("crop_size", size, 1, MOST_SIDE)
+        rate = body.get("rate")
+        if rate is not None:
+            checks.real("rate", rate, *RATES)
         root = (folder / body["root"]).resolve()
         signals = parse_signals(body.get("signals", []))
         rows = tuple(_read_rows(folder / ROWS, labels, signals))
@@ -190,7 +199,7 @@ def load_manifest(folder: Path) -> Manifest:
         raise DataError(error.expected, f"{folder / SET}: {error.got}", fix) from error
     except (LookupError, TypeError, ValueError, OSError) as error:
         raise DataError(expected, f"{folder}: {type(error).__name__}: {error}", fix) from error
-    return Manifest(name, labels, rows, root, size, notes, signals)
+    return Manifest(name, labels, rows, root, size, notes, signals, rate)
 
 
 def _read_rows(path: Path, labels: LabelSpace, signals: tuple[Signal, ...]) -> Iterator[Row]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 from jaxtyping import Int, UInt8
@@ -35,7 +35,7 @@ def frame_count(manifest: Manifest, row: Row) -> int:
         DataError: missing, unreadable, or without a frame.
     """
     if row.kind == "video":
-        return video_frames(manifest.root / row.path)[0]
+        return video_frames(manifest.root / row.path).frames
     if row.kind == "frames":
         return len(_frame_files(manifest.root / row.path))
     return 1
@@ -63,8 +63,22 @@ def read_clip(manifest: Manifest, row: Row, indices: Int[np.ndarray, " t"] | Non
     return _stacked(images, wanted, path)
 
 
-def video_frames(path: Path) -> tuple[int, tuple[str, ...]]:
-    """How many frames of a video can be decoded, and what is wrong with the rest of it, one sentence each.
+class Video(NamedTuple):
+    """What decoding a video showed.
+
+    Attributes:
+        frames: how many can be decoded.
+        problems: what is wrong with the rest of it, one sentence each.
+        rate: frames a second, as its container says; None where it does not.
+    """
+
+    frames: int
+    problems: tuple[str, ...]
+    rate: float | None
+
+
+def video_frames(path: Path) -> Video:
+    """Count the frames of a video.
 
     Raises:
         DataError: none at all.
@@ -74,13 +88,13 @@ def video_frames(path: Path) -> tuple[int, tuple[str, ...]]:
 
 
 @lru_cache(maxsize=1 << 16)
-def _count(path: Path, changed: int, size: int) -> tuple[int, tuple[str, ...]]:
+def _count(path: Path, changed: int, size: int) -> Video:
     """By path and state of the file, as training asks for the same clips in every epoch."""
 
-    def counted() -> tuple[int, tuple[str, ...]]:
+    def counted() -> Video:
         with open_source(path) as source:
             frames = sum(1 for _ in source.shots)
-            return frames, tuple(source.problems)
+            return Video(frames, tuple(source.problems), source.info.frame_rate)
 
     return _said_of(path, counted)
 

@@ -12,6 +12,7 @@ import json
 import platform
 import re
 import shutil
+import statistics
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -32,7 +33,7 @@ from mien.data.crops import CROPS, DRAFTS, Cropper, Job, Outcome
 from mien.data.datasets import DataSet, find_dataset
 from mien.data.face_groups import ByFace
 from mien.data.inspect_items import Place, distinct, place_of
-from mien.data.manifest import Manifest, Row
+from mien.data.manifest import RATES, Manifest, Row
 from mien.data.names import crop_names, is_clip
 from mien.data.pool import spread
 from mien.data.sounds import SOUND, SoundKeeper
@@ -179,7 +180,8 @@ def prepare(
     if by_face is not None:
         manifest, note = by_face.split(manifest, progress and partial(progress, "face"))
         notes.append(note)
-    manifest = dataclasses.replace(manifest, notes=(*release.notes, *notes))
+    rate = None if crop and settings.frames is not None else _rate(manifest, release, findings)
+    manifest = dataclasses.replace(manifest, notes=(*release.notes, *notes), rate=rate)
     seconds["all"] = time.monotonic() - started
     report = Report(findings, manifest, outcomes, left_out, about, seconds)
     _write(report, out / REPORT)
@@ -271,6 +273,14 @@ def _outcomes(cropper: Cropper, jobs: list[Job], workers: int, progress: Progres
     finally:
         shutil.rmtree(cropper.out / DRAFTS, ignore_errors=True)
     return [outcome for outcome in outcomes if outcome is not None]
+
+
+def _rate(manifest: Manifest, release: Manifest, findings: CheckUp) -> float | None:
+    """Frames a second of the films that are in the manifest, their median; None: it has none, or no film says."""
+    kept = {(row.fold, row.id) for row in manifest.rows}
+    items = distinct([row for row in release.rows if (row.fold, row.id) in kept])
+    rates = [rate for row in items if (rate := findings.looks[place_of(row)].rate) and RATES[0] <= rate <= RATES[1]]
+    return round(statistics.median(rates), 3) if rates else None
 
 
 def _moved(row: Row, found: Mapping[Place, Outcome]) -> Row:

@@ -74,10 +74,11 @@ def choose_clips(
     if at is not None and at < 0:
         raise ConfigError("a moment of 0 s or later", f"{at} s", "give seconds as players show them")
     settings = settings or AnalysisSettings()
+    reach = settings.pace(model.record.frames, model.record.window).window + settings.faces.max_gap
     best = _Best(model, settings.batch, at, track)
     with media.open(source, selection=settings.selection) as frames:
         seen = _counted(frames, frames.expected, progress)
-        for one in see(_until(seen, at, settings), model.record, settings, detector, pictures=frames.info.pictures):
+        for one in see(_until(seen, at, reach), model.record, settings, detector, pictures=frames.info.pictures):
             for clip in one.clips:
                 best.add(clip)
         info, problems = frames.info, list(frames.problems)
@@ -95,12 +96,12 @@ def _counted(frames: Iterable[Frame], total: int | None, progress: Progress | No
             progress(done, total, frame.time)
 
 
-def _until(frames: Iterable[Frame], at: float | None, settings: AnalysisSettings) -> Iterator[Frame]:
+def _until(frames: Iterable[Frame], at: float | None, reach: float) -> Iterator[Frame]:
     """Frames up to where no window that shows ``at`` can begin any more, nor a face seen there be still unconfirmed."""
     later = 0
     for frame in frames:
         later += at is not None and frame.time > at
-        if at is not None and later > LEAST_MISSED and frame.time > at + settings.window + settings.faces.max_gap:
+        if at is not None and later > LEAST_MISSED and frame.time > at + reach:
             return
         yield frame
 

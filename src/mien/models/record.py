@@ -40,6 +40,8 @@ MOST_ANCHORS = 1024
 MOST_CLIP_FRAMES, MOST_CLIP_BYTES = 1024, 1 << 29
 """Of the crops of one clip, which are in memory for every face in sight."""
 LEAST_STD, MOST_PIXEL = 1e-3, 1e3
+WINDOWS = 0.01, 60.0
+"""Least and most seconds of a window that weights can ask for."""
 GET_AGAIN = "get the file again, or update mien"
 
 
@@ -83,6 +85,7 @@ class ModelRecord:
         preprocessing: how frames become input.
         config: fields of the network's configuration, such as :class:`mien.models.shape.S2DConfig`.
         frames: how many frames a clip has in use.
+        window: seconds that these were taken from in training, and are in use; None: analysis decides.
         temperature: of the reading ``trained``: logits are divided by it before the softmax (calibration, Guo et al.,
             arXiv 1706.04599).
         threshold: of that reading: probability under which the default analysis answers "unclear".
@@ -112,6 +115,7 @@ class ModelRecord:
     preprocessing: Preprocessing
     config: dict[str, Any]
     frames: int = 16
+    window: float | None = None
     temperature: float = 1.0
     threshold: float = 0.0
     trained_on: str = ""
@@ -135,6 +139,8 @@ class ModelRecord:
     def __post_init__(self) -> None:
         checks.file_name("name", self.name)
         checks.whole("frames", self.frames, 1, MOST_CLIP_FRAMES)
+        if self.window is not None:
+            checks.real("window", self.window, *WINDOWS)
         size = 3 * self.frames * self.preprocessing.crop_size**2
         checks.demand(size <= MOST_CLIP_BYTES, "frames x crop_size^2 x 3", f"at most {MOST_CLIP_BYTES} bytes", size)
         checks.demand(isinstance(self.calibrations, dict), "calibrations", "readings by name", self.calibrations)
@@ -218,6 +224,8 @@ class ModelRecord:
             del body["calibrations"], body["prior"]
         if not self.bias:
             del body["bias"]
+        if self.window is None:
+            del body["window"]
         return json.dumps({"format": FORMAT, **body})
 
 

@@ -359,6 +359,7 @@ class LabelledRun:
             preprocessing=task.preprocessing,
             config={},
             frames=self.recipe.frames,
+            window=self.recipe.window(rows),
             temperature=calibrated.reading.temperature,
             threshold=calibrated.reading.threshold,
             bias=calibrated.reading.bias,

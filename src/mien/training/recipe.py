@@ -24,7 +24,7 @@ from mien.data.pixels import read_clip
 from mien.data.transforms import Augmentation
 from mien.evaluation.views import predict_clips
 from mien.models.nets import NetConfig
-from mien.models.record import ModelRecord, Preprocessing
+from mien.models.record import WINDOWS, ModelRecord, Preprocessing
 from mien.models.shape import Fusion, S2DConfig
 from mien.models.weights import Recognizer
 from mien.models.zoo import LoadedModel, named_shape
@@ -138,6 +138,10 @@ class Recipe(ABC):
     def has_time(self) -> bool:
         """Whether the model has temporal parts."""
 
+    def window(self, rows: Manifest) -> float | None:
+        """Seconds that a clip is shown to the network for, where time counts for it and the set knows its pace."""
+        return None
+
     @property
     def every_vote(self) -> bool:
         """Whether faces without a majority are learned from, too."""
@@ -228,6 +232,12 @@ class ClipRecipe(Recipe):
     def has_time(self) -> bool:
         """See :class:`Recipe`."""
         return self.temporal
+
+    def window(self, rows: Manifest) -> float | None:
+        """See :class:`Recipe`."""
+        if not self.temporal or rows.rate is None:
+            return None
+        return min(max(self.frames * self.rate / rows.rate, WINDOWS[0]), WINDOWS[1])
 
     @property
     def mirrors(self) -> bool:

@@ -205,7 +205,8 @@ def _manifest(exact: Exact, settings: PeopleSettings, out: Path) -> Manifest:
         f"{len(set(exact.person.tolist()))} persons, {settings.each} items of each, none in two splits",
         f"movements, 68 points, pose, gaze and blinks of every frame: {EXACT}",
     )
-    return Manifest("people", LABELS, rows, out.resolve(), settings.size, notes)
+    rate = settings.rate if settings.frames > 1 else None
+    return Manifest("people", LABELS, rows, out.resolve(), settings.size, notes, rate=rate)
 
 
 def _digest(path: Path) -> str:
