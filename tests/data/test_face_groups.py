@@ -71,6 +71,7 @@ def test_nobody_is_in_two_splits_and_nothing_else_is_kept(embedder: Path, releas
     assert [splits[str(person)] for person in (1, 4, 7, 10)] != [{"test"}] * 4, "whoever was in train stays out of test"
     assert [replace(row, split="train") for row in after.rows] == [replace(row, split="train") for row in usual.rows]
     assert "12 faces" in after.notes[-1]
+    assert "only where these are face crops" in after.notes[-1], "nothing was cropped"
     files = [{path.name for path in (tmp_path / name).iterdir()} for name in ("apart", "usual")]
     assert files[0] == files[1]
     assert not any(row.subject for row in after.rows)

