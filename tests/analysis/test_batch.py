@@ -415,6 +415,16 @@ def test_nonsense_is_refused_before_any_work(run: Run, options: dict) -> None:
         run(["a.mp4"], **options)
 
 
+@pytest.mark.parametrize(
+    "settings", [{"step": 0.5}, {"most_yaw": 20.0}, {"covered": 0.2}, {"compound": True}], ids=lambda one: "".join(one)
+)
+@pytest.mark.parametrize("workers", [1, 2])
+def test_what_the_model_cannot_follow_is_refused_once(run: Run, settings: dict, workers: int) -> None:
+    """Not once a source: a step longer than its windows, limits of what it does not say, pairs of labels it lacks."""
+    with pytest.raises(ConfigError):
+        run(["a.mp4", "b.mp4"], settings=AnalysisSettings(**settings), workers=workers)
+
+
 def test_an_output_folder_that_cannot_be_is_refused_before_any_work(model: ExpressionModel, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(ConfigError, match="folder for the results"):

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from mien.analysis.expressions import ExpressionModel
+from mien.analysis.fitting import demand_fit
 from mien.analysis.folders import (
     KEYS,
     Place,
@@ -165,13 +166,14 @@ def analyze_many(
         early (Ctrl-C) stops at once, keeps all that is finished and leaves nothing half-written.
 
     Raises:
-        ConfigError: a shard that is none, fewer than one worker, an unknown executor, or a folder that cannot be
-            written to; at once, before anything is done.
+        ConfigError: a shard that is none, fewer than one worker, an unknown executor, settings that the model cannot
+            follow, or a folder that cannot be written to; at once, before anything is done.
         MissingDependencyError: a format needs a package that is not installed; likewise.
     """
     if workers < 1:
         raise ConfigError("at least 1 worker", str(workers), "use 1, or the number of your CPU cores divided by 2")
     demand_packages((outputs or Outputs()).formats)
+    demand_fit(model.record, settings or AnalysisSettings())
     demand_writable(Path(out), "the results")
     names = folder_names(sources, Path(out))
     places = take_shard([Place(source, Path(out) / name) for source, name in zip(sources, names, strict=True)], shard)

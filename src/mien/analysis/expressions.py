@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 from jaxtyping import Float, UInt8
 
-from mien.analysis.covers import REASON, demand_known, too_covered, warnings
+from mien.analysis.covers import REASON, too_covered, warnings
 from mien.analysis.current import Now, follow_live
 from mien.analysis.filters import filtered
+from mien.analysis.fitting import demand_fit
 from mien.analysis.held import pickled, unpickled
 from mien.analysis.live import LiveSpans
 from mien.analysis.plugins import PlugIns
@@ -29,9 +30,8 @@ from mien.analysis.smoothing import (
     track_spans,
 )
 from mien.analysis.state import demand_unchanged, state_of
-from mien.analysis.turned import TURNED, demand_pose, turned
+from mien.analysis.turned import TURNED, turned
 from mien.analysis.upright import leaning
-from mien.core.compound import places_of
 from mien.core.errors import ConfigError
 from mien.core.forks import library_work
 from mien.core.settings import thread_count
@@ -178,10 +178,7 @@ class ExpressionModel:
                 face is no error: its result has no spans.
         """
         settings = settings or AnalysisSettings()
-        if settings.compounds is not None:
-            places_of(self.record.labels.labels, settings.compounds.pairs)  # or it is refused, before the work
-        demand_pose(self.record.signals, settings.most_yaw)
-        demand_known(self.record.signals, settings.covered)
+        demand_fit(self.record, settings)
         state = state_of(source)
         if bgr:
             from mien.media.arrays import Pictures

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow
 
 from mien.analysis.expressions import load
+from mien.analysis.fitting import demand_fit
 from mien.core.child import Answer, Tell
 from mien.core.settings import limit_threads
 from mien.report.formats.parquet import KEY, as_table
@@ -50,6 +51,7 @@ def analyst(asked: Asked, threads: int) -> Answer:
     """
     limit_threads(threads)  # before the model asks
     model = load(asked.model, asked.backend, prior=asked.prior, signals=asked.signals)
+    demand_fit(model.record, asked.settings)
 
     def answer(film: Film | None, _: Tell) -> dict[str, Any]:
         if film is None:
