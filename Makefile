@@ -19,9 +19,8 @@ study: $(VENV)/.installed-study $(SAMPLES)/.fetched  ## a study of the two clips
 	@test -z "$(FACES)" || $(BIN)/mien validate "$(FACES)" -o out/validation
 	@echo "look at out/study/study.html, then at notes.csv and quality.csv beside it; docs/study.md says what is in the others"
 
-# Each process takes tests that stand together, so that what a module sets up is made once, then helps the other.
 test: $(VENV)/.installed-dev $(SAMPLES)/.fetched browser  ## run the tests; make test ARGS="tests/cli -k doctor"
-	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal $(ARGS)
+	$(BIN)/python -m pytest -n $(JOBS) $(ARGS)
 
 test-scale: $(VENV)/.installed-scale $(SAMPLES)/.fetched  ## run the tests of sweeps that need Ray and an object store
 	$(BIN)/python -m pytest -m "scale and not campaign" $(ARGS)
