@@ -113,7 +113,7 @@ def in_engines(model: LoadedModel, clips: list[np.ndarray], folder: Path, target
 
 def faces(folder: Path, record: ModelRecord) -> list[np.ndarray]:
     """Windows of the real faces in the sample clips."""
-    pace = AnalysisSettings().pace(record.frames, record.window)
+    pace = AnalysisSettings().pace(record)
     return face_clips([str(folder / name) for name in CLIPS], record, pace.window, pace.step)
 
 

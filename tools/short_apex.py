@@ -63,7 +63,7 @@ def height(strength: np.ndarray) -> int:
 
 def spans_of(network: Network, crops: np.ndarray, rate: float, settings: AnalysisSettings) -> list[Span]:
     """What an analysis says of the crops (t, 3, s, s) of one face, ``rate`` a second."""
-    pace = settings.pace(network.record.frames, network.record.window)
+    pace = settings.pace(network.record)
     windows = Windows(*pace, settings.faces.max_gap)
     answers = Answers(network, settings.batch, pace.window + settings.faces.max_gap)
     clips = []

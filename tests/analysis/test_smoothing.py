@@ -5,6 +5,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+from brightness import BrightnessNetwork
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -255,7 +256,7 @@ def spans_of_video(
     The network is taken to answer the mean of its frames, which it does before temporal training.
     """
     chosen, rng = chosen or AnalysisSettings(), np.random.default_rng(0)
-    windows = Windows(*chosen.pace(8))
+    windows = Windows(*chosen.pace(replace(BrightnessNetwork.record, frames=8)))
     starts = np.arange(len(shown)) / fps
     clips = [clip for i, share in enumerate(shown) for clip in windows.push(crop_of(i, starts[i], share))]
     predictions = []

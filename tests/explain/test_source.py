@@ -80,7 +80,7 @@ def test_at_a_moment_the_clips_around_it(video: Path) -> None:
     assert clips[2].start <= 1.7 < clips[2].end
     early = chosen(video, at=0.3)
     assert sorted(early) == [1, 2]
-    assert abs((early[1].start + early[1].end) / 2 - 0.3) <= LENIENT.pace(1).step / 2 + 0.02
+    assert abs((early[1].start + early[1].end) / 2 - 0.3) <= LENIENT.pace(Brightness.record).step / 2 + 0.02
 
 
 def test_a_moment_is_answered_without_reading_on(video: Path) -> None:

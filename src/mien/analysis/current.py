@@ -95,7 +95,7 @@ def follow_live(
     Memory holds a few seconds of answers a face, however long the source lasts. A frame with a face seen for the first
     time is held back until a second detection confirms it (``settings.faces.detect_every`` frames at most).
     """
-    pace = settings.pace(network.record.frames, network.record.window)
+    pace = settings.pace(network.record)
     spans = LiveSpans(rule, pace.window, pace.step)
     faces = CurrentFaces(rule, network.record.signals)
     for reading in read(frames, network, settings, 1, detector):

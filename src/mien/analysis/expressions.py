@@ -259,7 +259,7 @@ class ExpressionModel:
             detector: used instead of the one ``settings.faces`` names.
         """
         settings = self._for_live(settings)
-        _, window, step = settings.pace(self.record.frames, self.record.window)
+        _, window, step = settings.pace(self.record)
         live = LiveSpans(self._rule(settings), window, step)
         with _opened(camera, settings) as frames:
             for reading in read(frames, self._network, settings, 1, detector, pictures=frames.info.pictures):

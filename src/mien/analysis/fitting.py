@@ -20,4 +20,4 @@ def demand_fit(record: ModelRecord, settings: AnalysisSettings) -> None:
         places_of(record.labels.labels, settings.compounds.pairs)
     demand_pose(record.signals, settings.most_yaw)
     demand_known(record.signals, settings.covered)
-    settings.pace(record.frames, record.window)
+    settings.pace(record)

@@ -54,7 +54,7 @@ def provenance(
         "detector": detector,
         **({} if boxes is None else {"detector_file": source_facts(boxes)}),
         "settings": asdict(settings),
-        "pace": settings.pace(record.frames, record.window)._asdict(),
+        "pace": settings.pace(record)._asdict(),
         "source": source_facts(origin, settings.hash_source),
         "engine": engine,
         "software": {"python": platform.python_version(), **{name: _version(of) for name, of in LIBRARIES.items()}},

@@ -72,7 +72,7 @@ def see(
         from mien.clips.windows import Windows
         from mien.faces import follow
 
-    pace = settings.pace(record.frames, record.window)
+    pace = settings.pace(record)
     windows = Windows(*pace, settings.faces.max_gap)
     rate = LOOKS * pace.frames / pace.window if settings.sparse else inf
     followed = follow(frames, settings.faces, record.preprocessing.crop_size, detector, pictures, rate)
@@ -108,7 +108,7 @@ def read(
         pictures: how many still pictures the source is made of, 0 for a film; see :func:`mien.faces.stream.follow`.
     """
     # A lost face's last window comes when the gap is over.
-    pace = settings.pace(network.record.frames, network.record.window)
+    pace = settings.pace(network.record)
     answers = Answers(network, batch, reach=pace.window + settings.faces.max_gap)
     with closing(see(frames, network.record, settings, detector, ahead, pictures)) as seen:
         for one in seen:

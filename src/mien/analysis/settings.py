@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import NamedTuple, get_args
+from typing import TYPE_CHECKING, NamedTuple, get_args
 
 from mien.analysis.filters import MOST_WIDTH, FilterKind
 from mien.core.compound import LEAST, CompoundRule
@@ -12,6 +12,9 @@ from mien.core.compound import Kind as CompoundKind
 from mien.core.errors import ConfigError
 from mien.faces.settings import FaceSettings
 from mien.media.selection import MOST_PIXELS, MOST_RATE, Selection
+
+if TYPE_CHECKING:
+    from mien.models.record import ModelRecord
 
 WINDOW = 0.4
 """Seconds of a window where neither the settings nor the model say it."""
@@ -102,7 +105,7 @@ class AnalysisSettings:
         self._demand(self.window is None or self.window > 0, "a window longer than 0 s", self.window)
         self._demand(self.step is None or self.step > 0, "a step above 0 s", self.step)
         if self.window is not None:
-            _ = self.pace(self.frames or 1)  # which refuses a step that is longer
+            self._step_of(self.window)
         self._demand(self.threshold is None or 0 <= self.threshold <= 1, "a threshold from 0 to 1", self.threshold)
         self._demand(self.min_span >= 0, "a min_span of at least 0 s", self.min_span)
         self._demand(self.frames is None or self.frames >= 1, "at least 1 frame of a window", self.frames)
@@ -132,17 +135,17 @@ class AnalysisSettings:
         rule = CompoundRule(self.compound_rule, self.compound_least, self.compound_pairs)
         return rule if self.compound else None
 
-    def pace(self, frames: int, window: float | None = None) -> Pace:
+    def pace(self, record: ModelRecord) -> Pace:
         """How looks follow each other, with what the model's file says where nothing is set.
-
-        Args:
-            frames: of a clip, by the model's record.
-            window: seconds of a clip, by that record; None: it says nothing.
 
         Raises:
             ConfigError: the step is longer than the window, so that faces in between would never be read.
         """
-        seconds = self.window or window or WINDOW
-        step = seconds / 2 if self.step is None else self.step
-        self._demand(step <= seconds, f"a step above 0 and at most the window's {seconds:g} s", self.step)
-        return Pace(self.frames or frames, seconds, step)
+        window = self.window or record.window or WINDOW
+        return Pace(self.frames or record.frames, window, self._step_of(window))
+
+    def _step_of(self, window: float) -> float:
+        """Its default filled in. Raises ConfigError for one that is longer than the window."""
+        step = window / 2 if self.step is None else self.step
+        self._demand(step <= window, f"a step above 0 and at most the window's {window:g} s", self.step)
+        return step

@@ -79,7 +79,7 @@ def _in_int8(options: Export, model: LoadedModel, plain: Exported) -> Exported:
     from mien.engines.quantize import face_clips, quantize
     from mien.media import expand
 
-    pace = AnalysisSettings().pace(model.record.frames, model.record.window)
+    pace = AnalysisSettings().pace(model.record)
     clips = face_clips(expand(options.calibrate), model.record, pace.window, pace.step)
     note(f"int8: {len(clips)} windows with a face in the clips")
     return quantize(model, plain, clips, force=options.force)

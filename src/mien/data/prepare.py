@@ -249,9 +249,8 @@ def _cropped(
 
 def _with_sound(release: Manifest, manifest: Manifest, out: Path, workers: int, progress: Progress | None) -> list[str]:
     """Keep the sound of the films that have crops; how many have any."""
-    kept = {(row.fold, row.id) for row in manifest.rows}
     names = crop_names(release.rows)
-    items = distinct([row for row in release.rows if (row.fold, row.id) in kept])
+    items = _items_of(manifest, release)
     jobs = [Job(row, names[place_of(row)], 0) for row in items]
     count = 0
     for done, (_, heard) in enumerate(spread(SoundKeeper(release.root, out), jobs, workers), 1):
@@ -259,6 +258,12 @@ def _with_sound(release: Manifest, manifest: Manifest, out: Path, workers: int, 
         if progress is not None:
             progress("sound", done, len(jobs))
     return [f"the sound of {count} of {len(jobs)} items is kept in {SOUND}/"]
+
+
+def _items_of(manifest: Manifest, release: Manifest) -> list[Row]:
+    """The release's rows of what is in the manifest, an item once."""
+    kept = {(row.fold, row.id) for row in manifest.rows}
+    return distinct([row for row in release.rows if (row.fold, row.id) in kept])
 
 
 def _outcomes(cropper: Cropper, jobs: list[Job], workers: int, progress: Progress | None) -> list[Outcome]:
@@ -278,9 +283,8 @@ def _outcomes(cropper: Cropper, jobs: list[Job], workers: int, progress: Progres
 
 def _rate(manifest: Manifest, release: Manifest, findings: CheckUp) -> float | None:
     """Frames a second of the films that are in the manifest, their median; None: it has none, or no film says."""
-    kept = {(row.fold, row.id) for row in manifest.rows}
-    items = distinct([row for row in release.rows if (row.fold, row.id) in kept])
-    rates = [rate for row in items if (rate := findings.looks[place_of(row)].rate) and RATES[0] <= rate <= RATES[1]]
+    looks = [findings.looks[place_of(row)] for row in _items_of(manifest, release)]
+    rates = [rate for look in looks if (rate := look.rate) and RATES[0] <= rate <= RATES[1]]
     return round(statistics.median(rates), 3) if rates else None
 
 

@@ -74,7 +74,7 @@ def choose_clips(
     if at is not None and at < 0:
         raise ConfigError("a moment of 0 s or later", f"{at} s", "give seconds as players show them")
     settings = settings or AnalysisSettings()
-    reach = settings.pace(model.record.frames, model.record.window).window + settings.faces.max_gap
+    reach = settings.pace(model.record).window + settings.faces.max_gap
     best = _Best(model, settings.batch, at, track)
     with media.open(source, selection=settings.selection) as frames:
         seen = _counted(frames, frames.expected, progress)
