@@ -64,6 +64,23 @@ def fragile(asked: Asked, threads: int) -> Answer:
     return answer
 
 
+def late(asked: Asked, threads: int) -> Answer:
+    """As :func:`stub`, but the first who begins a film with such a name hangs."""
+    really = stub(asked, threads)
+
+    def answer(film: Film | None, tell: Tell) -> dict[str, Any]:
+        if (
+            film is not None
+            and "hangs" in film.uri.rpartition("/")[2]
+            and not (first := Path(f"{film.uri}.begun")).exists()
+        ):
+            first.touch()
+            time.sleep(600)
+        return really(film, tell)
+
+    return answer
+
+
 def broken(asked: Asked, threads: int) -> Answer:
     """Cannot even begin."""
     raise SourceError("a model", "none", "install it again")

@@ -10,6 +10,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,7 @@ from programs import programs
 
 pytestmark = pytest.mark.scale
 TINY = Asked("s2d-tiny")
-PATIENCE = 600.0
+PATIENCE = 300.0
 
 
 @pytest.fixture
@@ -80,12 +81,15 @@ def test_twelve_films_are_the_same_rows_as_on_this_machine(twelve: Path, tmp_pat
     assert not (clustered / "meanwhile").exists() or not list((clustered / "meanwhile").rglob("*.parquet"))
 
 
-def test_a_driver_that_is_killed_loses_nothing_and_doubles_nothing(tmp_path: Path, start: Start, monkeypatch) -> None:
+@pytest.mark.parametrize("kills", [2, pytest.param(5, marks=pytest.mark.campaign)])
+def test_a_driver_that_is_killed_loses_nothing_and_doubles_nothing(
+    tmp_path: Path, start: Start, monkeypatch, kills: int
+) -> None:
     monkeypatch.setenv(roles.LOG, str(log := tmp_path / "log"))
     monkeypatch.setenv("SWEEP_SECONDS", "0.3")
     films, out = grey(tmp_path / "films", 40), tmp_path / "out"
     begun = 0
-    moments = np.random.default_rng(11).uniform(0.0, 1.5, 5)
+    moments = np.random.default_rng(11).uniform(0.0, 1.5, kills)
     for moment in moments:
         process = start(films, out)
         wait_for(log, begun + 1, process)
@@ -142,6 +146,49 @@ def test_a_node_that_is_lost_loses_nothing_and_doubles_nothing(tmp_path: Path, s
         assert sorted(by_name(out)) == sorted(path.name for path in films.iterdir())
     finally:
         cluster.shutdown()
+
+
+LOST = {"NodeID": "b", "Alive": False, "DeathReason": 2, "Resources": {}}
+
+
+def test_a_node_of_whose_films_ray_says_nothing_is_not_waited_for(
+    tmp_path: Path, cluster_gone: None, monkeypatch
+) -> None:
+    import ray
+
+    from mien.scale import cluster
+
+    monkeypatch.setattr(cluster, "GRACE", 1.0)
+    films, out = grey(tmp_path / "films", 4), tmp_path / "out"
+    begun = (films / "grey000.mp4").rename(films / "hangs.mp4").with_suffix(".mp4.begun")
+    nodes = ray.nodes
+    monkeypatch.setattr(ray, "nodes", lambda: [*nodes(), LOST | {"Alive": not begun.exists()}])
+    care = Care(limit=60, attempts=1)
+    count = sweep([str(films)], str(out), engine="ray", crew=Crew(2), orders=Orders(TINY, "", care, role=roles.late))
+    assert (count.done, count.failed) == (4, 0)
+    assert {row["status"] for row in by_name(out).values()} == {"no_face"}
+
+
+@pytest.mark.parametrize(
+    ("reason", "ends"), [("UNEXPECTED_TERMINATION", True), ("AUTOSCALER_DRAIN_IDLE", False)], ids=["lost", "taken back"]
+)
+def test_a_node_that_an_autoscaler_takes_back_ends_nothing(reason: str, ends: bool, monkeypatch) -> None:
+    import ray
+    from ray.core.generated.common_pb2 import NodeDeathInfo
+    from ray.exceptions import RayError
+
+    from mien.scale import cluster
+
+    monkeypatch.setattr(cluster, "LOOK", 0.0)
+    monkeypatch.setattr(cluster, "GRACE", 0.0)
+    here, before = {"NodeID": "a", "Alive": True}, {**LOST, "NodeID": "lost before this sweep"}
+    watch = cluster._Watch()
+    monkeypatch.setattr(ray, "nodes", lambda: [here, before, {**LOST, "Alive": True}])
+    watch.on_execution_step(None)
+    gone = {**LOST, "DeathReason": NodeDeathInfo.Reason.Value(reason)}
+    monkeypatch.setattr(ray, "nodes", lambda: [here, before, gone])
+    with pytest.raises(RayError, match="lost") if ends else nullcontext():
+        watch.on_execution_step(None)
 
 
 def test_what_cannot_begin_is_said(tmp_path: Path, cluster_gone: None) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import os
 import re
 import socket
@@ -23,6 +24,8 @@ try:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nobody is told what is done here
     import ray
     import ray.data
+    from ray.core.generated.common_pb2 import NodeDeathInfo
+    from ray.data._internal.execution.execution_callback import ExecutionCallback
     from ray.exceptions import RayError
     from ray.util.annotations import RayDeprecationWarning
     from ray.util.metrics import Counter, Gauge
@@ -35,10 +38,39 @@ PAUSE = 5.0
 """Seconds before what is left is given out again, in which Ray may learn what else has died."""
 PATIENCE = 10.0
 """Seconds in which a cluster must answer."""
+LOOK, GRACE = 2.0, 20.0
+"""Seconds between two looks at the nodes of a cluster, and that Ray has to tell of the films of one that is lost."""
+LEFT = (NodeDeathInfo.EXPECTED_TERMINATION, NodeDeathInfo.AUTOSCALER_DRAIN_IDLE)
+"""Why a node is gone that is not lost."""
 TODO = "films.parquet"
 FINE = 20_000
 """Films up to which each is a task of its own. Beyond, :data:`COARSE` are: a task costs the driver some 10 ms."""
 COARSE = 10
+
+
+class _Watch(ExecutionCallback):
+    """Ends Ray's part where a node is lost: now and then Ray waits for ever for a task of such a node.
+
+    A node that leaves by itself is not lost: an autoscaler takes those back that had nothing in work.
+    """
+
+    def __init__(self) -> None:
+        self._alive: set[str] = set()
+        self._look, self._end = 0.0, math.inf
+
+    def on_execution_step(self, executor: object) -> None:
+        """Raise RayError some time after a node was lost. Ray calls this some ten times a second."""
+        now = time.monotonic()
+        if now < self._look:
+            return
+        self._look = now + LOOK
+        nodes = ray.nodes()
+        lost = {node["NodeID"] for node in nodes if not node["Alive"] and node["DeathReason"] not in LEFT}
+        if lost & self._alive:
+            self._end = min(self._end, now + GRACE)
+        self._alive = {node["NodeID"] for node in nodes if node["Alive"]}
+        if now >= self._end:
+            raise RayError("a node is lost, and of its films nothing is heard")
 
 
 class _Told:
@@ -138,7 +170,7 @@ def _films(place: str, count: int, orders: Orders, crew: Crew, alone: bool) -> r
     rows = ray.data.read_parquet(path, filesystem=None if is_here(place) else store)
     tasks = rows.repartition(target_num_rows_per_block=1 if count <= FINE else COARSE)
     with warnings.catch_warnings(category=RayDeprecationWarning, action="ignore"):  # of max_task_retries, until 2.64
-        return tasks.map_batches(
+        films = tasks.map_batches(
             Analyzer,
             fn_constructor_args=(orders.asked, orders.out, orders.care, orders.threads, orders.role),
             batch_size=1,
@@ -147,6 +179,8 @@ def _films(place: str, count: int, orders: Orders, crew: Crew, alone: bool) -> r
             num_cpus=crew.threads,
             max_task_retries=0,
         )
+    films.context.custom_execution_callback_classes.append(_Watch)
+    return films
 
 
 def _said(error: RayError) -> Exception:
