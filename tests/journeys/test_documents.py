@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from helps import help_of
 
 HELPFUL = (
     "adapt",
@@ -43,9 +44,9 @@ def test_links_between_documents_lead_somewhere(path: Path) -> None:
     assert [link for link in links if not (path.parent / link).exists()] == []
 
 
-def test_every_option_that_a_document_names_exists(desk) -> None:
+def test_every_option_that_a_document_names_exists() -> None:
     text = "".join((ROOT / name).read_text("utf-8") for name in (*DOCUMENTS, "docs/outputs.md"))
-    helps = "".join(desk.run("mien", *verb.split(), "--help").stdout for verb in HELPFUL)
+    helps = "".join(map(help_of, HELPFUL))
     named = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", text)) - {"--help", "--version"}
     assert named
     assert {option for option in named if not re.search(rf"{option}(?![\w-])", helps)} == set()
