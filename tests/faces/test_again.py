@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from mien.core.types import Frame
-from mien.faces.again import LEAST_SCORE, LOOKS, look_again, whole_picture
+from mien.faces.again import LEAST_SCORE, LEAST_TURNED, LOOKS, TURNED, look_again, whole_picture
 from mien.faces.align import align
 from mien.faces.detectors import detect_shrunk, make_detector
 from mien.faces.settings import FaceSettings
@@ -45,6 +45,25 @@ def test_a_portrait_cut_tight_is_found_where_it_is(astronaut, astronaut_points, 
     assert crop.quality.reason is None
     assert crop.quality.size == pytest.approx(crop.face.size)
     assert crop.face.size == pytest.approx(94 * factor, rel=0.25), "the box may reach over the edge"
+
+
+@pytest.mark.parametrize("quarters", [1, 2, 3])
+@pytest.mark.parametrize("share", [1.4, 2.4])
+def test_a_face_that_lies_is_found_where_it_is_and_its_crop_stands_upright(
+    astronaut, astronaut_points, quarters, share
+):
+    picture, corner, factor = cut(astronaut, share, 150)
+    lying = np.ascontiguousarray(np.rot90(picture, -quarters))
+    (upright,), (crop,) = faces_of(picture), faces_of(lying)
+    expected = (astronaut_points - corner) * factor - 74.5
+    for _ in range(quarters):  # clockwise: what pointed up points right
+        expected = expected[:, ::-1] * (-1, 1)
+    assert np.abs(crop.face.points - 74.5 - expected).max() < 5
+    x0, y0, x1, y1 = crop.face.box
+    assert (crop.face.points > (x0, y0)).all()
+    assert (crop.face.points < (x1, y1)).all()
+    assert np.abs(crop.image.astype(int) - upright.image).mean() < 6
+    assert crop.quality.reason is None
 
 
 @pytest.mark.skipif(not os.environ.get("MIEN_YUNET"), reason="MIEN_YUNET does not name YuNet's ONNX file")
@@ -84,11 +103,11 @@ def test_each_look_maps_its_faces_back(make):
 
     picture = np.full((100, 120, 3), 90, np.uint8)
     picture[40:70, 80:110] = 255
-    for wanted in range(len(LOOKS)):
+    for wanted in range(len(LOOKS) + 3 * len(TURNED)):
         detector = make.FakeDetector(detect)
         (found,) = look_again(detector, picture, 360)
         np.testing.assert_allclose(found.box, [80, 40, 110, 70], atol=1.5)
-        assert len(detector.images) == wanted + 1
+        assert wanted >= len(LOOKS) or len(detector.images) == wanted + 1
     large = cv2.resize(picture, None, fx=8, fy=8, interpolation=cv2.INTER_NEAREST)
     wanted = 0
     (found,) = look_again(make.FakeDetector(detect), large, 200)
@@ -96,10 +115,27 @@ def test_each_look_maps_its_faces_back(make):
 
 
 def test_what_is_found_in_the_border_or_for_little_is_no_face(make):
+    blank = np.zeros((100, 100, 3), np.uint8)
     outside = make.FakeDetector(lambda image, call: [make.face(10, 10, 15)])
-    assert look_again(outside, np.zeros((100, 100, 3), np.uint8), 360) == []
+    assert look_again(outside, blank, 360, upright=True) == []
     doubtful = make.FakeDetector(lambda image, call: [make.face(90, 90, 60, score=LEAST_SCORE - 0.01)])
-    assert look_again(doubtful, np.zeros((100, 100, 3), np.uint8), 360) == []
+    assert look_again(doubtful, blank, 360) == []
+    lying = make.FakeDetector(
+        lambda image, call: [make.face(50, 50, 60, score=LEAST_TURNED - 0.01)] * (call >= len(LOOKS))
+    )
+    assert look_again(lying, blank, 360) == []
+
+
+def test_of_two_ways_up_the_surer_one_is_taken(make):
+    blank = np.zeros((100, 100, 3), np.uint8)
+    for upright, lying, expected in ((0.8, 0.97, 0.97), (0.995, 0.999, 0.995), (0.94, 0.9, 0.94)):
+        scores = {0: upright, 3: lying}  # the first look upright; after one quarter's two, the second's first
+        detector = make.FakeDetector(
+            lambda image, call, scores=scores: [make.face(60, 60, 40, score=scores[call])] if call in scores else []
+        )
+        (found,) = look_again(detector, blank, 360)
+        assert found.score == expected
+        assert (found.points[0, 1] > found.points[3, 1]) == (expected == lying), "upside down"
 
 
 def test_only_pictures_without_a_face_are_looked_at_again_and_films_never(make):
@@ -115,12 +151,12 @@ def test_only_pictures_without_a_face_are_looked_at_again_and_films_never(make):
         detector = make.FakeDetector(lambda image, call, answer=answer: answer)
         faces_of(blank, settings, pictures, detector)
         calls.append(len(detector.images))
-    assert calls == [4, 1, 1, 1, 1, 4]
+    assert calls == [10, 1, 1, 1, 1, 4], "crops stand upright"
 
 
 def test_a_crop_without_a_found_face_is_the_face_itself(astronaut):
     turned = np.ascontiguousarray(cut(astronaut, 1.0, 48)[0][::-1])
-    assert faces_of(turned) == []
+    assert faces_of(turned), "as a picture it is turned back"
     assert faces_of(turned, CROPS, pictures=0) == []
     (crop,) = faces_of(turned, CROPS)
     assert (crop.track, crop.face.score, crop.face.box.tolist()) == (1, 0.0, [0, 0, 48, 48])

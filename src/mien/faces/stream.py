@@ -311,7 +311,7 @@ class _Follower:
             return self.given.detect_frame(frame)
         found = detect_shrunk(self.detector, frame.image, self.settings.detect_height)
         if not found and self.twice:
-            found = look_again(self.detector, frame.image, self.settings.detect_height)
+            found = look_again(self.detector, frame.image, self.settings.detect_height, upright=self.crops)
         return found or [whole_picture(frame.image)] * self.crops
 
     def _crop(self, frame: Frame, track: Track, face: Face) -> FaceCrop:
