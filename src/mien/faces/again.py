@@ -12,6 +12,7 @@ the wrong way up; none of 720 parts without a face is taken for one (`tools/seco
 
 from __future__ import annotations
 
+from itertools import compress
 from typing import NamedTuple
 
 import cv2
@@ -52,6 +53,8 @@ LEAST_SCORE = 0.75
 """Of a face that the first look did not find. YuNet gives enlarged gravel up to 0.69, a cat 0.74; MTCNN 0.9 or more."""
 LEAST_TURNED = 0.95
 """Of a face in a picture that had to be turned: of those without one MTCNN gives some up to 0.95."""
+LEAST_TURNED_OF = {"yunet": 0.8}
+"""The same, of detectors whose scores are lower, by their names."""
 SURE = 0.99
 """Of a face that stands upright, for whose sake the picture is not turned: lying ones are taken for such up to that."""
 MOST_ENLARGED = 640
@@ -96,7 +99,7 @@ def _upright(detector: Detector, image: UInt8[np.ndarray, "h w 3"]) -> list[Face
         factor = _factor(image, look.least)
         if look.least and factor == 1.0:
             continue  # it would be the look before
-        if found := enlarged(_bordered(detector, image, look, factor), factor):
+        if found := _bordered(detector, image, look, factor):
             return found
     return []
 
@@ -106,7 +109,7 @@ def _surest(faces: list[Face]) -> float:
 
 
 def _bordered(detector: Detector, image: UInt8[np.ndarray, "h w 3"], look: Look, factor: float) -> list[Face]:
-    """Faces of the enlarged picture in its pixels, found with a border around it."""
+    """Faces of a picture in its pixels, found with a border around it and enlarged by ``factor``."""
     if look.stretched:
         image = _stretched(image)
     if factor > 1.0:
@@ -119,14 +122,16 @@ def _bordered(detector: Detector, image: UInt8[np.ndarray, "h w 3"], look: Look,
     found = [face for face in detector.detect(framed) if face.score >= LEAST_SCORE]
     faces = [Face(face.box - border, face.score, face.points - border) for face in found]
     middles = [(face.box[:2] + face.box[2:]) / 2 for face in faces]
-    return [face for face, middle in zip(faces, middles, strict=True) if (middle > 0).all() and (middle < size).all()]
+    inside = [(middle > 0).all() and (middle < size).all() for middle in middles]
+    return enlarged(list(compress(faces, inside)), factor)
 
 
 def _turned(detector: Detector, image: UInt8[np.ndarray, "h w 3"], turns: int) -> list[Face]:
     """Faces of the picture after so many quarter turns against the clock, in the pixels of the picture itself."""
     turned = np.ascontiguousarray(np.rot90(image, turns))
+    least = LEAST_TURNED_OF.get(detector.name, LEAST_TURNED)
     for look in TURNED:
-        if found := [face for face in _bordered(detector, turned, look, 1.0) if face.score >= LEAST_TURNED]:
+        if found := [face for face in _bordered(detector, turned, look, 1.0) if face.score >= least]:
             return [_turned_back(face, turns, image.shape[1], image.shape[0]) for face in found]
     return []
 
