@@ -9,7 +9,6 @@ half a right angle, is counted apart. Parts without a face are of scikit-image's
 import argparse
 from pathlib import Path
 
-import cv2
 import numpy as np
 from skimage import data
 
@@ -19,6 +18,7 @@ from mien.faces.align import crop_turns
 from mien.faces.detectors import detect_shrunk, make_detector
 from mien.faces.settings import FaceSettings
 from mien.media.files import IMAGE_SUFFIXES
+from mien.media.stills import read_image
 
 BLANK = (
     *("brick", "checkerboard", "chelsea", "clock", "coffee", "coins", "grass", "gravel", "hubble_deep_field"),
@@ -42,7 +42,7 @@ def main() -> None:
         return first, first or look_again(detector, picture, HEIGHT)
 
     paths = sorted(path for path in given.pictures.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES)[:: given.every]
-    pictures = [cv2.cvtColor(cv2.imread(str(path)), cv2.COLOR_BGR2RGB) for path in paths]
+    pictures = [read_image(path) for path in paths]
     print(f"{given.detector}, {len(pictures)} pictures\n")
     print("| turned clockwise by | none at the first look | none after the others | wrong way up |\n|---|---|---|---|")
     for degrees in (0, 90, 180, 270):
